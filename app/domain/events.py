@@ -24,6 +24,8 @@ BOOKMARK_SAVED: Final = "BookmarkSaved"
 PROGRESS_REPORTED: Final = "ProgressReported"
 # The columns of a table that the task loads are known for the first time, or have changed since its last load.
 SCHEMA_CHANGED: Final = "SchemaChanged"
+# A program has made a new configuration of its own, and this is `kept` for the next attempts if there is a secret key.
+CONFIG_RENEWED: Final = "ConfigRenewed"
 # The cancellation of a running task was requested.
 CANCEL_REQUESTED: Final = "CancelRequested"
 # The attempt failed and the task will be tried again at `run_at`.

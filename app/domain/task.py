@@ -196,6 +196,7 @@ _TRANSITIONS: Final[Mapping[str, tuple[frozenset[Status], Callable[[Task, Event]
     events.BOOKMARK_SAVED: (_RUNNING, _bookmark_saved),
     events.PROGRESS_REPORTED: (_RUNNING, _unchanged),
     events.SCHEMA_CHANGED: (_RUNNING, _unchanged),
+    events.CONFIG_RENEWED: (_RUNNING, _unchanged),
     events.CANCEL_REQUESTED: (_RUNNING, _cancel_requested),
     events.ATTEMPT_FAILED: (_RUNNING, _to_be_tried_again),
     events.ATTEMPT_RESCUED: (_RUNNING, _to_be_tried_again),

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from app.domain.claim import Ending, NewTask
+    from app.domain.renewal import Renewal
     from app.store.database import Connection, Pool
     from app.store.notify import Notifier
 
@@ -225,6 +226,27 @@ class TaskQueue:
                 return
             data = msgspec.to_builtins(revision)
             if await self._pool.fetchval(_SQL["revise_schema"], worker, *key, *what, data, head["version"]):
+                return
+        raise _lease_lost(claim)
+
+    async def keep_renewed_config(self, worker: UUID, claim: Claim, renewal: Renewal) -> None:
+        """Keep what a program has made of its configuration; keeping the same renewal again is safe.
+
+        Raises:
+            LeaseLostError: the attempt no longer belongs to this worker.
+        """
+        key = (claim.source, claim.collection, claim.task, claim.number)
+        config = renewal.config
+        sealed = (config.key_id, config.digest, config.sealed) if config else (None, None, None)
+        what = (renewal.number, renewal.owner.role, renewal.owner.name, *sealed)
+        for _ in range(_TRIES):
+            head = await self._pool.fetchrow(_SQL["renewal_head"], worker, *key, renewal.number)
+            if head is None:
+                break
+            if head["saved"]:
+                return
+            age = time.monotonic() - renewal.at
+            if await self._pool.fetchval(_SQL["keep_renewed_config"], worker, *key, *what, age, head["version"]):
                 return
         raise _lease_lost(claim)
 

@@ -273,6 +273,19 @@ retired_failures = Table(
     PrimaryKeyConstraint("source", "collection", name="retired_failures_pkey"),
 )
 
+renewed_configs = Table(
+    "renewed_configs",
+    metadata,
+    _required("role", Text),
+    _required("name", Text),
+    _required("key_id", LargeBinary),
+    _required("digest", LargeBinary),
+    _required("sealed", LargeBinary),
+    _required("renewed_at", INSTANT),
+    PrimaryKeyConstraint("role", "name", name="renewed_configs_pkey"),
+    CheckConstraint("role IN ('source', 'destination')", name="renewed_configs_role"),
+)
+
 daily_collection_stats = Table(
     "daily_collection_stats",
     metadata,

@@ -29,7 +29,7 @@ WITH lives AS MATERIALIZED (
            WHEN type = 'TaskScheduled' THEN 'q'
            WHEN type = 'TaskSucceeded' AND status = 'SUCCESS' THEN 'S'
            WHEN type = 'BookmarkSaved' THEN 'b'
-           WHEN type = 'ProgressReported' THEN 'p'
+           WHEN type IN ('ProgressReported', 'ConfigRenewed') THEN 'p'
            WHEN type IN ('AttemptFailed', 'AttemptRescued') THEN 'f'
            WHEN type = 'AttemptHandedBack' THEN 'h'
            WHEN type = 'CancelRequested' THEN 'c'

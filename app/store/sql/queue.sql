@@ -289,6 +289,46 @@ WITH fence AS MATERIALIZED (
 )
 SELECT version FROM moved
 
+-- name: renewal_head
+-- The version of a stream that worker $1 may append to, and whether it already has renewal $6 of the attempt.
+SELECT q.version, EXISTS (
+  SELECT FROM syncline.events e
+  WHERE e.task = $4 AND e.attempt = q.attempt AND e.type = 'ConfigRenewed' AND (e.data->>'renewal')::integer = $6
+) AS saved
+FROM syncline.task_queue q
+WHERE q.source = $2 AND q.collection = $3 AND q.task = $4 AND q.claim = $5 AND q.worker = $1
+
+-- name: keep_renewed_config
+-- Keeps renewal $6 of the attempt: what source or destination ($7, $8) has made of its configuration $12 seconds ago ($9 to
+-- $11; null without a secret key: the event alone is appended). No row if the lease has expired, or if the stream is no
+-- longer at version $13, as in `save_bookmark`.
+-- Attempts of other collections of the source run at the same time, so the latest renewal stays. A time in the future is
+-- of a clock that was set back since.
+WITH fence AS MATERIALIZED (
+  SELECT FROM syncline.workers
+  WHERE worker = $1 AND state IN ('active', 'draining') AND lease_until > syncline.clock() FOR KEY SHARE
+), moved AS (
+  UPDATE syncline.task_queue q
+  SET version = q.version + 1, changed_at = syncline.clock(), xid = pg_current_xact_id()
+  WHERE q.source = $2 AND q.collection = $3 AND q.task = $4 AND q.claim = $5 AND q.worker = $1
+    AND q.version = $13 AND q.xid <= pg_current_xact_id() AND EXISTS (SELECT FROM fence)
+  RETURNING q.task, q.attempt, q.version, q.changed_at AS at
+), listed AS (
+  UPDATE syncline.tasks t SET version = m.version FROM moved m WHERE t.task = m.task
+), kept AS (
+  INSERT INTO syncline.renewed_configs AS r (role, name, key_id, digest, sealed, renewed_at)
+  SELECT $7::text, $8::text, $9::bytea, $10::bytea, $11::bytea, at - $12::float8 * interval '1 s' FROM moved WHERE $11::bytea IS NOT NULL
+  ON CONFLICT (role, name) DO UPDATE
+  SET key_id = excluded.key_id, digest = excluded.digest, sealed = excluded.sealed, renewed_at = excluded.renewed_at
+  WHERE excluded.renewed_at >= r.renewed_at OR r.renewed_at > syncline.clock()
+), appended AS (
+  INSERT INTO syncline.events (task, version, type, at, status, attempt, worker, data)
+  SELECT task, version, 'ConfigRenewed', at, 'RUNNING', attempt, $1,
+         jsonb_build_object('renewal', $6::integer, 'role', $7::text, 'name', $8::text, 'kept', $11::bytea IS NOT NULL)
+  FROM moved
+)
+SELECT version FROM moved
+
 -- name: report_progress
 -- Appends the progress $6 of attempts: collections ($2, $3), tasks $4, claims $5. Attempts that no longer belong to
 -- worker $1, or whose row is locked, are skipped: more progress will follow.

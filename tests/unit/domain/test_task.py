@@ -30,6 +30,7 @@ FOLLOWING: dict[str, tuple[str, dict[str, Any]]] = {
     events.TASK_STARTED: ("RUNNING", {}),
     events.BOOKMARK_SAVED: ("RUNNING", {"rows": 4}),
     events.SCHEMA_CHANGED: ("RUNNING", {"destination": "d", "table": "t", "revision": 1, "columns": [], "changes": []}),
+    events.CONFIG_RENEWED: ("RUNNING", {"renewal": 1, "role": "source", "name": "s", "kept": True}),
     events.CANCEL_REQUESTED: ("RUNNING", {}),
     events.ATTEMPT_FAILED: ("SCHEDULED", AGAIN | {"error": "broken"}),
     events.ATTEMPT_RESCUED: ("SCHEDULED", AGAIN | {"error": "gone"}),
