@@ -20,6 +20,7 @@ from app.connectors.sources.synthetic.source import run_synthetic
 from app.domain.attempt_protocol import (
     Checked,
     Committed,
+    ConfigRenewed,
     Failed,
     Finished,
     Installing,
@@ -37,13 +38,14 @@ from app.execution.child import AttemptProcess, finish
 from app.execution.endings import PAUSE_SECONDS
 from app.execution.jobs import is_made_load, made_load_parameters, make_job
 from app.execution.outcome import CANCELED, HANDED_BACK, Outcome, Result, ending_of
+from app.execution.renewals import Renewals
 from app.execution.schema_changes import describe_changes, revise
 from app.failpoints import fail_point
 from app.loops import finish_uninterrupted
 from app.store.database import UNREACHABLE, describe_error, is_refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
     from pathlib import Path
     from typing import Any
     from uuid import UUID
@@ -52,12 +54,14 @@ if TYPE_CHECKING:
     from app.config.watch import CatalogueWatcher
     from app.domain.attempt_protocol import AttemptMessage, Backfill
     from app.domain.claim import Claim
+    from app.domain.renewal import Owner, Renewal, SealedConfig
     from app.domain.table_columns import SchemaRevision
     from app.execution.endings import Endings
     from app.execution.progress import ProgressReports
     from app.execution.task_log import AttemptLog, TaskLog
     from app.execution.unknown import LeftToOthers
     from app.store.queue import TaskQueue
+    from app.store.renewals import RenewedConfigs
 
 T = TypeVar("T")
 
@@ -89,6 +93,7 @@ class AttemptContext:
     endings: Endings
     progress: ProgressReports
     left_to_others: LeftToOthers
+    renewed: RenewedConfigs
 
 
 class Attempt:
@@ -106,6 +111,8 @@ class Attempt:
         self._progress_logged_at = self._began
         self._commits = 0
         self._schemas: dict[tuple[str, str], SchemaRevision] | None = None
+        self._renewals = Renewals(find=self._find_renewed, keep=self._keep_renewal, tell=self._log.write)
+        self._mask(self._renewals.redact)
         self._records_read = 0
         self.is_ending = False
 
@@ -174,10 +181,12 @@ class Attempt:
         By another redactor, because one for all secrets of a large catalogue takes long to make.
         """
         earlier = self._log.redact
-        self._log.redact = lambda text: redact(earlier(text))
+        # The newest first: a renewed secret may begin with the one before.
+        self._log.redact = lambda text: earlier(redact(text))
 
     async def _make_job(self, catalogue: Catalogue) -> Sync | Backfill:
-        job = make_job(catalogue, self.claim, self._context.data_dir)
+        made = make_job(catalogue, self.claim, self._context.data_dir)
+        job = await self._renewals.lay_over(made, catalogue.server.secret_key)
         if all(DESTINATIONS[described["type"]].keeps_bookmark for described in job.destinations.values()):
             return job
         return structs.replace(job, bookmarks=await self._context.queue.get_saved_bookmarks(self.claim))
@@ -231,8 +240,20 @@ class Attempt:
         finally:
             # No grace period after a lost lease: another worker may get the task any moment.
             grace = 0 if self._stopped is StopReason.LEASE_LOST else self._context.grace_seconds
-            await finish_uninterrupted(finish(child, texts, grace_seconds=grace))
+            await finish_uninterrupted(self._finish(child, texts, grace_seconds=grace))
         return _outcome_of_last_message(last, exit_code)
+
+    async def _finish(self, child: AttemptProcess, texts: asyncio.Task[None], *, grace_seconds: float) -> None:
+        """End the child. What its program has renewed counts, however the attempt ends: the old is void."""
+        await finish(child, texts, grace_seconds=grace_seconds, receive=self._renewals.note)
+        try:
+            await self._renewals.keep_noted()
+        except LeaseLostError:
+            # This worker may not write for the attempt any more.
+            _logger.warning("renewal.lost", task=self.claim.task_id, attempt=self.claim.attempt)
+        except Exception:
+            _logger.exception("renewal.lost", task=self.claim.task_id, attempt=self.claim.attempt)
+            raise
 
     async def _handle(self, message: AttemptMessage) -> None:
         match message:
@@ -250,6 +271,9 @@ class Attempt:
             case Committed():
                 await self._log.write("info", f"{message.rows} rows committed to [{message.destination}]")
                 await self._save_bookmark(message)
+            case ConfigRenewed():
+                self._renewals.note(message)
+                await self._renewals.keep_noted()
             case TableDescribed():
                 await self._note_schema(message)
             case Installing() | Checked() | Finished() | Failed() | Offered():
@@ -274,6 +298,18 @@ class Attempt:
             standing=committed.standing,
         )
         await self._until_answered(save, delayed="bookmark.delayed")
+
+    async def _find_renewed(self, owners: Collection[Owner]) -> Mapping[Owner, SealedConfig]:
+        return await self._until_answered(partial(self._context.renewed.find, owners), delayed="renewal.delayed")
+
+    async def _keep_renewal(self, renewal: Renewal) -> None:
+        """Keep what a program of the attempt has renewed.
+
+        Raises:
+            LeaseLostError: the attempt no longer belongs to this worker.
+        """
+        keep = partial(self._context.queue.keep_renewed_config, self._context.worker, self.claim, renewal)
+        await self._until_answered(keep, delayed="renewal.delayed")
 
     async def _note_schema(self, found: TableDescribed) -> None:
         """Save the columns of a table if they are new or have changed, and log the changes.

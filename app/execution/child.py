@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from collections import deque
 from contextlib import AsyncExitStack, closing, suppress
 from typing import TYPE_CHECKING, Final
 
@@ -51,6 +52,8 @@ class AttemptProcess:
         self._allowance = Allowance(time.monotonic())
         self._last_text_at = time.monotonic()
         self._writers = 0
+        self._splitter = LineSplitter(b"\n")
+        self._unread: deque[bytes] = deque()
 
     @classmethod
     async def start(cls, job: AttemptJob, environment: Mapping[str, str]) -> AttemptProcess:
@@ -95,12 +98,15 @@ class AttemptProcess:
             await stdin.wait_closed()
 
     async def messages(self) -> AsyncIterator[AttemptMessage]:
-        """Yield the messages that the child writes to its events descriptor."""
-        splitter = LineSplitter(b"\n")
-        while chunk := await self._events.reader.read(_CHUNK):
-            for line in splitter.feed(chunk):
-                yield _decoder.decode(line)
-            if splitter.length > _LONGEST_MESSAGE:
+        """Yield the messages that the child writes to its events descriptor; another call goes on where one stopped."""
+        while True:
+            while self._unread:
+                yield _decoder.decode(self._unread.popleft())
+            chunk = await self._events.reader.read(_CHUNK)
+            if not chunk:
+                return
+            self._unread.extend(self._splitter.feed(chunk))
+            if self._splitter.length > _LONGEST_MESSAGE:
                 raise SynclineError(f"the attempt's process sent a message of more than {_LONGEST_MESSAGE} bytes")
 
     async def free_text(self, write: Callable[[str], Awaitable[None]]) -> None:
@@ -202,13 +208,27 @@ class _Pipe:
         self._transport.close()
 
 
-async def finish(child: AttemptProcess, texts: asyncio.Task[None], *, grace_seconds: float) -> None:
-    """End the child, and read its remaining output if possible."""
+async def finish(
+    child: AttemptProcess,
+    texts: asyncio.Task[None],
+    *,
+    grace_seconds: float,
+    receive: Callable[[AttemptMessage], None],
+) -> None:
+    """End the child, and read its remaining output if possible; `receive` gets the messages that were not read."""
+    # Meanwhile: the child may send some before it ends.
+    rest = asyncio.create_task(_receive_rest(child, receive))
     await child.end(grace_seconds=grace_seconds)
     # Only processes that left the group can still have the pipes open; do not wait for those.
-    while not texts.done() and child.silent_seconds() < _LONGEST_SILENCE_SECONDS:
-        await asyncio.wait([texts], timeout=_LONGEST_SILENCE_SECONDS / 4)
-    texts.cancel()
-    with suppress(asyncio.CancelledError, Exception):
-        await texts
+    while not (texts.done() and rest.done()) and child.silent_seconds() < _LONGEST_SILENCE_SECONDS:
+        await asyncio.wait([texts, rest], timeout=_LONGEST_SILENCE_SECONDS / 4)
+    for task in (texts, rest):
+        task.cancel()
+        with suppress(asyncio.CancelledError, Exception):
+            await task
     child.close()
+
+
+async def _receive_rest(child: AttemptProcess, receive: Callable[[AttemptMessage], None]) -> None:
+    async for message in child.messages():
+        receive(message)

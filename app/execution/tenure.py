@@ -20,6 +20,7 @@ from app.execution.unknown import LeftToOthers
 from app.failpoints import fail_point
 from app.loops import first_of, repeat, running_alongside
 from app.store.queue import TaskQueue
+from app.store.renewals import RenewedConfigs
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable
@@ -69,6 +70,7 @@ class Tenure:
             endings=Endings(self._queue, worker),
             progress=self._progress,
             left_to_others=LeftToOthers(watcher),
+            renewed=RenewedConfigs(pool),
         )
         self._keeper = LeaseKeeper(self._leases, worker, options.lease, registered_at=registered_at)
         self._attempts: dict[tuple[UUID, int], tuple[Attempt, asyncio.Task[bool]]] = {}

@@ -1,0 +1,176 @@
+"""What programs have renewed of their configuration: given to them the next time, and kept as soon as they say so."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from msgspec import structs
+
+from app.connectors.kinds import DESTINATIONS, SOURCES
+from app.connectors.programs.documents import read_document
+from app.connectors.values import jsontext
+from app.domain.attempt_protocol import Backfill, Check, ConfigRenewed, Discover, Sync
+from app.domain.errors import ConfigurationError, SynclineError
+from app.domain.redaction import Redactor
+from app.domain.renewal import Owner, Renewal
+from app.domain.secret_values import renewed_secrets, secrets_in
+from app.execution.sealing import OutdatedError, Sealer, UnreadableError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+
+    from app.domain.attempt_protocol import AttemptMessage, Level
+    from app.domain.renewal import SealedConfig
+
+    Find = Callable[[Collection[Owner]], Awaitable[Mapping[Owner, SealedConfig]]]
+    Keep = Callable[[Renewal], Awaitable[None]]
+    Tell = Callable[[Level, str], Awaitable[None]]
+
+Job = TypeVar("Job", bound=Sync | Backfill | Check | Discover)
+
+_WITHOUT_KEY: Final = (
+    "which are not kept, because 'server.secret_key' is not set. If the old ones are no longer valid, the next attempt "
+    "fails: set 'server.secret_key' to what 'openssl rand -base64 32' prints, and write new credentials into the "
+    "catalogue"
+)
+
+
+class NotKeptError(SynclineError):
+    """A renewal cannot be kept; the message says why."""
+
+
+class Renewals:
+    """The renewals of one attempt, or of one check or discovery."""
+
+    def __init__(self, *, find: Find, keep: Keep, tell: Tell) -> None:
+        """`tell` gets lines about what was renewed, without secrets."""
+        self._sealer = Sealer(())
+        self._find = find
+        self._keep = keep
+        self._tell = tell
+        self._written: dict[Owner, dict[str, Any]] = {}
+        self._unkept: deque[tuple[Renewal, bool]] = deque()
+        self._number = 0
+        self._secrets: frozenset[str] = frozenset()
+        self._redactor = Redactor(())
+
+    async def lay_over(self, job: Job, keys: Sequence[str]) -> Job:
+        """Add to `job` what its programs have renewed earlier, if that was made of what the catalogue says today.
+
+        Encrypt with the first of the secret `keys`, decrypt with any.
+        """
+        self._written = written_configs(job)
+        if not self._written:
+            return job
+        self._sealer = Sealer(keys)
+        found = await self._find([*self._written])
+        renewed = {owner: text for owner, sealed in found.items() if (text := await self._open(owner, sealed))}
+        for owner, text in renewed.items():
+            self._hide(owner, text)
+        sources = [text for owner, text in renewed.items() if owner.role == "source"]
+        laid_over = structs.replace(job, renewed_config=sources[0]) if sources else job
+        if isinstance(laid_over, Sync | Backfill):
+            settings = {owner.name: text for owner, text in renewed.items() if owner.role == "destination"}
+            return structs.replace(laid_over, renewed_settings=settings)
+        return laid_over
+
+    def note(self, message: AttemptMessage) -> None:
+        """Hide the new secrets from now on, and remember the renewal until it is kept; other messages are ignored."""
+        if not isinstance(message, ConfigRenewed):
+            return
+        owner = self._owner_of(message)
+        if owner is None:
+            return
+        new = self._hide(owner, message.config)
+        self._number += 1
+        sealed = self._sealer.seal(owner, message.config, written=self._written[owner])
+        self._unkept.append((Renewal(owner=owner, number=self._number, at=time.monotonic(), config=sealed), new))
+
+    async def keep_noted(self) -> None:
+        """Keep what was noted. Call it again if it was canceled or has failed: nothing is kept twice."""
+        while self._unkept:
+            renewal, new = self._unkept[0]
+            try:
+                await self._keep(renewal)
+                line = _describe(renewal, new_secrets=new)
+            except NotKeptError as error:
+                line = "warn", f"{_what_happened(renewal)}, and the new one is lost: {error}"
+            self._unkept.popleft()
+            await self._tell(*line)
+
+    def redact(self, text: str) -> str:
+        """`text` without the secrets that were renewed."""
+        return self._redactor.redact(text)
+
+    async def _open(self, owner: Owner, sealed: SealedConfig) -> str | None:
+        try:
+            return self._sealer.open(owner, sealed, written=self._written[owner])
+        except OutdatedError:
+            await self._tell(
+                "info",
+                f"{_named(owner)}: its configuration in the catalogue was changed after its connector had renewed it, "
+                "so the one in the catalogue is used",
+            )
+        except UnreadableError as error:
+            await self._tell(
+                "warn",
+                f"{_named(owner)}: the configuration in the catalogue is used, not the one that its connector has "
+                f"renewed, because {error}; or write new credentials into the catalogue",
+            )
+        return None
+
+    def _owner_of(self, message: ConfigRenewed) -> Owner | None:
+        for owner in self._written:
+            if (owner.name if owner.role == "destination" else None) == message.destination:
+                return owner
+        return None
+
+    def _hide(self, owner: Owner, config: str) -> bool:
+        """Hide the secrets of a renewed configuration; returns whether there are new ones."""
+        written = self._written[owner]
+        before = self._secrets | secrets_in(written)
+        self._secrets = before | renewed_secrets(jsontext.decode(config), written)
+        self._redactor = Redactor(self._secrets)
+        return self._secrets != before
+
+
+def _describe(renewal: Renewal, *, new_secrets: bool) -> tuple[Level, str]:
+    what = _what_happened(renewal)
+    if renewal.config is not None:
+        return "info", f"{what}: it is kept for the next attempts"
+    if new_secrets:
+        return "warn", f"{what}: it has new credentials, {_WITHOUT_KEY}"
+    return "info", f"{what}: it is not kept, because 'server.secret_key' is not set"
+
+
+def _what_happened(renewal: Renewal) -> str:
+    if renewal.owner.role == "destination":
+        return f"destination {renewal.owner.name!r}: the target renewed its configuration"
+    return "the connector renewed its configuration"
+
+
+def _named(owner: Owner) -> str:
+    return f"{owner.role} {owner.name!r}"
+
+
+def written_configs(job: Sync | Backfill | Check | Discover) -> dict[Owner, dict[str, Any]]:
+    """What the catalogue says today of each configuration that a program of `job` may renew."""
+    found: dict[Owner, dict[str, Any]] = {}
+    kind = SOURCES.get(job.source_type)
+    _add(found, Owner("source", job.source), job.source_config, kind.renews if kind else "")
+    if isinstance(job, Sync | Backfill):
+        for name, described in job.destinations.items():
+            _add(found, Owner("destination", name), described, DESTINATIONS[described["type"]].renews)
+    return found
+
+
+def _add(found: dict[Owner, dict[str, Any]], owner: Owner, options: Mapping[str, Any], key: str) -> None:
+    if not key:
+        return
+    try:
+        found[owner] = read_document(options.get(key) or {}, key)
+    except ConfigurationError:
+        # The attempt fails with the same error, and says whose it is.
+        return
