@@ -33,6 +33,7 @@ from app.store.database import open_pool
 from app.store.notify import Notifier
 from app.store.queue import TaskQueue
 from app.store.reads import Reader
+from app.store.renewals import RenewedConfigs
 from app.store.resets import reset_collection
 from app.store.tokens import Tokens
 from app.store.transaction_ids import watch_transaction_ids
@@ -89,6 +90,7 @@ async def run_api(settings: Settings, config: Path, *, host: str | None, port: i
         await require_schema(reader)
         notifier = Notifier(pool)
         stack.push_async_callback(notifier.aclose)
+        renewed = RenewedConfigs(pool)
         services = Services(
             queue=TaskQueue(pool, answer_seconds=_QUEUE_SECONDS + _STATEMENT_SECONDS, notifier=notifier),
             reader=reader,
@@ -97,8 +99,8 @@ async def run_api(settings: Settings, config: Path, *, host: str | None, port: i
             catalogue=lambda: watcher.current,
             config_problem=lambda: watcher.problem,
             reset_collection=partial(reset_collection, pool),
-            test_source=partial(_check, watcher, settings.data_dir.absolute()),
-            discover_source=partial(_discover, watcher, settings.data_dir.absolute()),
+            test_source=partial(_check, watcher, renewed, settings.data_dir.absolute()),
+            discover_source=partial(_discover, watcher, renewed, settings.data_dir.absolute()),
             schema_version=head(),
             schema_problem=schema_problem,
             draining=signals.stop.is_set,
@@ -110,14 +112,18 @@ async def run_api(settings: Settings, config: Path, *, host: str | None, port: i
         await ORPHANS.end()
 
 
-async def _check(watcher: CatalogueWatcher, data_dir: Path, source: str, collection: str | None) -> None:
+async def _check(
+    watcher: CatalogueWatcher, renewed: RenewedConfigs, data_dir: Path, source: str, collection: str | None
+) -> None:
     await watcher.refresh_files()
-    await check_source(watcher.current, source, collection, data_dir=data_dir, now=dt.datetime.now(dt.UTC))
+    now = dt.datetime.now(dt.UTC)
+    await check_source(watcher.current, source, collection, data_dir=data_dir, now=now, renewed=renewed)
 
 
-async def _discover(watcher: CatalogueWatcher, data_dir: Path, source: str) -> list[Offered]:
+async def _discover(watcher: CatalogueWatcher, renewed: RenewedConfigs, data_dir: Path, source: str) -> list[Offered]:
     await watcher.refresh_files()
-    return await discover_source(watcher.current, source, data_dir=data_dir, now=dt.datetime.now(dt.UTC))
+    now = dt.datetime.now(dt.UTC)
+    return await discover_source(watcher.current, source, data_dir=data_dir, now=now, renewed=renewed)
 
 
 async def _serve(app: object, listener: socket.socket, watcher: CatalogueWatcher, signals: StopSignals) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from app.bootstrap.data_dir import prepare_data_dir
 from app.bootstrap.environment import config_path, substitution_environment
+from app.bootstrap.renewals import renewed_configs
 from app.config.reader import load_catalogue
 from app.execution.source_check import discover_source
 from app.execution.table_dropping import ask_about_tables
@@ -37,8 +38,9 @@ async def offers_of(
 
     `tell` gets a line about what takes long.
     """
-    now = dt.datetime.now(dt.UTC)
-    return await discover_source(catalogue, source, data_dir=data_dir_of(settings), now=now, tell=tell)
+    data_dir, now = data_dir_of(settings), dt.datetime.now(dt.UTC)
+    async with renewed_configs(settings, catalogue, catalogue.find_source(source), tell=tell) as renewed:
+        return await discover_source(catalogue, source, data_dir=data_dir, now=now, tell=tell, renewed=renewed)
 
 
 async def tables_of(settings: Settings, catalogue: Catalogue, source: str, collection: str) -> list[OwnTable]:

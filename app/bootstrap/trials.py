@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.bootstrap.environment import config_path, substitution_environment
+from app.bootstrap.renewals import renewed_configs
 from app.bootstrap.sources import data_dir_of
 from app.config.catalogue import place_of_sources
 from app.config.problems import CatalogueError, Problem, problem_at
@@ -46,9 +47,11 @@ async def try_collections(
     settings: Settings, catalogue: Catalogue, source: Source, names: Sequence[str], *, tell: Callable[[str], None]
 ) -> list[Trial]:
     """Try these collections of the source; `tell` gets a line about what takes long."""
-    answers = await check_collections(
-        catalogue, source, list(names), data_dir=data_dir_of(settings), now=dt.datetime.now(dt.UTC), tell=tell
-    )
+    data_dir, now = data_dir_of(settings), dt.datetime.now(dt.UTC)
+    async with renewed_configs(settings, catalogue, source, tell=tell) as renewed:
+        answers = await check_collections(
+            catalogue, source, list(names), data_dir=data_dir, now=now, tell=tell, renewed=renewed
+        )
     return [
         Trial(
             f"{source.id}.{each.name}" + (f".{each.part}" if each.part else ""),

@@ -11,6 +11,7 @@ import msgspec
 
 from app.domain.attempt_protocol import (
     Checked,
+    ConfigRenewed,
     DropTables,
     Failed,
     Finished,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from app.config.catalogue import Catalogue
     from app.domain.attempt_protocol import AttemptMessage, Question
+    from app.execution.renewals import Renewals
 
 Answer: TypeAlias = Checked | Offered | OwnTable
 
@@ -45,11 +47,16 @@ def say_nothing(_line: str) -> None:
 
 
 async def ask(
-    question: Question, receive: Callable[[Answer], None], *, tell: Callable[[str], None] = say_nothing
+    question: Question,
+    receive: Callable[[Answer], None],
+    *,
+    tell: Callable[[str], None] = say_nothing,
+    renewals: Renewals | None = None,
 ) -> None:
     """Run the connector in a child process, which is killed if this is canceled or if `receive` raises.
 
     `receive` gets each answer. `tell` gets a line when something is installed, and now and then while it waits.
+    `renewals` keeps what the connector renews, however this ends.
 
     Raises:
         SynclineError: the process failed, crashed or took too long.
@@ -62,7 +69,7 @@ async def ask(
     telling = asyncio.create_task(patience.tell_again())
     try:
         async with patience.clock:
-            await _pass_on_answers(child, receive, patience)
+            await _pass_on_answers(child, receive, patience, renewals)
     except TimeoutError:
         raise SynclineError(patience.explain_timeout()) from None
     except asyncio.CancelledError:
@@ -70,33 +77,49 @@ async def ask(
         raise
     finally:
         telling.cancel()
-        await finish_uninterrupted(finish(child, texts, grace_seconds=1))
+        await finish_uninterrupted(_finish(child, texts, renewals))
+
+
+async def _finish(child: AttemptProcess, texts: asyncio.Task[None], renewals: Renewals | None) -> None:
+    await finish(child, texts, grace_seconds=1, receive=renewals.note if renewals else _ignore_message)
+    if renewals:
+        await renewals.keep_noted()
 
 
 async def answers_to(
-    question: Question, catalogue: Catalogue, *, tell: Callable[[str], None] = say_nothing
+    question: Question,
+    catalogue: Catalogue,
+    *,
+    tell: Callable[[str], None] = say_nothing,
+    renewals: Renewals | None = None,
 ) -> list[Checked]:
-    """What was tried, without secrets of the catalogue; raises as `ask` does."""
+    """What was tried, without secrets of the catalogue or of `renewals`; raises as `ask` does."""
     answers: list[Checked] = []
-    redact = redactor_of(catalogue.secrets()).redact
+    redact = redacting(catalogue, renewals)
 
     def keep(answer: Answer) -> None:
         if isinstance(answer, Checked):
             error = None if answer.error is None else redact(answer.error)
             answers.append(msgspec.structs.replace(answer, error=error, found=redact(answer.found)))
 
-    with redacting_errors(catalogue):
-        await ask(question, keep, tell=lambda line: tell(redact(line)))
+    with redacting_errors(catalogue, renewals):
+        await ask(question, keep, tell=lambda line: tell(redact(line)), renewals=renewals)
     return answers
 
 
+def redacting(catalogue: Catalogue, renewals: Renewals | None) -> Callable[[str], str]:
+    """Makes a text one without secrets of the catalogue, and without those that were renewed by then."""
+    redact = redactor_of(catalogue.secrets()).redact
+    return redact if renewals is None else lambda text: redact(renewals.redact(text))
+
+
 @contextmanager
-def redacting_errors(catalogue: Catalogue) -> Iterator[None]:
+def redacting_errors(catalogue: Catalogue, renewals: Renewals | None = None) -> Iterator[None]:
     """Redact errors: a connector may repeat any of its settings."""
     try:
         yield
     except SynclineError as error:
-        redacted = redactor_of(catalogue.secrets()).redact(str(error))
+        redacted = redacting(catalogue, renewals)(str(error))
         if redacted == str(error):
             raise
         raise (ConfigurationError if isinstance(error, ConfigurationError) else SynclineError)(redacted) from None
@@ -152,9 +175,14 @@ class _Patience:
         return f"{self._loop.time() - self._since:.0f} s"
 
 
-async def _pass_on_answers(child: AttemptProcess, receive: Callable[[Answer], None], patience: _Patience) -> None:
+async def _pass_on_answers(
+    child: AttemptProcess, receive: Callable[[Answer], None], patience: _Patience, renewals: Renewals | None
+) -> None:
     async for message in _masked(child.messages()):
         match message:
+            case ConfigRenewed() if renewals:
+                renewals.note(message)
+                await renewals.keep_noted()
             case Checked() | OwnTable():
                 patience.begin_again()
                 receive(message)
@@ -191,6 +219,10 @@ async def _masked(messages: AsyncIterator[AttemptMessage]) -> AsyncIterator[Atte
                 yield msgspec.structs.replace(message, error=mask(message.error))
             case _:
                 yield message
+
+
+def _ignore_message(_message: AttemptMessage) -> None:
+    """Drop what comes after the last answer."""
 
 
 async def _ignore(_text: str) -> None:

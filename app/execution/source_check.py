@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from app.connectors.kinds import BY_COLLECTION, can_discover, no_discovery_error
 from app.domain.attempt_protocol import Check, Checked, Discover, Offered
 from app.domain.errors import ConfigurationError, SynclineError
 from app.execution.questions import answers_to, ask, redacting_errors, say_nothing
+from app.execution.trial_renewals import renewals_of_trial
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,15 +20,24 @@ if TYPE_CHECKING:
     from app.config.sources import Source
     from app.domain.collection import Collection
     from app.execution.questions import Answer
+    from app.store.renewals import RenewedConfigs
 
 MOST_COLUMNS: Final = 500_000
 """Of all that a source offers. More are impractical to choose from, and the answer would take too much memory."""
 
 
 async def check_source(
-    catalogue: Catalogue, source_id: str, collection_id: str | None, *, data_dir: Path, now: datetime
+    catalogue: Catalogue,
+    source_id: str,
+    collection_id: str | None,
+    *,
+    data_dir: Path,
+    now: datetime,
+    renewed: RenewedConfigs | None = None,
 ) -> None:
     """Let the connector check its configuration and the collection, or all collections if none is given.
+
+    `renewed` has what connectors have renewed, and keeps what this one renews.
 
     Raises:
         ConfigurationError: the catalogue does not have the source or the collection.
@@ -39,8 +50,10 @@ async def check_source(
         if isinstance(answer, Checked) and answer.error is not None:
             raise (SynclineError if answer.retryable else ConfigurationError)(answer.error)
 
-    with redacting_errors(catalogue):
-        await ask(_check(source, names, data_dir=data_dir, now=now), raise_failure)
+    renewals = renewals_of_trial(renewed)
+    check = await renewals.lay_over(_check(source, names, data_dir=data_dir, now=now), catalogue.server.secret_key)
+    with redacting_errors(catalogue, renewals):
+        await ask(check, raise_failure, renewals=renewals)
 
 
 async def check_collections(
@@ -51,18 +64,21 @@ async def check_collections(
     data_dir: Path,
     now: datetime,
     tell: Callable[[str], None] = say_nothing,
+    renewed: RenewedConfigs | None = None,
 ) -> list[Checked]:
     """What the connector says of each of these collections, or of their parts, without secrets of the catalogue.
 
     All are checked in one process. If that ends early, each is checked in a process of its own.
     """
+    renewals = renewals_of_trial(renewed, tell=tell)
+    check = await renewals.lay_over(_check(source, names, data_dir=data_dir, now=now), catalogue.server.secret_key)
     try:
-        return await answers_to(_check(source, names, data_dir=data_dir, now=now), catalogue, tell=tell)
+        return await answers_to(check, catalogue, tell=tell, renewals=renewals)
     except SynclineError as error:
         if len(names) == 1:
             return [Checked(names[0], error=str(error))]
-        each = [await check_collections(catalogue, source, [n], data_dir=data_dir, now=now, tell=tell) for n in names]
-        return [answer for found in each for answer in found]
+        alone = partial(check_collections, catalogue, source, data_dir=data_dir, now=now, tell=tell, renewed=renewed)
+        return [answer for name in names for answer in await alone([name])]
 
 
 async def discover_source(
@@ -72,6 +88,7 @@ async def discover_source(
     data_dir: Path,
     now: datetime,
     tell: Callable[[str], None] = say_nothing,
+    renewed: RenewedConfigs | None = None,
 ) -> list[Offered]:
     """Let the connector list everything that it offers.
 
@@ -86,8 +103,11 @@ async def discover_source(
     if source.type not in BY_COLLECTION:
         collections = collections[:1]
     offered = _Offers()
-    with redacting_errors(catalogue):
-        await ask(Discover(**_job(source, collections, data_dir=data_dir, now=now)), offered.add, tell=tell)
+    renewals = renewals_of_trial(renewed, tell=tell)
+    discover = Discover(**_job(source, collections, data_dir=data_dir, now=now))
+    discover = await renewals.lay_over(discover, catalogue.server.secret_key)
+    with redacting_errors(catalogue, renewals):
+        await ask(discover, offered.add, tell=tell, renewals=renewals)
     return offered.all
 
 

@@ -112,6 +112,19 @@ elif name == "committing":
     while True:
         say(type="committed", destination="nowhere", rows=1, bookmark=None)
         time.sleep(0.05)
+elif name.startswith("renewing"):
+    fresh = {"password": "hunter2-hunter2", "refresh_token": "fresh-t0k3n"}
+    def renew(*_):
+        say(type="config_renewed", config=json.dumps(fresh))
+        os._exit(1)
+    signal.signal(signal.SIGTERM, renew)
+    report(child=os.getpid())
+    if name == "renewing-canceled":
+        forever()
+    say(type="config_renewed", config=json.dumps(fresh))
+    if name == "renewing-killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    fail("no access with fresh-t0k3n")
 elif name == "strange":
     say(type="committed", destination="nowhere", rows=1, bookmark={"nul": "\0", "big": 2**80})
     finish()
@@ -122,10 +135,12 @@ else:
     fail("unknown behaviour " + name, retryable=False)
 """
 
-BEHAVIOURS = re.findall(r'name == "(\w+)"', CHILD)
+BEHAVIOURS = [*re.findall(r'name == "([\w-]+)"', CHILD), "renewing-failing"]
 
 
-def use_children(monkeypatch: pytest.MonkeyPatch, directory: Path, **source: Any) -> Path:
+def use_children(
+    monkeypatch: pytest.MonkeyPatch, directory: Path, *, server: dict[str, Any] | None = None, **source: Any
+) -> Path:
     """Let attempts of the source `s` run the script above; the configuration that goes with it."""
     script = directory / "child.py"
     script.write_text(CHILD)
@@ -141,6 +156,7 @@ def use_children(monkeypatch: pytest.MonkeyPatch, directory: Path, **source: Any
             }
             | source
         },
+        **(server or {}),
     )
 
 
