@@ -28,10 +28,21 @@ def secrets_in(value: Any, *, secret: bool = False) -> frozenset[str]:
 def renewed_secrets(config: Any, written: Any) -> frozenset[str]:
     """The secrets of a configuration that a program has made of the `written` one.
 
-    Whatever name a new text has, it may be a credential. Shorter ones are ordinary words.
+    A text that it has replaced by another may be a credential, whatever its name is, unless it is as short as a word.
     """
-    new = secrets_in(config, secret=True) - secrets_in(written, secret=True)
-    return secrets_in(config) | {text for text in new if len(text) >= _SHORTEST_RENEWED}
+    return secrets_in(config) | {text for text in _replaced(config, written) if len(text) >= _SHORTEST_RENEWED}
+
+
+def _replaced(value: Any, written: Any) -> Iterator[str]:
+    if isinstance(value, dict) and isinstance(written, dict):
+        for key in value.keys() & written.keys():
+            if not is_ordinary_name(str(key)):
+                yield from _replaced(value[key], written[key])
+    elif isinstance(value, list) and isinstance(written, list):
+        for inner, before in zip(value, written, strict=False):
+            yield from _replaced(inner, before)
+    elif isinstance(value, str) and value != written:
+        yield value
 
 
 def _walk(value: Any, *, secret: bool, keys_of_rows: bool = False) -> Iterator[str]:

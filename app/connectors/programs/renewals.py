@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,18 +53,21 @@ class ConfigFile:
         self._renewed = renewed
         self._log = log
         self._seen = self._version()
+        # What the program writes to its two outputs is read by two threads.
+        self._lock = threading.Lock()
 
     def look(self) -> None:
         """Reads the file if it has changed; one that is being written is left for the next look."""
-        version = self._version()
-        if version != self._seen and self._take():
-            self._seen = version
+        with self._lock:
+            version = self._version()
+            if version != self._seen and self._take():
+                self._seen = version
 
     def look_at_the_end(self) -> None:
         """Reads the file in any case: two versions may have the same time and size."""
-        if not self._take() and self._seen is not None:
-            # Said once, even if there are two ends.
-            self._seen = None
+        with self._lock:
+            is_whole = self._take()
+        if not is_whole:
             self._log(
                 "warn",
                 f"{self._program} has left a configuration file that is not a JSON object: if it has renewed its "

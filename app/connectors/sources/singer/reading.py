@@ -117,7 +117,7 @@ class Wanted:
 class Reading:
     """Turns a tap's lines into tables, rows and checkpoints. Errors name the line.
 
-    `at_message` is called for each message that is not a record.
+    `at_message` is called for each line that is not a record.
     """
 
     def __init__(
@@ -199,6 +199,7 @@ class Reading:
         """Logs free text, up to a limit."""
         if _NOT_TEXT.search(line):
             raise SynclineError("neither a Singer message nor text")
+        self._at_message()
         self._output_log.write(self._text(line).strip())
 
     def _check_has_schema(self, stream: str, message: str) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from app.domain.attempt_protocol import ConfigRenewed
 from app.domain.flood import BURST_BYTES
 from tests.connectors.attempts import CATALOG, TAP, Attempt, Duckdb, Scene, Told, Trial, record, schema, state
 from tests.connectors.sources.sql.origins import Copying, SqliteOrigin
@@ -35,6 +36,8 @@ with open(config["file"], "a") as kept:
         if message["type"] == "RECORD" and how == "dies":
             kept.flush()
             sys.exit("DiskError: full of " + config["password"])
+if "renew" in config:
+    json.dump(config | {"password": config["renew"]}, open(sys.argv[sys.argv.index("--config") + 1], "w"))
 if how == "killed":
     os.kill(os.getpid(), signal.SIGKILL)
 print("a word beside")
@@ -79,6 +82,28 @@ def test_a_target_gets_schemas_records_and_a_state_and_answers_for_them(tmp_path
     assert messages[0]["schema"]["properties"].keys() == {"id", "price", "more"}
     assert messages[1]["record"] == {"id": 1, "price": 1.5}
     assert messages[-1]["value"] == {"bookmark": {"at": 2}}
+
+
+@pytest.mark.parametrize("how", ["", "silent", "killed"])
+def test_what_a_target_renews_is_reported_however_it_ends(tmp_path: Path, how: str) -> None:
+    settings = {"password": "first-pass", "renew": "next-pass", "how": how}
+    scene = Scene(tmp_path, {"target": target(tmp_path, **settings)})
+    told = scene.load(schema(["id"], id="integer"), record(id=1), state({"at": 1}))
+    assert bool(told.committed) is not bool(how)
+    [renewed] = [each for each in told.messages if isinstance(each, ConfigRenewed)]
+    assert (renewed.destination, json.loads(renewed.config)["password"]) == ("target", "next-pass")
+
+
+def test_a_target_gets_what_it_has_renewed_before(tmp_path: Path) -> None:
+    described = target(tmp_path, password="first-pass")
+    scene = Scene(tmp_path, {"target": described})
+    renewed = described["settings"] | {"password": "next-pass", "how": "dies"}
+    job = Trial(tmp_path, scene.destinations, "singer").job()
+    lines = [json.dumps(each) for each in (schema(["id"], id="integer"), record(id=1))]
+    source = {"command": [sys.executable, str(tmp_path / "tap.py")], "catalog": CATALOG, "config": {"lines": lines}}
+    told = Told.by(Attempt(job | {"source_config": source, "renewed_settings": {"target": json.dumps(renewed)}}))
+    assert "DiskError: full of ***" in told.failed.error
+    assert "next-pass" not in str(told.messages)
 
 
 @pytest.mark.parametrize(("key", "warned"), [([], True), (["id"], False)])

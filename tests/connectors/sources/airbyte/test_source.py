@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.domain.attempt_protocol import Failed, Finished
+from app.domain.attempt_protocol import ConfigRenewed, Failed, Finished, LogLine
 from app.domain.errors import ConfigurationError
 from app.domain.flood import BURST_BYTES
+from tests.connectors.attempts import Attempt, Told
 from tests.connectors.sources.airbyte.connecting import (
     Connection,
     error,
@@ -231,6 +233,45 @@ def test_new_credentials_count_for_the_attempt_and_appear_nowhere(connection: Co
     assert connection.called["config"]["refresh_token"] == "t0k3n-two"
     assert said.log == [("info", "renewing"), ("info", "had ***, has ***")]
     assert connection.read(discover_lines=[new_config(connection.config)]).log == []
+
+
+@pytest.mark.parametrize("command", ["discover", "read"])
+def test_new_credentials_are_reported_at_once(connection: Connection, command: str) -> None:
+    connection.destinations = {"nowhere": {"type": "none"}}
+    renewal = new_config(connection.config | {"refresh_token": "t0k3n-two", "flag": False})
+    lines = [renewal, renewal, message("LOG", log={"level": "INFO", "message": "has t0k3n-two"})]
+    given: dict[str, Any] = {"refresh_token": "t0k3n-one", "rate": 0.1, f"{command}_lines": lines}
+    told = connection.run(**given)
+    assert told.finished
+    assert [type(each) for each in told.messages if isinstance(each, ConfigRenewed | LogLine)] == [
+        ConfigRenewed,
+        LogLine,
+    ]
+    [renewed] = [json.loads(each.config) for each in told.messages if isinstance(each, ConfigRenewed)]
+    assert renewed["refresh_token"] == "t0k3n-two"
+    assert told.lines == ["has ***"]
+
+
+def test_what_was_renewed_before_is_used_and_the_catalog_stays(connection: Connection) -> None:
+    connection.destinations = {"nowhere": {"type": "none"}}
+    job = connection._job(0, {"refresh_token": "t0k3n-one", "discover_lines": ["discovering\n"]})
+    said = message("LOG", log={"level": "INFO", "message": "had t0k3n-one, has t0k3n-two"})
+    for number in range(2):
+        renewed = connection.config | {"refresh_token": "t0k3n-two", "number": number, "lines": [said]}
+        told = Told.by(Attempt(job | {"renewed_config": json.dumps(renewed)}))
+        assert told.finished
+        assert told.lines[-1] == "had ***, has ***"
+        assert connection.called["config"]["number"] == number
+    assert len([*(connection.directory / "state" / "catalogs").glob("*.json")]) == 1
+
+
+def test_a_configuration_that_is_sent_unchanged_is_not_reported(connection: Connection) -> None:
+    connection.destinations = {"nowhere": {"type": "none"}}
+    connection.config |= {"rate": 0.1, "phrase": "open sesame"}
+    unchanged = connection.directory / "unchanged"
+    connection.config |= {"files": [str(unchanged)]}
+    unchanged.write_text(new_config(connection.config))
+    assert not [each for each in connection.run().messages if isinstance(each, ConfigRenewed)]
 
 
 def test_secrets_are_masked_in_logs_and_errors(connection: Connection) -> None:
