@@ -32,8 +32,9 @@ MOST_PIECES = 10_000
 def sources() -> None:
     """Test sources, discover what they offer, and reload their collections.
 
-    'test' and 'discover' need no database. The others use the one in DATABASE_URL or, if that is not set, that of the
-    'syncline dev' on SYNCLINE_DATA_DIR (default: .syncline).
+    They use the database in DATABASE_URL or, if that is not set, that of the 'syncline dev' on SYNCLINE_DATA_DIR
+    (default: .syncline). 'test' and 'discover' need none; with 'server.secret_key' they look there for what connectors
+    have renewed.
     """
 
 

@@ -19,6 +19,7 @@ _TABLES: Final = (
     "collection_status",
     "bookmarks",
     "table_schemas",
+    "renewed_configs",
     "schedules",
     "workers",
 )

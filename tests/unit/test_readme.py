@@ -42,6 +42,7 @@ ENVIRONMENT = {
     "SHOP_PASSWORD": "s3cret",
     "SHOP_URL": "postgresql://reader:secret@localhost/shop",
     "SYNCLINE_ADMIN_TOKEN": "token",
+    "SYNCLINE_SECRET_KEY": "what-openssl-prints-for-32-bytes=",
     "SYNCLINE_PG_HOST": "127.0.0.1",
     "SYNCLINE_PG_PORT": "5432",
     "SYNCLINE_PG_USER": "app",
@@ -175,7 +176,7 @@ def test_the_table_of_the_server_has_every_key_with_its_default() -> None:
 def _as_written(default: object) -> str:
     if isinstance(default, timedelta):
         return format_duration(default)
-    return str(default) if default != "" else "none"
+    return "none" if default in ("", ()) else str(default)
 
 
 def test_every_page_can_be_reached_from_the_readme() -> None:

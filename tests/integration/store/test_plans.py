@@ -110,6 +110,11 @@ async def test_the_hot_statements_are_ordered_index_scans(store: Store) -> None:
             [worker, array, array, tasks, one, one, array, array, array, interval, "ARRAY['{}']", *lines],
         ),
         "save_bookmark": (QUEUE, [worker, "'s'", "'c'", task, "1", "'d'", "1", "'{}'", "0", "1", "2", "'{}'"]),
+        "renewal_head": (QUEUE, [worker, "'s'", "'c'", task, "1", "1"]),
+        "keep_renewed_config": (
+            QUEUE,
+            [worker, "'s'", "'c'", task, "1", "1", "'source'", "'s'", *["'x'"] * 3, "0.5", "2"],
+        ),
         "schedule_tasks": (QUEUE, [array, array, array, array, one, "ARRAY[now()]", one, array, "'syncline'"]),
         "append_log": (LOG, [worker, array, array, tasks, one, one, one, one, one, *lines[2:], "true"]),
         "log_page": (READS, [task, "1", "100", "'-infinity'", moment, "1000"]),

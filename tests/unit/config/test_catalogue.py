@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from app.config.sources import Source
 
 DESTINATIONS = "\ndestinations: {nowhere: {type: none}}\n"
+SECRET_KEY = "what-openssl-prints-for-32-bytes="
 
 
 def one_source(keys: str, environment: Mapping[str, str] | None = None) -> Source:
@@ -177,6 +178,23 @@ def test_the_admin_token_may_be_empty(token: str) -> None:
 
 def test_a_token_of_digits_is_a_text() -> None:
     assert load_catalogue("server: {admin_token: 123456}", {}).server.admin_token == "123456"
+
+
+@pytest.mark.parametrize(
+    ("written", "keys"),
+    [
+        ("", ()),
+        ("'${env.NONE|}'", ()),
+        ("'${env.KEY}'", (SECRET_KEY,)),
+        ("['${env.KEY}', '${env.OLD|}']", (SECRET_KEY,)),
+        (f"['${{env.KEY}}', {SECRET_KEY[::-1]}]", (SECRET_KEY, SECRET_KEY[::-1])),
+    ],
+)
+def test_the_secret_key_may_be_empty_one_or_several(written: str, keys: tuple[str, ...]) -> None:
+    catalogue = load_catalogue(f"server: {{secret_key: {written}}}", {"KEY": SECRET_KEY})
+    assert catalogue.server.secret_key == keys
+    assert catalogue.secrets() >= set(keys)
+    assert not [key for key in keys if key in repr(catalogue)]
 
 
 def test_an_empty_section_is_an_absent_one() -> None:

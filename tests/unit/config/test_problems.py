@@ -31,6 +31,7 @@ COLLECTION_KEYS = (
 SERVER_KEYS = (
     "admin_token, drain_seconds, port, retention, secret_key, sources_reload_sec, sync_tasks, unknown_source_patience"
 )
+SHORT_KEY = "must have at least 32 characters: make one with 'openssl rand -base64 32'"
 EMPTY = "must not be empty: 0 means forever; remove the key to use the default"
 TYPES = ", ".join(SOURCE_TYPES)
 DESTINATIONS = ", ".join(DESTINATION_TYPES)
@@ -74,6 +75,8 @@ def all_problems(text: str) -> list[str]:
         ("server: {unknown_source_patience: 25h}", "server.unknown_source_patience: must be from 10s to 1d, not 1d1h"),
         ("server: {sources_reload_sec: 0}", "server.sources_reload_sec: must be greater than 0, not 0"),
         ("server: {admin_token: [hunter22]}", "server.admin_token: must be a string"),
+        ("server: {secret_key: hunter22}", f"server.secret_key: {SHORT_KEY}"),
+        (f"server: {{secret_key: [{'k' * 32}, hunter22]}}", f"server.secret_key: {SHORT_KEY}"),
         ("server: {sync_tasks: {pool: {size: -1}}}", "server.sync_tasks.pool.size: must be at least 0, not -1"),
         (
             "server: {sync_tasks: {pol: {}}}",
@@ -388,6 +391,8 @@ def test_a_validator_that_repeats_a_secret_is_not_quoted_however_short_the_secre
 
 MISUSES = [
     "server: {{admin_token: [{secret}]}}",
+    "server: {{secret_key: '{secret}'}}",
+    "server: {{secret_key: [[{secret}], {{a: '{secret}'}}]}}",
     "server: {{port: '{secret}', admin_token: '{secret}'}}",
     "sources: {{s: {{type: singer, config: {{tap: '{secret}', config: {{password: '{secret}'}}}}}}}}",
     "sources: {{s: {{type: singer, config: {{password: '{secret}'}}}}}}",

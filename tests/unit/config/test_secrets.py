@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from app.domain.redaction import Redactor, mask_secrets
 from app.domain.secret_names import is_secret_name
-from app.domain.secret_values import secrets_in
+from app.domain.secret_values import renewed_secrets, secrets_in
 from tests.unit.domain.secret_examples import LONGER_TEXTS, ORDINARY_TEXTS, ORDINARY_VALUES, SECRET, SECRET_VALUES
 
 SECRETS = st.text(min_size=4, max_size=30).filter(lambda text: "*" not in text)
@@ -85,6 +85,28 @@ def test_these_names_are_not(name: str) -> None:
 )
 def test_secrets_are_found_anywhere(value: Any, secrets: set[str]) -> None:
     assert secrets_in(value) == secrets
+
+
+@pytest.mark.parametrize(
+    ("config", "secrets"),
+    [
+        ({"refresh_token": "t0k3n-2"}, {"t0k3n-2"}),
+        ({"credentials": {"value": "t0k3n-2"}}, {"t0k3n-2"}),
+        ({"rt": "old-words", "words": "old words"}, {"old words"}),
+        ({"rt": "new-words", "words": "new", "start": 20261129}, {"new-words"}),
+        ({"nested": [{"rt": "new-words"}], "moved": "customers", "expires_at": "2026-11-29T00:00:00Z"}, {"new-words"}),
+        ({"token_url": "https://other.example.com/"}, set()),
+    ],
+)
+def test_what_a_program_has_replaced_may_be_secret(config: dict[str, Any], secrets: set[str]) -> None:
+    written = {
+        "refresh_token": "t0k3n-1",
+        "rt": "old-words",
+        "words": "some words",
+        "nested": [{"rt": "old-words"}],
+        "token_url": "https://example.com/",
+    }
+    assert renewed_secrets(config, written) == secrets
 
 
 def test_a_redactor_without_secrets_changes_nothing() -> None:
