@@ -208,12 +208,16 @@ class _Pipe:
         self._transport.close()
 
 
+def ignore(_message: AttemptMessage) -> None:
+    """Drop a message that comes after everything that counts."""
+
+
 async def finish(
     child: AttemptProcess,
     texts: asyncio.Task[None],
     *,
     grace_seconds: float,
-    receive: Callable[[AttemptMessage], None],
+    receive: Callable[[AttemptMessage], None] = ignore,
 ) -> None:
     """End the child, and read its remaining output if possible; `receive` gets the messages that were not read."""
     # Meanwhile: the child may send some before it ends.

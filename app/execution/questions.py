@@ -22,7 +22,7 @@ from app.domain.attempt_protocol import (
 )
 from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.redaction import Redactor, redactor_of
-from app.execution.child import AttemptProcess, finish
+from app.execution.child import AttemptProcess, finish, ignore
 from app.loops import finish_uninterrupted
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ async def ask(
 
 
 async def _finish(child: AttemptProcess, texts: asyncio.Task[None], renewals: Renewals | None) -> None:
-    await finish(child, texts, grace_seconds=1, receive=renewals.note if renewals else _ignore_message)
+    await finish(child, texts, grace_seconds=1, receive=renewals.note if renewals else ignore)
     if renewals:
         await renewals.keep_noted()
 
@@ -219,10 +219,6 @@ async def _masked(messages: AsyncIterator[AttemptMessage]) -> AsyncIterator[Atte
                 yield msgspec.structs.replace(message, error=mask(message.error))
             case _:
                 yield message
-
-
-def _ignore_message(_message: AttemptMessage) -> None:
-    """Drop what comes after the last answer."""
 
 
 async def _ignore(_text: str) -> None:

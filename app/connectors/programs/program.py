@@ -60,7 +60,7 @@ class Program:
     """Runs `command`; `secrets` are masked in all of its output.
 
     Errors call it `name`. `home` is its directory, which is created; `environment` is added to what every program gets;
-    `format_line` makes a line of its standard error readable, `before_line` is called before each is passed on.
+    `format_line` makes a line of its standard error readable, `before_errors` is called before some are passed on.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Program:
         secrets: Iterable[str],
         environment: Mapping[str, str] | None = None,
         format_line: Callable[[str], str] = str,
-        before_line: Callable[[], None] | None = None,
+        before_errors: Callable[[], None] = lambda: None,
     ) -> None:
         home.mkdir(parents=True, exist_ok=True)
         self.command = command
@@ -82,7 +82,7 @@ class Program:
         self._secrets = set(secrets)
         self._redact = Redactor(self._secrets).redact
         self._format_line = format_line
-        self._before_line = before_line
+        self._before_errors = before_errors
         self._read: Generator[bytes] | None = None
         self._lines: Lines | None = None
         self._input: Input | None = None
@@ -192,8 +192,6 @@ class Program:
     def _read_errors(self, running: subprocess.Popen[bytes], errors: IO[bytes]) -> None:
         with errors:
             for line in Lines(self._limit_flood(running, errors), messages=False):
-                if self._before_line is not None:
-                    self._before_line()
                 text = self._format_line(self.text(line))
                 sys.stderr.write(f"{text}\n")
                 sys.stderr.flush()
@@ -203,6 +201,7 @@ class Program:
         """At most as much as a log takes: passing a flood on would slow down the reading of records."""
         bounded = Bounded(Allowance(time.monotonic()))
         for chunk in chunks(errors.fileno(), has_ended=lambda: running.poll() is not None):
+            self._before_errors()
             yield bounded.feed(chunk, time.monotonic())
         yield bounded.rest()
 

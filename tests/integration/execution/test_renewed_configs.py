@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app.bootstrap.renewals import renewed_configs
+from app.bootstrap.trials import try_collections
 from app.config.reader import load_catalogue
 from app.config.settings import Settings
 from app.execution import source_check
@@ -278,11 +279,24 @@ async def test_checks_and_discoveries_use_and_keep_what_was_renewed(
         assert "t0k3n" not in str(left_alone.error)
 
 
+async def test_a_command_finds_the_database_and_keeps_what_its_check_renews(shop: Shop) -> None:
+    shop.options.pop("catalog", None)
+    catalogue, told = load_catalogue(shop.write(), {}), list[str]()
+    source = catalogue.find_source("shop")
+    for _ in range(2):
+        settings = Settings(DATABASE_URL=shop.url, SYNCLINE_DATA_DIR=shop.directory)
+        [trial] = await try_collections(settings, catalogue, source, ["a"], tell=told.append)
+        assert trial.error is None
+    assert told == ["the connector renewed its configuration: it is kept for the next attempts"] * 2
+
+
 async def test_a_check_without_a_database_says_what_is_lost(shop: Shop) -> None:
     shop.options.pop("catalog", None)
     catalogue, told = load_catalogue(shop.write(), {}), list[str]()
     source = catalogue.find_source("shop")
-    async with renewed_configs(Settings(data_dir=shop.directory), catalogue, source, tell=told.append) as renewed:
+    async with renewed_configs(
+        Settings(SYNCLINE_DATA_DIR=shop.directory), catalogue, source, tell=told.append
+    ) as renewed:
         assert renewed is None
         await source_check.check_collections(
             catalogue, source, ["a"], data_dir=shop.directory / "data", now=datetime.now(UTC), tell=told.append

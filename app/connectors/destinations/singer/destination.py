@@ -99,7 +99,7 @@ class SingerDestination:
         home = self._data_dir / "home"
         command = [*self._command(), "--config", str(self._config.path)]
         secrets = secrets_in(written) | renewed_secrets(config, written)
-        self._program = Program(command, name="the target", home=home, secrets=secrets, before_line=self._config.look)
+        self._program = Program(command, name="the target", home=home, secrets=secrets, before_errors=self._config.look)
         self._log("warn", f"destination {self._name!r} is a Singer target: after a crash, rows may be loaded twice")
         position = self._position()
         self._standing_before = position.standing

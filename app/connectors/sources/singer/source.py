@@ -100,7 +100,7 @@ class SingerSource:
             home=self._data_dir / "home",
             secrets=secrets_in(self._written) | renewed_secrets(config, self._written),
             format_line=format_metric,
-            before_line=self._config_file().look,
+            before_errors=self._config_file().look,
         )
         self._programs.append(tap)
         return tap
