@@ -1,11 +1,12 @@
 -- name: pin_session
 -- Settings whose right value depends on the current one. A commit waits at least for the disk; if it is to wait for a
--- standby, that stays. `transaction_timeout` does not exist before PostgreSQL 17.
+-- standby, that stays. `transaction_timeout` does not exist before PostgreSQL 17. A right value is set too: otherwise a
+-- later change of the server's configuration would reach the open session.
 SELECT set_config(name, needed, false)
-FROM (VALUES ('synchronous_commit', 'on', current_setting('synchronous_commit') IN ('off', 'local', 'remote_write')),
-             ('transaction_timeout', '0', current_setting('transaction_timeout', true) <> '0'))
-  AS s (name, needed, differs)
-WHERE differs
+FROM (VALUES ('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END),
+             ('transaction_timeout', '0'))
+  AS s (name, needed)
+WHERE current_setting(name, true) IS NOT NULL
 
 -- name: session
 -- The settings of a session, and its login and database as quoted identifiers.

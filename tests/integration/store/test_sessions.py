@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import asyncpg
@@ -15,12 +16,13 @@ import pytest
 import structlog
 from psycopg import sql
 
+from app.bootstrap.embedded_postgres import EmbeddedPostgres
 from app.domain.errors import ConfigurationError, DatabaseUnreachableError
 from app.store import database
 from app.store.address import DatabaseAddress, server_of
 from app.store.database import connect, open_pool
 from app.store.sessions import check_session
-from tests.harness import opened
+from tests.harness import opened, until
 from tests.servers.postgres import create_database, database_name, drop_database, migrate
 from tests.servers.proxy import proxied
 from tests.servers.several_hosts import FORMS, first_one_away
@@ -121,6 +123,36 @@ async def test_a_commit_waits_for_the_disk_at_least(database_url: str, given: st
     set_database(database_url, synchronous_commit=given)
     async with opened(database_url) as pool:
         assert await pool.fetchval("SHOW synchronous_commit") == wanted
+
+
+@pytest.mark.parametrize("before", ["on", "remote_apply"])
+async def test_a_change_of_the_server_s_configuration_does_not_reach_open_sessions(tmp_path: Path, before: str) -> None:
+    with EmbeddedPostgres(tmp_path / "pg", durable=True) as server:
+
+        def configure(**settings: str) -> None:
+            with psycopg.connect(server.url, autocommit=True) as admin:
+                for name, value in settings.items():
+                    admin.execute(f"ALTER SYSTEM SET {name} = '{value}'".encode())
+                admin.execute("SELECT pg_reload_conf()")
+
+        configure(synchronous_commit=before, work_mem="5MB")
+        own = await connect(server.url)
+        try:
+            async with opened(server.url) as pool, pool.acquire() as connection:
+                for session in (own, connection):
+                    await until(partial(has_setting, session, "work_mem", "5MB"))
+                configure(synchronous_commit="off", statement_timeout="7s", transaction_timeout="8s", work_mem="6MB")
+                for session in (own, connection):
+                    await until(partial(has_setting, session, "work_mem", "6MB"))
+                    pinned = {"synchronous_commit": before, "statement_timeout": "0", "transaction_timeout": "0"}
+                    assert await settings_of(session, pinned) == pinned
+        finally:
+            await own.close()
+
+
+async def has_setting(session: Connection | asyncpg.Connection[asyncpg.Record], name: str, value: str) -> bool:
+    """A session takes a new configuration between two statements, a moment after the server was told to read it."""
+    return bool(await session.fetchval("SELECT current_setting($1) = $2", name, value))
 
 
 @pytest.mark.parametrize(
