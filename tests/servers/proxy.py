@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 class Proxy:
     """Forwards connections; `cut` ends and refuses them, `freeze` keeps them open and passes nothing on.
 
+    `lead_to` gives new connections another server; those that are open keep theirs.
     `notifications` is how often each notification of the server is delivered; normally once.
     """
 
@@ -34,6 +35,9 @@ class Proxy:
         self._open = False
         for writer in tuple(self._writers):
             writer.transport.abort()
+
+    def lead_to(self, server: TcpServer) -> None:
+        self._host, self._port = server["host"], server["port"]
 
     def freeze(self) -> None:
         self._flowing.clear()

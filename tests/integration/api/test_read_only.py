@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import closing
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import httpx
@@ -17,7 +19,9 @@ from app.bootstrap.migrations import migrate
 from app.domain.errors import DatabaseUnreachableError
 from tests.harness import opened_store, running_worker, synthetic, until, write_config
 from tests.integration.api.serving import TOKEN, OpenedApi, opened_api
+from tests.servers.durable import DurableServer
 from tests.servers.postgres import database_name
+from tests.servers.proxy import proxied
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -139,6 +143,50 @@ async def test_a_standby_is_not_ready_until_it_is_promoted(tmp_path: Path) -> No
             with psycopg.connect(standby.url, autocommit=True) as admin:
                 admin.execute("SELECT pg_promote()")
             await until(lambda: is_served(client))
+
+
+async def test_roles_that_flip_behind_one_address_need_no_restart(tmp_path: Path) -> None:
+    """The address leads to the demoted primary for a while: connections that were opened then must go by themselves."""
+    with closing(DurableServer(tmp_path / "one")) as former:
+        migrate(former.url)
+        with closing(await former.make_standby(tmp_path / "two")) as standby:
+            await until(partial(is_followed, former))
+            config = write_config(tmp_path / "c.yaml", {"load": synthetic(quick={"records": 1})})
+            async with (
+                proxied(former.url, former.tcp) as (url, proxy),
+                opened_api(url) as api,
+                client_of(api) as client,
+                running_worker(url, config, lease=timedelta(seconds=3)) as worker,
+            ):
+                await worker.registered()
+                await until(partial(has_run, client))
+                former.stop()
+                standby.promote()
+                former.follow(standby)
+                former.start()
+                for _ in range(3):
+                    await until(partial(refused_as_read_only, client))
+                proxy.lead_to(standby.tcp)
+                await until(partial(has_run, client))
+                assert (await client.get("/readyz")).status_code == 200
+
+
+async def is_followed(server: DurableServer) -> bool:
+    with server.connect() as admin:
+        return admin.execute("SELECT FROM pg_stat_replication WHERE state = 'streaming'").fetchone() is not None
+
+
+async def has_run(client: httpx.AsyncClient) -> bool:
+    """Whether a new task could be made, and a worker has carried it out."""
+    answer = await ask(client)
+    if answer.status_code != 201:
+        return False
+    path = f"/api/v1/tasks/{answer.json()['task_id']}"
+
+    async def succeeded() -> bool:
+        return bool((await client.get(path)).json()["status"] == "SUCCESS")
+
+    return await until(succeeded)
 
 
 def test_migrating_a_read_only_database_is_told_in_one_line(empty_database_url: str) -> None:
