@@ -10,7 +10,16 @@ from psycopg import sql
 from psycopg.rows import dict_row, tuple_row
 
 from app.domain.events import Event
-from tests.history.record import FireTime, History, Line, Projections, ScheduleRow, StoredEvent, WorkerRow
+from tests.history.record import (
+    Acknowledged,
+    FireTime,
+    History,
+    Line,
+    Projections,
+    ScheduleRow,
+    StoredEvent,
+    WorkerRow,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -29,10 +38,7 @@ def read_history(url: str, *, unsteady: Collection[tuple[str, str]] = (), **more
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         return History(
             events=_events(connection),
-            lines=[
-                Line(*row)
-                for row in _rows(connection, "task, attempt, line, at, message", "log_events", "task, attempt, line")
-            ],
+            lines=_lines(connection),
             fire_times=[
                 FireTime(*row)
                 for row in _rows(
@@ -63,6 +69,13 @@ def read_history(url: str, *, unsteady: Collection[tuple[str, str]] = (), **more
             changed=changed,
             **more,
         )
+
+
+def read_acknowledged(url: str) -> Acknowledged:
+    """What clients of this database may know of."""
+    with psycopg.connect(url) as connection:
+        tasks = frozenset(task for (task,) in _rows(connection, "task", "tasks", "task"))
+        return Acknowledged(tasks, frozenset(_lines(connection)))
 
 
 def accepted_changes(url: str) -> list[str]:
@@ -97,6 +110,11 @@ def _events(connection: psycopg.Connection) -> list[StoredEvent]:
     columns = "task, version, type, at, status, attempt, worker, data, v, xid::text::bigint"
     rows = _rows(connection, columns, "events", "task, version")
     return [StoredEvent(Event(*row[:-1]), row[-1]) for row in rows]
+
+
+def _lines(connection: psycopg.Connection) -> list[Line]:
+    columns = "task, attempt, line, at, message"
+    return [Line(*row) for row in _rows(connection, columns, "log_events", "task, attempt, line")]
 
 
 def _rows(connection: psycopg.Connection, columns: str, table: str, order: str) -> list[tuple[Any, ...]]:

@@ -103,6 +103,22 @@ class ShownLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """Tasks and log lines that clients may know of."""
+
+    tasks: frozenset[UUID] = frozenset()
+    lines: frozenset[Line] = frozenset()
+
+    def __sub__(self, other: Acknowledged) -> Acknowledged:
+        """What the other one lacks."""
+        return Acknowledged(self.tasks - other.tasks, self.lines - other.lines)
+
+    def __or__(self, other: Acknowledged) -> Acknowledged:
+        """What one of them has."""
+        return Acknowledged(self.tasks | other.tasks, self.lines | other.lines)
+
+
+@dataclass(frozen=True, slots=True)
 class Copied:
     """A collection and what a destination has of it: how often each record's id, and the bookmark beside the rows.
 
@@ -144,7 +160,8 @@ class History:
     `posted` are the tasks that the API has promised to callers; `logged` how many lines a successful attempt of a
     collection writes itself, where that is known; `may_fail` the collections whose tasks are made to fail; `kept_since`
     the time before which ended tasks may have been dropped; `changed` the changes of recorded events that the database
-    did not refuse; `drifts` what `syncline projections verify` has found; `lease` for how long a worker has its lease.
+    did not refuse; `drifts` what `syncline projections verify` has found; `lease` for how long a worker has its lease;
+    `forgotten` what a server had committed, and a standby that was promoted in its place lacked.
     """
 
     events: Sequence[StoredEvent]
@@ -164,6 +181,7 @@ class History:
     changed: Sequence[str] = ()
     drifts: Sequence[str] = ()
     lease: timedelta = timedelta(seconds=10)
+    forgotten: Acknowledged = Acknowledged()
 
     @cached_property
     def streams(self) -> dict[UUID, list[Event]]:

@@ -89,24 +89,31 @@ def recorded_events_stay(history: History) -> Iterator[tuple[str, str]]:
 
 def promised_tasks_are_there(history: History) -> Iterator[tuple[str, str]]:
     for task in history.posted:
-        if task not in history.streams and not _may_be_dropped(history, task):
+        known = task in history.streams or task in history.forgotten.tasks
+        if not known and not _may_be_dropped(history, task):
             yield str(task), "the API has promised this task, and there is no event of it"
 
 
 def shown_lines_are_there(history: History) -> Iterator[tuple[str, str]]:
-    kept = {(line.task, line.message) for line in history.lines}
+    kept = {(line.task, line.message) for line in (*history.lines, *history.forgotten.lines)}
     for shown in history.shown:
         if (shown.task, shown.message) not in kept and not _may_be_dropped(history, shown.task):
             yield str(shown.task), f"the API has shown this line, and it is gone: {shown.message}"
 
 
 def logs_have_every_line(history: History) -> Iterator[tuple[str, str]]:
-    """Lines are numbered 1, 2, 3, … in each attempt; a successful one has all that its collection writes."""
+    """Lines are numbered 1, 2, 3, … in each attempt; a successful one has all that its collection writes.
+
+    An attempt that outlives a promotion goes on with its numbers after the lines that were forgotten.
+    """
     numbers: dict[tuple[UUID, int], list[int]] = defaultdict(list)
     for line in history.lines:
         numbers[line.task, line.attempt].append(line.line)
+    forgotten = {(line.task, line.attempt, line.line) for line in history.forgotten.lines}
     for (task, attempt), found in numbers.items():
-        if found != list(range(1, len(found) + 1)):
+        holes = set(range(1, max(found))).difference(found)
+        found += [line for line in holes if (task, attempt, line) in forgotten]
+        if sorted(found) != list(range(1, len(found) + 1)):
             yield f"{task}, attempt {attempt}", f"the log's lines are numbered {_shortened(found)}"
     for id_, ended in history.tasks.items():
         wanted = history.logged.get((ended.source, ended.collection))
@@ -255,7 +262,9 @@ def schedules_leave_no_fire_time_out(history: History) -> Iterator[tuple[str, st
     for row in history.fire_times:
         ledger[row.key].append(row.fire_time)
     for schedule in history.schedules:
-        if schedule.steady and schedule.active:
+        if schedule.steady and not schedule.active:
+            yield "/".join(schedule.key), "it has ended, and its collection is still there"
+        elif schedule.steady:
             name, comes = "/".join(schedule.key), schedule.next_fire_at
             times = sorted(ledger[schedule.key])
             for fire_time, found in zip(times, [*times[1:], comes], strict=bool(times)):

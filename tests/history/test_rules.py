@@ -11,7 +11,7 @@ import pytest
 
 from app.domain import events
 from tests.history.made import BEGIN, SECOND, WORKERS, a_history, projected
-from tests.history.record import Drain, History, OpenTransaction, ShownLine, StoredEvent
+from tests.history.record import Acknowledged, Drain, History, OpenTransaction, ShownLine, StoredEvent
 from tests.history.rules import RULES, check, workers_write_nothing_without_a_lease
 
 if TYPE_CHECKING:
@@ -218,6 +218,11 @@ def a_fire_time_is_overdue(history: History) -> History:
     return history.with_(schedules=[*history.schedules, idle])
 
 
+@breaks("schedules_leave_no_fire_time_out")
+def a_schedule_has_ended(history: History) -> History:
+    return history.with_(schedules=[replace(history.schedules[0], active=False)])
+
+
 @breaks("skipped_fire_times_had_an_active_task")
 def a_skip_had_no_overlap(history: History) -> History:
     lonely = replace(history.fire_times[1], collection="nobody")
@@ -349,6 +354,25 @@ def test_old_tasks_may_have_been_dropped() -> None:
     )
     assert check(dropped) != []
     assert check(dropped.with_(kept_since=BEGIN + 15 * SECOND)) == []
+
+
+def test_what_a_promoted_standby_has_forgotten_may_be_missing() -> None:
+    history = a_history()
+    task, line = uuid4(), replace(history.lines[0], message="shown, then forgotten")
+    promised = history.with_(posted=[*history.posted, task], shown=[ShownLine(line.task, line.message)])
+    assert {violation.rule for violation in check(promised)} == {"promised_tasks_are_there", "shown_lines_are_there"}
+    assert check(promised.with_(forgotten=Acknowledged(frozenset({task}), frozenset({line})))) == []
+    others = Acknowledged(frozenset({uuid4()}), frozenset({replace(line, message="another")}))
+    assert check(promised.with_(forgotten=others)) == check(promised)
+
+
+def test_an_attempt_that_outlives_a_promotion_leaves_out_the_numbers_of_forgotten_lines_only() -> None:
+    history = a_history()
+    gone = history.lines[1]
+    holed = history.with_(lines=[line for line in history.lines if line != gone])
+    assert check(holed) != []
+    assert check(holed.with_(forgotten=Acknowledged(lines=frozenset({gone})))) == []
+    assert check(holed.with_(forgotten=Acknowledged(lines=frozenset({replace(gone, attempt=9)})))) == check(holed)
 
 
 def test_somebody_may_ask_for_the_end_of_what_a_lost_worker_had() -> None:
