@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 # What docs/reliability.md is about.
 SEEDS: Final = tuple(range(1, 11))
-FAULTS: Final = 52
+FAULTS: Final = 61
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
@@ -20,8 +21,8 @@ _LOOK_SECONDS: Final = 0.05
 _START_SECONDS: Final = 10.0
 # Longer than a replica reads until two readings agree.
 _SEEN_SECONDS: Final = 1.0
-# In the first part of the text are the server's settings, the destinations and the first collections.
-_FEWEST_WRITTEN: Final = 0.3
+# Where a source or a collection of many begins.
+_BEGIN: Final = re.compile(r"^(?:  \w|    - max_attempts)", re.MULTILINE)
 
 
 @kind("configuration changed", touches="configuration", hold=A_WHILE)
@@ -42,14 +43,22 @@ async def configuration_changed(system: System, _victim: int) -> AsyncIterator[N
 async def half_written(system: System, victim: int) -> AsyncIterator[None]:
     """Written in place with a pause in it, as valid YAML of fewer collections; then an older version comes back."""
     system.version += 1
-    lines = system.text_of(system.version).splitlines(keepends=True)
-    end = int(len(lines) * (_FEWEST_WRITTEN + (1 - _FEWEST_WRITTEN) * (victim % 100) / 100))
+    text = system.text_of(system.version)
     system.may_lack_until = math.inf
-    system.cluster.config.write_text("".join(lines[:end]))
+    system.cluster.config.write_text(_beginning(text, victim))
     yield
-    system.cluster.config.write_text("".join(lines))
+    system.cluster.config.write_text(text)
     await asyncio.sleep(_SEEN_SECONDS)
     system.put_catalogue(system.text_of(system.version - 1))
     await asyncio.sleep(_SEEN_SECONDS)
     system.put_catalogue(system.text_of(system.version))
     system.may_lack_until = time.monotonic() + _START_SECONDS
+
+
+def _beginning(text: str, number: int) -> str:
+    """The text up to one of the places where a source or a collection begins: a collection cut short is another one.
+
+    Its schedule, for example, ends at once when the key is missing.
+    """
+    places = [place.start() for place in _BEGIN.finditer(text, text.index("\nsources:"))]
+    return text[: places[1 + number % (len(places) - 1)]]

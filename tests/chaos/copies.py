@@ -54,7 +54,7 @@ async def all_copied(system: System) -> list[str]:
 
 def copied(system: System) -> list[Copied]:
     """Every source in both destinations, in one that has nothing of it too."""
-    with psycopg.connect(system.server.url) as connection:
+    with system.server.warehouse.connect() as connection:
         sources = _sources(connection, packaged=system.packaged)
         found = _tables("warehouse", "warehouse.", lambda query: connection.execute(query.encode()).fetchall(), sources)
     file = system.directory / "warehouse.duckdb"

@@ -2,89 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
-import math
 import signal
-import time
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from app.failpoints import POINTS
+from tests.chaos import configuration_faults, server_faults  # noqa: F401 - they register their kinds
 from tests.chaos.attempts import FIND_SECONDS, some_attempt
 from tests.chaos.clock import set_clock
-from tests.chaos.load import LEASE_SECONDS
+from tests.chaos.kinds import A_WHILE, EVERY_WORKER, KINDS, NO_TIME, PAST_LEASE, Kind, Need, kind
 from tests.chaos.schema import newer_schema
 from tests.chaos.statements import execute, held
-from tests.chaos.system import JUMPER, WORKERS
+from tests.chaos.system import JUMPER
 from tests.harness import until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import AsyncIterator
 
+    from tests.chaos.kinds import Injection
     from tests.chaos.system import Replica, System
 
-    Injection = Callable[[System, int], AbstractAsyncContextManager[None]]
-
-# Longer than a lease; a moment; as long as an outage that is noticed.
-PAST_LEASE: Final = (LEASE_SECONDS * 1.2, LEASE_SECONDS * 2.0)
-NO_TIME: Final = (0.0, 0.0)
-A_WHILE: Final = (1.0, 3.0)
-_LOOK_SECONDS: Final = 0.05
-# From reading the configuration to the exit of a process that cannot use it.
-_START_SECONDS: Final = 10.0
-
-
-class Need(StrEnum):
-    """What a fault needs of the machine: the words that say why it cannot be had."""
-
-    SMALL_DISK = "no file system can be mounted: neither root nor user namespaces (unshare -rm)"
-    LIBFAKETIME = "libfaketime does not work here"
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """A kind of fault: how it is injected and healed, for how many seconds it may hold, what it touches and needs.
-
-    `worker` stands for the one that is its victim. `alone`: nothing else may happen meanwhile, for what comes of it is
-    judged, and could be the other fault's doing.
-    """
-
-    inject: Injection
-    hold: tuple[float, float]
-    touches: frozenset[str]
-    needs: Need | None = None
-    alone: bool = False
-
-
-KINDS: Final[dict[str, Kind]] = {}
-
-
-# Touched by what is about all workers: it overlaps with no other fault of a worker.
-EVERY_WORKER: Final = tuple(f"worker {number}" for number in range(WORKERS))
-
-
-def kind(
-    name: str,
-    *,
-    touches: str | Sequence[str],
-    hold: tuple[float, float],
-    needs: Need | None = None,
-    alone: bool = False,
-) -> Callable[[Injection], Injection]:
-    def register(inject: Injection) -> Injection:
-        KINDS[name] = Kind(inject, hold, frozenset([touches] if isinstance(touches, str) else touches), needs, alone)
-        return inject
-
-    return register
-
-
-def skipped_kinds(*, small_disk: bool, libfaketime: bool) -> dict[str, str]:
-    """The kinds that a machine with or without these cannot have, each with the reason."""
-    there = {Need.SMALL_DISK: small_disk, Need.LIBFAKETIME: libfaketime}
-    return {name: kind.needs.value for name, kind in KINDS.items() if kind.needs and not there[kind.needs]}
+__all__ = ["KINDS"]
 
 
 def _worker(system: System, victim: int) -> Replica:
@@ -159,68 +97,37 @@ async def api_stopped(system: System, victim: int) -> AsyncIterator[None]:
     api.send(signal.SIGCONT)
 
 
-@kind("PostgreSQL restarted", touches="server", hold=(0.2, 2.0))
-@asynccontextmanager
-async def server_restarted(system: System, _victim: int) -> AsyncIterator[None]:
-    system.server.stop(signal.SIGINT)
-    yield
-    system.server.start()
-
-
-@kind("PostgreSQL crashed", touches="server", hold=(0.2, 2.0))
-@asynccontextmanager
-async def server_crashed(system: System, _victim: int) -> AsyncIterator[None]:
-    system.server.stop(signal.SIGQUIT)
-    yield
-    system.server.start()
-
-
-@kind("PostgreSQL away past the lease", touches="server", hold=PAST_LEASE)
-@asynccontextmanager
-async def server_away(system: System, _victim: int) -> AsyncIterator[None]:
-    system.server.stop(signal.SIGQUIT)
-    yield
-    system.server.start()
-
-
-@kind("backends terminated", touches="backends", hold=NO_TIME)
-@asynccontextmanager
-async def backends_terminated(system: System, victim: int) -> AsyncIterator[None]:
-    """All of them, or every third."""
-    which = "true" if victim % 2 else "pid % 3 = 0"
-    await execute(
-        system,
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-        f" WHERE datname = current_database() AND pid <> pg_backend_pid() AND {which}",
-    )
-    yield
-
-
 @kind("connections cut", touches="network", hold=A_WHILE)
 @asynccontextmanager
 async def connections_cut(system: System, victim: int) -> AsyncIterator[None]:
-    proxy = _any(system, victim).proxy
-    proxy.cut()
+    ways = _any(system, victim).ways
+    for proxy in ways:
+        proxy.cut()
     yield
-    proxy.mend()
+    for proxy in ways:
+        proxy.mend()
 
 
 @kind("worker's network silent past its lease", touches="network", hold=PAST_LEASE)
 @asynccontextmanager
 async def worker_blackholed(system: System, victim: int) -> AsyncIterator[None]:
-    proxy = _worker(system, victim).proxy
-    proxy.freeze()
+    ways = _worker(system, victim).ways
+    for proxy in ways:
+        proxy.freeze()
     yield
-    proxy.mend()
+    for proxy in ways:
+        proxy.mend()
 
 
 @kind("API's network silent", touches="network", hold=A_WHILE)
 @asynccontextmanager
 async def api_blackholed(system: System, victim: int) -> AsyncIterator[None]:
-    proxy = _api(system, victim).proxy
-    proxy.freeze()
+    ways = _api(system, victim).ways
+    for proxy in ways:
+        proxy.freeze()
     yield
-    proxy.mend()
+    for proxy in ways:
+        proxy.mend()
 
 
 @kind("worker's machine lost", touches=("worker", "network"), hold=PAST_LEASE)
@@ -228,21 +135,12 @@ async def api_blackholed(system: System, victim: int) -> AsyncIterator[None]:
 async def machine_lost(system: System, victim: int) -> AsyncIterator[None]:
     """The server never learns that its client is gone: the connections stay, whatever they hold."""
     worker = _worker(system, victim)
-    worker.proxy.abandon()
+    for proxy in worker.ways:
+        proxy.abandon()
     worker.send(signal.SIGKILL)
     yield
-    worker.proxy.bury()
-
-
-@kind("disk full", touches="server", hold=(1.0, 4.0), needs=Need.SMALL_DISK)
-@asynccontextmanager
-async def disk_full(system: System, _victim: int) -> AsyncIterator[None]:
-    await asyncio.to_thread(system.server.fill_disk)
-    yield
-    system.server.free_disk()
-    # Without space for its log the server crashes, and what is left of it may still be on its way down.
-    await asyncio.sleep(_LOOK_SECONDS)
-    system.server.start()
+    for proxy in worker.ways:
+        proxy.bury()
 
 
 @kind("queue locked", touches="locks", hold=(0.5, 1.5))
@@ -317,34 +215,21 @@ async def wrong_clock(system: System, victim: int) -> AsyncIterator[None]:
 @asynccontextmanager
 async def notifications_repeated(system: System, _victim: int) -> AsyncIterator[None]:
     for replica in system.replicas:
-        replica.proxy.notifications = 5
-    await execute(system, "SELECT pg_notify('syncline', n::text) FROM generate_series(1, 500) AS n")
+        replica.ways.store.notifications = 5
+    await execute(system.server.store, "SELECT pg_notify('syncline', n::text) FROM generate_series(1, 500) AS n")
     yield
     for replica in system.replicas:
-        replica.proxy.notifications = 1
+        replica.ways.store.notifications = 1
 
 
 @kind("notifications lost", touches="notifications", hold=(3.0, 6.0))
 @asynccontextmanager
 async def notifications_lost(system: System, _victim: int) -> AsyncIterator[None]:
     for replica in system.replicas:
-        replica.proxy.notifications = 0
+        replica.ways.store.notifications = 0
     yield
     for replica in system.replicas:
-        replica.proxy.notifications = 1
-
-
-@kind("configuration changed", touches="configuration", hold=A_WHILE)
-@asynccontextmanager
-async def configuration_changed(system: System, _victim: int) -> AsyncIterator[None]:
-    """Schedules come, go and change; a version that is no YAML and one that lacks a destination come between."""
-    system.write_catalogue()
-    await asyncio.sleep(_LOOK_SECONDS)
-    system.may_refuse_until = math.inf
-    system.write_catalogue("sources: [this is: no catalogue")
-    yield
-    system.write_catalogue()
-    system.may_refuse_until = time.monotonic() + _START_SECONDS
+        replica.ways.store.notifications = 1
 
 
 @kind("rolling restart", touches=(*EVERY_WORKER, "api"), hold=NO_TIME, alone=True)
@@ -361,7 +246,7 @@ async def rolling_restart(system: System, _victim: int) -> AsyncIterator[None]:
 @asynccontextmanager
 async def migrated(system: System, victim: int) -> AsyncIterator[None]:
     """Replicas of this release go on, and start, on the schema of a release that expands it."""
-    async with newer_schema(system.server.url):
+    async with newer_schema(system.server.store.url):
         _worker(system, victim).send(signal.SIGKILL)
         _api(system, victim).send(signal.SIGKILL)
         yield

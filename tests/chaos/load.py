@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -13,11 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import httpx
+import yaml
 
 from tests.acceptance.cluster import TOKEN
 from tests.history.record import ShownLine
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Container
     from random import Random
 
     from tests.history.record import Key
@@ -47,7 +48,8 @@ CRON: Final = [f"cron_{number:02}" for number in range(5)]
 def catalogue(data: Path, *, version: int = 0, packaged: bool = False, light: bool = False) -> str:
     """The configuration, with the packaged tap or without; *light*, with a third of the collections that are many.
 
-    Every version gives other schedules to the moving collections, and leaves some of them out.
+    Every version gives other schedules to the moving collections, and leaves some of them out. The sources stand last,
+    so that the beginning of the text is a configuration of fewer collections.
     """
     document = {
         "server": {
@@ -57,19 +59,19 @@ def catalogue(data: Path, *, version: int = 0, packaged: bool = False, light: bo
             "unknown_source_patience": "10s",
             "sync_tasks": {"pool": {"size": 24}, "stalled": {"last_heartbeat_threshold_seconds": LEASE_SECONDS}},
         },
+        "destinations": {
+            "nowhere": {"type": "none"},
+            "warehouse": {"type": "postgres", "url": "${env.CHAOS_DESTINATION}", "schema": "warehouse"},
+            "file": {"type": "duckdb", "path": str(data / "warehouse.duckdb")},
+        },
         "sources": {
             "load": {"type": "synthetic", "destinations": ["nowhere"], "collections": _synthetic(version, light=light)},
             **{stream: _tap(stream, TAP_RECORDS, at_once=400) for stream in TAPS},
             FINITE: _tap(FINITE, FINITE_RECORDS, at_once=FINITE_RECORDS),
             **({PACKAGED: _packaged_tap()} if packaged else {}),
         },
-        "destinations": {
-            "nowhere": {"type": "none"},
-            "warehouse": {"type": "postgres", "url": "${env.CHAOS_DESTINATION}", "schema": "warehouse"},
-            "file": {"type": "duckdb", "path": str(data / "warehouse.duckdb")},
-        },
     }
-    return json.dumps(document, indent=1)
+    return yaml.safe_dump(document, sort_keys=False)
 
 
 def _synthetic(version: int, *, light: bool = False) -> list[dict[str, Any]]:
@@ -139,14 +141,23 @@ def may_fail() -> frozenset[Key]:
 
 @dataclass
 class Callers:
-    """Clients of all replicas of the API: what they were promised and shown, and which answers were wrong."""
+    """Clients of all replicas of the API: what they were promised and shown.
+
+    `may_lack` tells whether a replica may not know a collection at the moment.
+    """
 
     addresses: list[str]
     rng: Random
+    may_lack: Callable[[], bool]
     posted: list[str] = field(default_factory=list)
     shown: set[ShownLine] = field(default_factory=set)
-    wrong: list[str] = field(default_factory=list)
     unanswered: int = 0
+    _wrong: list[str] = field(default_factory=list)
+    _not_found: dict[UUID, str] = field(default_factory=dict)
+
+    def wrong(self, forgotten: Container[UUID]) -> list[str]:
+        """The wrong answers; that a task does not exist is right for one that a promoted standby has forgotten."""
+        return [*self._wrong, *(told for task, told in self._not_found.items() if task not in forgotten)]
 
     async def call_on(self, clients: int = 4) -> None:
         """Until canceled."""
@@ -172,14 +183,16 @@ class Callers:
         task_id: str = answer.json()["task_id"]
         self.posted.append(task_id)
         if collection in LONG and self.rng.random() < 1 / 4:
-            await self._answer(client, "POST", f"{address}/{task_id}/cancel")
+            await self._answer(client, "POST", f"{address}/{task_id}/cancel", task_id=task_id)
 
     async def _read_log(self, client: httpx.AsyncClient, address: str, task_id: str) -> None:
-        answer = await self._answer(client, "GET", f"{address}/{task_id}/logs")
+        answer = await self._answer(client, "GET", f"{address}/{task_id}/logs", task_id=task_id)
         if answer is not None:
             self.shown |= {ShownLine(UUID(task_id[-36:]), line["message"]) for line in answer.json()["logs"]}
 
-    async def _answer(self, client: httpx.AsyncClient, method: str, address: str, **more: Any) -> httpx.Response | None:
+    async def _answer(
+        self, client: httpx.AsyncClient, method: str, address: str, *, task_id: str = "", **more: Any
+    ) -> httpx.Response | None:
         """A good answer; None where there was none, or only the word that there cannot be one now."""
         try:
             answer = await client.request(method, address, **more)
@@ -188,7 +201,11 @@ class Callers:
             raise
         if answer.is_success:
             return answer
-        if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
-            self.wrong.append(f"{method} {address}: {answer.status_code} {answer.text}")
+        told = f"{method} {address}: {answer.status_code} {answer.text}"
+        is_unknown = answer.status_code == httpx.codes.NOT_FOUND
+        if is_unknown and task_id:
+            self._not_found[UUID(task_id[-36:])] = told
+        elif answer.status_code != httpx.codes.SERVICE_UNAVAILABLE and not (is_unknown and self.may_lack()):
+            self._wrong.append(told)
         self.unanswered += 1
         return None

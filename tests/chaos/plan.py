@@ -11,7 +11,7 @@ from tests.chaos.system import WORKERS
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
 
-    from tests.chaos.faults import Kind
+    from tests.chaos.kinds import Kind
 
 FEWEST_AT_ONCE: Final = 2
 MOST_AT_ONCE: Final = 4

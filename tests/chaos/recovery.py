@@ -116,8 +116,11 @@ class TransactionWatch:
         self._calm_since = None
 
     def _look(self, since: datetime) -> list[OpenTransaction]:
-        with self._system.connect() as connection:
-            return [OpenTransaction(*row) for row in connection.execute(_OPEN, [since])]
+        found = []
+        for server in self._system.server.both:
+            with server.connect() as connection:
+                found += [OpenTransaction(*row) for row in connection.execute(_OPEN, [since])]
+        return found
 
     def _take(self, found: list[OpenTransaction]) -> None:
         """The oldest of each statement is enough to judge."""

@@ -56,7 +56,7 @@ def _totals(results: Sequence[Result]) -> str:
     problems = sum(len(result.problems) for result in results)
     rows = [
         ("Seeds", ", ".join(str(result.seed) for result in results), ""),
-        ("Faults injected", f"{len(injected):,}", "at least 500"),
+        ("Faults injected", f"{len(injected):,}", "at least 600"),
         ("Violations of the invariants", f"{violations:,}", "0"),
         ("Processes that ended by themselves, wrong answers", f"{problems:,}", "0"),
         ("Recoveries that took too long", f"{len(late):,}", f"0, within {LIMIT_SECONDS} s"),

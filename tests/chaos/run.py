@@ -15,7 +15,8 @@ from uuid import UUID
 
 from app.loops import running_alongside
 from tests.chaos.copies import all_copied, copied
-from tests.chaos.faults import KINDS, skipped_kinds
+from tests.chaos.faults import KINDS
+from tests.chaos.kinds import skipped_kinds
 from tests.chaos.load import LEASE_SECONDS, Callers, log_lines, may_fail, unsteady
 from tests.chaos.plan import plan, text_of, without
 from tests.chaos.recovery import LIMIT_SECONDS, NotRecoveredError, TransactionWatch, recovered
@@ -88,7 +89,7 @@ async def run(
         asked = {name: kind for name, kind in KINDS.items() if not only or any(word in name for word in only)}
         volleys = without(plan(seed, faults, asked), result.skipped)
         print(f"seed {seed}:\n{text_of(volleys)}", flush=True)
-        callers = Callers(system.addresses, Random(seed))  # noqa: S311 - no secret
+        callers = Callers(system.addresses, Random(seed), system.may_lack)  # noqa: S311 - no secret
         watch = TransactionWatch(system)
         async with running_alongside(callers.call_on(), watch.run(), system.grow()):
             await recovered(system, datetime.now(UTC))
@@ -101,7 +102,7 @@ async def run(
         await _come_to_rest(system)
         history = _history(system, callers, watch)
         result.violations += map(str, check(history))
-        result.problems += [*system.problems, *callers.wrong]
+        result.problems += [*system.problems, *callers.wrong(history.forgotten.tasks)]
         result.counts = _counts(history, callers)
     return result
 
@@ -140,7 +141,7 @@ async def _come_to_rest(system: System) -> None:
 
 def _history(system: System, callers: Callers, watch: TransactionWatch) -> History:
     return read_history(
-        system.server.url,
+        system.server.store.url,
         unsteady=unsteady(),
         posted=[_uuid(task_id) for task_id in callers.posted],
         shown=list(callers.shown),
@@ -151,6 +152,7 @@ def _history(system: System, callers: Callers, watch: TransactionWatch) -> Histo
         drains=system.drains,
         drifts=_drifts(system),
         lease=timedelta(seconds=LEASE_SECONDS),
+        forgotten=system.server.forgotten,
     )
 
 
@@ -161,7 +163,7 @@ def _uuid(task_id: str) -> UUID:
 def _drifts(system: System) -> list[str]:
     done = subprocess.run(
         [sys.executable, "-m", "app.cli", "projections", "verify"],
-        env=system.cluster.environment,
+        env=system.cluster.environment | {"DATABASE_URL": system.server.store.url},
         capture_output=True,
         text=True,
         check=False,
@@ -180,6 +182,8 @@ def _counts(history: History, callers: Callers) -> dict[str, int]:
         "posts_acknowledged": len(callers.posted),
         "calls_unanswered": callers.unanswered,
         "lines_shown": len(callers.shown),
+        "tasks_forgotten": len(history.forgotten.tasks),
+        "lines_forgotten": len(history.forgotten.lines),
         "records_copied": sum(sum(copied.found.values()) for copied in history.copied),
         **ended,
     }

@@ -1,23 +1,22 @@
-"""A PostgreSQL server to be stopped, crashed and starved of space: durable settings, a small file system of its own."""
+"""The PostgreSQL servers of the store and of the warehouse, to be stopped, crashed, replaced and starved of space."""
 
 from __future__ import annotations
 
+import asyncio
 import os
+import shutil
 import signal
-import socket
 import subprocess
 from typing import TYPE_CHECKING
 
-from app.bootstrap.postgres_cluster import LOOPBACK, ROLE, Cluster, end_server
-from app.bootstrap.postgres_programs import choose_programs, find_wheel
+from tests.history.reading import read_acknowledged
+from tests.history.record import Acknowledged
+from tests.servers.durable import DurableServer
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.servers.postgres import TcpServer
-
 DISK_MB = 1024
-_STOP_SECONDS = 30
 # A crash of the server loses nothing that it has written, synced or not; only one of the machine would. Full disks: a
 # segment of the log that is made anew needs space, one that is used again hides that there is none.
 _SETTINGS = """
@@ -34,32 +33,23 @@ log_min_messages = warning
 
 
 class ChaosServer:
-    """One server; its faults are methods. To be used from the main thread, with which the server ends."""
+    """Both servers on a small disk; their faults are methods. To be used from the main thread, with which they end.
+
+    They are two because a promoted standby of the store may have forgotten what the warehouse must remember.
+    """
 
     def __init__(self, home: Path) -> None:
-        self._home = home
         self._disk = home / "disk"
         self._disk.mkdir(parents=True)
         self._mounted = _mount(self._disk)
-        programs, major = choose_programs(find_wheel(), owner=os.geteuid())
-        self._cluster = Cluster(home=self._disk, programs=programs, durable=True)
-        self._cluster.make_or_check(major=major)
-        with (self._disk / "data" / "postgresql.conf").open("a") as settings:
-            settings.write(_SETTINGS)
-        with socket.socket() as probe:
-            probe.bind((LOOPBACK, 0))
-            self._port = int(probe.getsockname()[1])
-        self._server = self._serve()
+        self.store = DurableServer(self._disk / "store", settings=_SETTINGS)
+        self.warehouse = DurableServer(self._disk / "warehouse", settings=_SETTINGS)
+        self.forgotten = Acknowledged()
+        self._standbys = 0
 
     @property
-    def tcp(self) -> TcpServer:
-        password = self._cluster.password_file.read_text()
-        return {"host": LOOPBACK, "port": self._port, "user": ROLE, "password": password}
-
-    @property
-    def url(self) -> str:
-        tcp = self.tcp
-        return f"postgresql://{ROLE}:{tcp['password']}@{LOOPBACK}:{self._port}/{ROLE}"
+    def both(self) -> tuple[DurableServer, DurableServer]:
+        return self.store, self.warehouse
 
     @property
     def has_small_disk(self) -> bool:
@@ -67,18 +57,36 @@ class ChaosServer:
         return self._mounted
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
-        """SIGINT: fast, sessions end; SIGQUIT: immediate, a crash whose recovery the next start has to do."""
-        if self._server.poll() is None:
-            self._server.send_signal(how)
-            self._server.wait(timeout=_STOP_SECONDS)
+        for server in self.both:
+            server.stop(how)
 
     def start(self) -> None:
-        """Does nothing where it runs."""
-        if self._server.poll() is not None:
-            self._server = self._serve()
+        """Starts those that do not run."""
+        for server in self.both:
+            server.start()
+
+    async def make_standby(self) -> DurableServer:
+        """A standby of the store's server that has fallen behind from now on."""
+        self._standbys += 1
+        standby = await self.store.make_standby(self._disk / f"standby-{self._standbys}")
+        await asyncio.to_thread(standby.stop_receiving)
+        return standby
+
+    async def promote(self, standby: DurableServer) -> None:
+        """Crash the store's server and put the standby in its place. What that one has forgotten is kept."""
+        former = self.store
+        former.stop(signal.SIGQUIT)
+        await asyncio.to_thread(standby.promote)
+        kept = await asyncio.to_thread(read_acknowledged, standby.url)
+        self.store = standby
+        former.move()
+        former.start()
+        self.forgotten |= await asyncio.to_thread(read_acknowledged, former.url) - kept
+        former.close()
+        shutil.rmtree(former.home)
 
     def fill_disk(self) -> None:
-        """Take all space that is left, to the last page, while the server writes as well."""
+        """Take all space that is left, to the last page, while the servers write as well."""
         piece = DISK_MB << 20
         with (self._disk / "ballast").open("wb") as ballast:
             while piece >= os.sysconf("SC_PAGE_SIZE"):
@@ -92,12 +100,10 @@ class ChaosServer:
 
     def close(self) -> None:
         self.free_disk()
-        end_server(self._server)
+        for server in self.both:
+            server.close()
         if self._mounted:
             subprocess.run(["umount", "--lazy", self._disk], check=False)
-
-    def _serve(self) -> subprocess.Popen[bytes]:
-        return self._cluster.serve(port=self._port, socket_directory=self._disk)
 
 
 def _mount(directory: Path) -> bool:

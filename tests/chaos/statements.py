@@ -12,11 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from tests.chaos.system import System
+    from tests.servers.durable import DurableServer
 
 
-async def execute(system: System, statement: str) -> None:
+async def execute(server: DurableServer, statement: str) -> None:
     def connect_and_execute() -> None:
-        with suppress(psycopg.OperationalError), system.connect() as connection:
+        with suppress(psycopg.OperationalError), server.connect() as connection:
             connection.execute(statement.encode())
 
     await asyncio.to_thread(connect_and_execute)
@@ -24,7 +25,7 @@ async def execute(system: System, statement: str) -> None:
 
 @asynccontextmanager
 async def held(system: System, statement: str) -> AsyncIterator[None]:
-    """Within, a statement is carried out and its transaction open; it is rolled back afterwards."""
+    """Within, a statement on the store is carried out and its transaction open; it is rolled back afterwards."""
     async with AsyncExitStack() as stack:
         with suppress(psycopg.OperationalError):
             connection = await asyncio.to_thread(system.connect)

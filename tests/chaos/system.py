@@ -10,7 +10,7 @@ import time
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import psutil
 import psycopg
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.chaos.server import ChaosServer
+    from tests.servers.durable import DurableServer
 
 APIS: Final = 2
 WORKERS: Final = 3
@@ -39,6 +40,13 @@ _EXPECTED_EXITS: Final = {0, 3, -signal.SIGKILL}
 EXIT_CONFIGURATION: Final = 2
 
 
+class Ways(NamedTuple):
+    """A replica's network: its ways to the two servers."""
+
+    store: Proxy
+    warehouse: Proxy
+
+
 @dataclass
 class Replica:
     """A process and all that it keeps over its lives; one that has died starts again at `start_at` (monotonic)."""
@@ -46,7 +54,7 @@ class Replica:
     name: str
     arguments: tuple[str, ...]
     environment: dict[str, str]
-    proxy: Proxy
+    ways: Ways
     cluster: Cluster
     process: Process | None = None
     fail_points: str = ""
@@ -104,7 +112,11 @@ class Replica:
 
 @dataclass
 class System:
-    """Everything that a fault can reach. Until `may_refuse_until` (monotonic) no replica may be able to start."""
+    """Everything that a fault can reach.
+
+    Until `may_refuse_until` (monotonic) no replica may be able to start, and until `may_lack_until` the configuration
+    that a replica has read may lack collections.
+    """
 
     directory: Path
     server: ChaosServer
@@ -117,6 +129,7 @@ class System:
     light: bool = False
     version: int = 1
     may_refuse_until: float = 0.0
+    may_lack_until: float = 0.0
     problems: list[str] = field(default_factory=list)
     drains: list[Drain] = field(default_factory=list)
 
@@ -125,29 +138,44 @@ class System:
         return [*self.apis, *self.workers]
 
     def connect(self) -> psycopg.Connection:
-        """A connection past every proxy."""
-        return psycopg.connect(self.server.url, autocommit=True, connect_timeout=2, application_name="nemesis")
+        """A connection to the store past every proxy."""
+        return self.server.store.connect()
 
     async def grow(self) -> None:
         """Give the packaged tap's table a row now and then. Until canceled."""
         statement = f"INSERT INTO {PACKAGED} SELECT coalesce(max(id), 0) + 1, 'new' FROM {PACKAGED}"
 
         def insert() -> None:
-            with suppress(psycopg.Error), self.connect() as connection:
+            with suppress(psycopg.Error), self.server.warehouse.connect() as connection:
                 connection.execute(statement.encode())
 
         while True:
             await asyncio.to_thread(insert)
             await asyncio.sleep(_AGAIN_SECONDS)
 
-    def write_catalogue(self, text: str | None = None) -> None:
-        """The next version of the configuration, or this text."""
-        if text is None:
-            self.version += 1
-            text = catalogue(self.directory, version=self.version, packaged=self.packaged, light=self.light)
+    def text_of(self, version: int) -> str:
+        """The configuration in one of its versions."""
+        return catalogue(self.directory, version=version, packaged=self.packaged, light=self.light)
+
+    def change_catalogue(self) -> None:
+        """Put the next version of the configuration into its place."""
+        self.version += 1
+        self.put_catalogue(self.text_of(self.version))
+
+    def put_catalogue(self, text: str) -> None:
+        """No replica sees a part of it."""
         unfinished = self.cluster.config.with_suffix(".unfinished")
         unfinished.write_text(text)
         unfinished.rename(self.cluster.config)
+
+    def may_lack(self) -> bool:
+        return time.monotonic() < self.may_lack_until
+
+    async def promote(self, standby: DurableServer) -> None:
+        """Put a standby in the place of the store's server, and lead everybody there."""
+        await self.server.promote(standby)
+        for replica in self.replicas:
+            replica.ways.store.lead_to(standby.tcp)
 
     async def drain(self, replica: Replica, *, for_good: bool = False) -> None:
         """Stop a replica as an operator does; what a worker's stop does is kept for the checker."""
@@ -188,32 +216,35 @@ async def running_system(
 
     `taps` is where the packaged tap is installed; None: without it. `light` is for `catalogue`.
     """
-    migrate(server.url)
-    with psycopg.connect(server.url, autocommit=True) as connection:
+    migrate(server.store.url)
+    with server.warehouse.connect() as connection:
         connection.execute(f"CREATE TABLE {PACKAGED} (id bigint PRIMARY KEY, note text)".encode())
     library = find_libfaketime()
     clock = directory / "clock" if library else None
     jumping = jumping_environment(library, clock) if library and clock else {}
     async with AsyncExitStack() as stack:
         cluster = stack.enter_context(
-            Cluster(directory, catalogue(directory, version=1, packaged=taps is not None, light=light), server.url)
+            Cluster(
+                directory, catalogue(directory, version=1, packaged=taps is not None, light=light), server.store.url
+            )
         )
         if taps is not None:
             cluster.environment["SYNCLINE_DATA_DIR"] = str(taps)
-        urls, proxies = [], []
+        environments, ways = [], []
         for _ in range(APIS + WORKERS):
-            url, proxy = await stack.enter_async_context(proxied(server.url, server.tcp))
-            urls.append(url)
-            proxies.append(proxy)
-        environments = [{"DATABASE_URL": url, "CHAOS_DESTINATION": url} for url in urls]
+            url, store = await stack.enter_async_context(proxied(server.store.url, server.store.tcp))
+            destination, warehouse = await stack.enter_async_context(
+                proxied(server.warehouse.url, server.warehouse.tcp)
+            )
+            environments.append({"DATABASE_URL": url, "CHAOS_DESTINATION": destination})
+            ways.append(Ways(store, warehouse))
         ports = [_free_port() for _ in range(APIS)]
         apis = [
-            Replica(f"api {n}", ("api", "--port", str(port)), environments[n], proxies[n], cluster)
+            Replica(f"api {n}", ("api", "--port", str(port)), environments[n], ways[n], cluster)
             for n, port in enumerate(ports)
         ]
         workers = [
-            Replica(f"worker {n}", ("worker",), environments[APIS + n], proxies[APIS + n], cluster)
-            for n in range(WORKERS)
+            Replica(f"worker {n}", ("worker",), environments[APIS + n], ways[APIS + n], cluster) for n in range(WORKERS)
         ]
         workers[JUMPER].environment |= jumping
         system = System(

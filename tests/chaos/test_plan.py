@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tests.chaos.faults import EVERY_WORKER, KINDS, skipped_kinds
+from tests.chaos.faults import KINDS
+from tests.chaos.kinds import EVERY_WORKER, skipped_kinds
 from tests.chaos.plan import MOST_AT_ONCE, plan, without
 
 
