@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import duckdb
 import psycopg
 
-from tests.chaos.load import FINITE, FINITE_RECORDS, PACKAGED, TAPS
+from tests.chaos.load import FINITE, FINITE_RECORDS, KEYLESS, PACKAGED, TAPS
 from tests.harness import until
 from tests.history.record import Copied
 
@@ -65,7 +65,7 @@ def copied(system: System) -> list[Copied]:
 
 
 def _sources(connection: psycopg.Connection, *, packaged: bool) -> Sources:
-    sources: dict[str, frozenset[int] | None] = dict.fromkeys(TAPS)
+    sources: dict[str, frozenset[int] | None] = dict.fromkeys((*TAPS, KEYLESS))
     sources[FINITE] = frozenset(range(1, FINITE_RECORDS + 1))
     if packaged:
         sources[PACKAGED] = frozenset(id_ for (id_,) in connection.execute(f"SELECT id FROM {PACKAGED}".encode()))

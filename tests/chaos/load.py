@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 LEASE_SECONDS: Final = 3
 TAP: Final = Path(__file__).parents[1] / "acceptance" / "tap.py"
 TAP_RECORDS: Final = 1_000_000
-TAPS: Final = ("orders", "events", "users")
+TAPS: Final = ("orders", "users")
+# Without a key no row replaces another: what two attempts load is there twice. They take some seconds, and as they log
+# nothing meanwhile, no refused line stops them.
+KEYLESS: Final = "events"
 # A tap that has told all that it knows after a few seconds.
 FINITE: Final = "countries"
 FINITE_RECORDS: Final = 1_000
@@ -67,6 +70,7 @@ def catalogue(data: Path, *, version: int = 0, packaged: bool = False, light: bo
         "sources": {
             "load": {"type": "synthetic", "destinations": ["nowhere"], "collections": _synthetic(version, light=light)},
             **{stream: _tap(stream, TAP_RECORDS, at_once=400) for stream in TAPS},
+            KEYLESS: _tap(KEYLESS, TAP_RECORDS, at_once=1000, keyless=True, silent=True),
             FINITE: _tap(FINITE, FINITE_RECORDS, at_once=FINITE_RECORDS),
             **({PACKAGED: _packaged_tap()} if packaged else {}),
         },
@@ -99,14 +103,15 @@ def _ticking(name: str, period: int, **parameters: float) -> dict[str, Any]:
     return {"name": name, "schedule": f"@every {period}s", "parameters": {"records": 10} | parameters}
 
 
-def _tap(stream: str, records: int, *, at_once: int) -> dict[str, Any]:
+def _tap(stream: str, records: int, **config: int) -> dict[str, Any]:
+    """A tap that tells 200 records a second; `config` is what else `tests/acceptance/tap.py` takes."""
     return {
         "type": "singer",
         "destinations": ["warehouse", "file"],
         "max_attempts": _MANY,
         "config": {
             "command": [sys.executable, str(TAP)],
-            "config": {"stream": stream, "records": records, "seconds": records / 200, "at_once": at_once},
+            "config": {"stream": stream, "records": records, "seconds": records / 200} | config,
         },
         "collections": [{"name": stream, "sync_mode": "incremental", "cursor_field": "id", "schedule": "@every 5s"}],
     }

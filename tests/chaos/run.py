@@ -152,7 +152,7 @@ def _history(system: System, callers: Callers, watch: TransactionWatch) -> Histo
         drains=system.drains,
         drifts=_drifts(system),
         lease=timedelta(seconds=LEASE_SECONDS),
-        forgotten=system.server.forgotten,
+        forgotten=system.server.forgotten(),
     )
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
 import subprocess
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tests.history.reading import read_acknowledged
@@ -14,6 +14,7 @@ from tests.history.record import Acknowledged
 from tests.servers.durable import DurableServer
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
 
 DISK_MB = 1024
@@ -32,6 +33,15 @@ log_min_messages = warning
 """
 
 
+@dataclass(frozen=True)
+class Former:
+    """A server that a standby has replaced, and what that one had of the time since then."""
+
+    server: DurableServer
+    kept: Acknowledged
+    since: datetime
+
+
 class ChaosServer:
     """Both servers on a small disk; their faults are methods. To be used from the main thread, with which they end.
 
@@ -39,13 +49,14 @@ class ChaosServer:
     """
 
     def __init__(self, home: Path) -> None:
+        self._home = home
         self._disk = home / "disk"
         self._disk.mkdir(parents=True)
         self._mounted = _mount(self._disk)
         self.store = DurableServer(self._disk / "store", settings=_SETTINGS)
         self.warehouse = DurableServer(self._disk / "warehouse", settings=_SETTINGS)
-        self.forgotten = Acknowledged()
         self._standbys = 0
+        self._formers: list[Former] = []
 
     @property
     def both(self) -> tuple[DurableServer, DurableServer]:
@@ -66,24 +77,32 @@ class ChaosServer:
             server.start()
 
     async def make_standby(self) -> DurableServer:
-        """A standby of the store's server that has fallen behind from now on."""
+        """A standby of the store's server."""
         self._standbys += 1
-        standby = await self.store.make_standby(self._disk / f"standby-{self._standbys}")
-        await asyncio.to_thread(standby.stop_receiving)
-        return standby
+        return await self.store.make_standby(self._disk / f"standby-{self._standbys}")
 
-    async def promote(self, standby: DurableServer) -> None:
-        """Crash the store's server and put the standby in its place. What that one has forgotten is kept."""
+    async def promote(self, standby: DurableServer, *, since: datetime) -> Former:
+        """Crash the store's server and put a standby in its place that lacks nothing of the time before `since`."""
         former = self.store
         former.stop(signal.SIGQUIT)
         await asyncio.to_thread(standby.promote)
-        kept = await asyncio.to_thread(read_acknowledged, standby.url)
+        kept = await asyncio.to_thread(read_acknowledged, standby.url, since)
         self.store = standby
-        former.move()
-        former.start()
-        self.forgotten |= await asyncio.to_thread(read_acknowledged, former.url) - kept
-        former.close()
-        shutil.rmtree(former.home)
+        return Former(former, kept, since)
+
+    async def put_away(self, former: Former) -> None:
+        """Until the end, for its start would hold everybody up now; it takes space that is for the others."""
+        await asyncio.to_thread(former.server.move, self._home / f"former-{self._standbys}")
+        self._formers.append(former)
+
+    def forgotten(self) -> Acknowledged:
+        """What the servers had committed that have crashed, and the standbys in their places lacked."""
+        found = Acknowledged()
+        for former in self._formers:
+            former.server.start()
+            found |= read_acknowledged(former.server.url, former.since) - former.kept
+            former.server.close()
+        return found
 
     def fill_disk(self) -> None:
         """Take all space that is left, to the last page, while the servers write as well."""

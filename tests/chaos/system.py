@@ -171,11 +171,12 @@ class System:
     def may_lack(self) -> bool:
         return time.monotonic() < self.may_lack_until
 
-    async def promote(self, standby: DurableServer) -> None:
-        """Put a standby in the place of the store's server, and lead everybody there."""
-        await self.server.promote(standby)
+    async def promote(self, standby: DurableServer, *, since: datetime) -> None:
+        """Put a standby in the place of the store's server, and lead everybody there; `since` is for the server."""
+        former = await self.server.promote(standby, since=since)
         for replica in self.replicas:
             replica.ways.store.lead_to(standby.tcp)
+        await self.server.put_away(former)
 
     async def drain(self, replica: Replica, *, for_good: bool = False) -> None:
         """Stop a replica as an operator does; what a worker's stop does is kept for the checker."""

@@ -23,8 +23,10 @@ from tests.history.record import (
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from datetime import datetime
 
 _APPEND_ONLY = ("events", "log_events", "fire_times")
+_LINE = "task, attempt, line, at, message"
 _CHANGES = ("UPDATE {} SET task = NULL", "DELETE FROM {}", "TRUNCATE {}")
 
 
@@ -38,7 +40,7 @@ def read_history(url: str, *, unsteady: Collection[tuple[str, str]] = (), **more
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         return History(
             events=_events(connection),
-            lines=_lines(connection),
+            lines=[Line(*row) for row in _rows(connection, _LINE, "log_events", "task, attempt, line")],
             fire_times=[
                 FireTime(*row)
                 for row in _rows(
@@ -71,11 +73,12 @@ def read_history(url: str, *, unsteady: Collection[tuple[str, str]] = (), **more
         )
 
 
-def read_acknowledged(url: str) -> Acknowledged:
-    """What clients of this database may know of."""
+def read_acknowledged(url: str, since: datetime) -> Acknowledged:
+    """What clients of this database may know of that was written since then."""
     with psycopg.connect(url) as connection:
-        tasks = frozenset(task for (task,) in _rows(connection, "task", "tasks", "task"))
-        return Acknowledged(tasks, frozenset(_lines(connection)))
+        tasks = connection.execute("SELECT task FROM syncline.tasks WHERE created_at >= %s", [since])
+        lines = connection.execute(f"SELECT {_LINE} FROM syncline.log_events WHERE at >= %s".encode(), [since])
+        return Acknowledged(frozenset(task for (task,) in tasks), frozenset(Line(*row) for row in lines))
 
 
 def accepted_changes(url: str) -> list[str]:
@@ -110,11 +113,6 @@ def _events(connection: psycopg.Connection) -> list[StoredEvent]:
     columns = "task, version, type, at, status, attempt, worker, data, v, xid::text::bigint"
     rows = _rows(connection, columns, "events", "task, version")
     return [StoredEvent(Event(*row[:-1]), row[-1]) for row in rows]
-
-
-def _lines(connection: psycopg.Connection) -> list[Line]:
-    columns = "task, attempt, line, at, message"
-    return [Line(*row) for row in _rows(connection, columns, "log_events", "task, attempt, line")]
 
 
 def _rows(connection: psycopg.Connection, columns: str, table: str, order: str) -> list[tuple[Any, ...]]:

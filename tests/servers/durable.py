@@ -31,15 +31,13 @@ class DurableServer:
 
     def __init__(self, home: Path, *, settings: str = "") -> None:
         home.mkdir(parents=True, exist_ok=True)
-        programs, major = choose_programs(find_wheel(), owner=os.geteuid())
-        self.home = home
-        self._cluster = Cluster(home=home, programs=programs, durable=True)
+        self._programs, major = choose_programs(find_wheel(), owner=os.geteuid())
+        self._settle(home)
         is_new = not self._data.exists()
         self._cluster.make_or_check(major=major)
         if is_new:
             _append(self._data / "postgresql.conf", settings)
             _append(self._data / "pg_hba.conf", _STANDBYS_MAY_CONNECT)
-        self.move()
         self._server = self._serve()
 
     @property
@@ -81,10 +79,11 @@ class DurableServer:
         if self._server.poll() is not None:
             self._server = self._serve()
 
-    def move(self) -> None:
-        """Take another port at the next start, where nobody looks for it."""
-        with socket.create_server((LOOPBACK, 0)) as probe:
-            self._port = int(probe.getsockname()[1])
+    def move(self, home: Path) -> None:
+        """Of a server that is stopped: go elsewhere, to a port too where nobody looks for it."""
+        shutil.move(self.home, home)
+        self._programs.give(home)
+        self._settle(home)
 
     async def make_standby(self, home: Path) -> DurableServer:
         """Another server that follows this one, a copy of it."""
@@ -112,16 +111,22 @@ class DurableServer:
     def close(self) -> None:
         end_server(self._server)
 
+    def _settle(self, home: Path) -> None:
+        self.home = home
+        self._cluster = Cluster(home=home, programs=self._programs, durable=True)
+        with socket.create_server((LOOPBACK, 0)) as probe:
+            self._port = int(probe.getsockname()[1])
+
     @property
     def _data(self) -> Path:
         return self.home / "data"
 
     def _begin_copy(self, home: Path) -> subprocess.Popen[bytes]:
         home.mkdir(parents=True)
-        self._cluster.programs.give(home)
+        self._programs.give(home)
         shutil.copy(self._cluster.password_file, home / "password")
         with (home / "pg_basebackup.log").open("ab") as log:
-            return self._cluster.programs.start(
+            return self._programs.start(
                 "pg_basebackup",
                 *("--host", LOOPBACK, "--port", str(self._port), "--username", ROLE, "--pgdata", home / "data"),
                 *("--checkpoint=fast", "--wal-method=stream", "--write-recovery-conf", "--no-password", "--no-sync"),
