@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from app.config import settling
+from app.execution import orphans
 from tests.properties import SUITE_EXAMPLES
 from tests.servers.postgres import (
     Server,
@@ -51,6 +52,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _short_moments(monkeypatch: pytest.MonkeyPatch) -> None:
     """Between two readings of a catalogue; tests in which something happens meanwhile say what."""
     monkeypatch.setattr(settling, "_MOMENT_SECONDS", 0)
+
+
+@pytest.fixture(autouse=True)
+def _keep_own_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that runs in the test's own process must not take the servers of other tests for orphans."""
+    monkeypatch.setattr(orphans, "adopt_orphans", lambda: False)
 
 
 @pytest.fixture(scope="session")

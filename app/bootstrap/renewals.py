@@ -6,12 +6,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from app.bootstrap.environment import database_in_reach
-from app.bootstrap.schema_version import require_schema
 from app.connectors.kinds import SOURCES
 from app.domain.errors import SynclineError
-from app.store.database import open_pool
-from app.store.reads import Reader
-from app.store.renewals import RenewedConfigs
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -19,6 +15,7 @@ if TYPE_CHECKING:
     from app.config.catalogue import Catalogue
     from app.config.settings import Settings
     from app.config.sources import Source
+    from app.store.renewals import RenewedConfigs
 
 
 @asynccontextmanager
@@ -30,10 +27,20 @@ async def renewed_configs(
         found = None
         if SOURCES[source.type].renews and catalogue.server.secret_key:
             try:
-                address = database_in_reach(settings)
-                pool = await stack.enter_async_context(open_pool(address, name="syncline sources", size=1))
-                await require_schema(Reader(pool))
-                found = RenewedConfigs(pool)
+                found = await stack.enter_async_context(_opened(settings))
             except SynclineError as error:
                 tell(f"the connector gets the configuration in the catalogue, even if it has renewed it: {error}")
         yield found
+
+
+@asynccontextmanager
+async def _opened(settings: Settings) -> AsyncIterator[RenewedConfigs]:
+    # Imported here, because most commands without a database need none of it.
+    from app.bootstrap.schema_version import require_schema  # noqa: PLC0415
+    from app.store.database import open_pool  # noqa: PLC0415
+    from app.store.reads import Reader  # noqa: PLC0415
+    from app.store.renewals import RenewedConfigs  # noqa: PLC0415
+
+    async with open_pool(database_in_reach(settings), name="syncline sources", size=1) as pool:
+        await require_schema(Reader(pool))
+        yield RenewedConfigs(pool)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from pydantic import AfterValidator, BeforeValidator
 from pydantic_core import PydanticCustomError
 
+from app.domain.lines import split_lines
 from app.domain.redaction import mask_secrets
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class _Constraint:
 def lines_of(text: str) -> Iterator[tuple[int, str]]:
     """The constraints in `text`, each in one line without comments, with the number of its first line, from 1."""
     begin, parts = 1, list[str]()
-    for number, written in enumerate(text.splitlines(), start=1):
+    for number, written in enumerate(split_lines(text), start=1):
         line = _COMMENT.sub("", written).strip()
         begin = begin if parts else number
         parts.append(line.removesuffix("\\").strip())
