@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, TypeVar
 import asyncpg
 
 from app.bootstrap.environment import database_in_reach
+from app.causes import describe_error
 from app.domain.errors import ConfigurationError, DatabaseUnreachableError, SchemaVersionError
-from app.store.database import UNREACHABLE, connect, describe_error
+from app.store.database import UNREACHABLE, connect
 from app.store.tokens import TokenAdmin
 
 if TYPE_CHECKING:

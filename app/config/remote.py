@@ -9,6 +9,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
+from app.causes import describe_cause
+
 if TYPE_CHECKING:
     import ssl
 
@@ -52,9 +54,8 @@ class RemoteText:
             raise self._unreadable("did not answer in time") from None
         except (httpx.ProtocolError, httpx.DecodingError) as error:
             raise self._unreadable(f"sent an invalid HTTP response ({type(error).__name__})") from None
-        # An invalid host name is a UnicodeError, a wrong proxy in the environment a ValueError or an ImportError.
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, ImportError) as error:
-            raise self._unreadable(f"cannot be reached ({type(error).__name__})") from None
+            raise self._unreadable(f"cannot be reached: {_why(error)}") from None
 
     async def _fetch(self) -> str:
         # For the whole response: httpx only limits the wait for each part, of which there can be any number.
@@ -104,6 +105,14 @@ class RemoteText:
 
     def _unreadable(self, reason: str) -> UnreadableError:
         return UnreadableError(f"{self.name} {reason}")
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, UnicodeError):
+        return "its host name is not valid"
+    if isinstance(error, ValueError | ImportError):
+        return "the proxy in the environment cannot be used: correct HTTP_PROXY, HTTPS_PROXY or ALL_PROXY"
+    return describe_cause(error) or type(error).__name__
 
 
 def _without_credentials(url: str) -> str:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import asyncpg
 
+from app.causes import describe_error
 from app.config.problems import unexpected
 from app.doctor.finding import Finding, fail, warn
 from app.doctor.installation import SECONDS
 from app.domain.errors import SynclineError
-from app.store.database import describe_error
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable

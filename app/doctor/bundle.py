@@ -17,13 +17,13 @@ from importlib.metadata import distributions
 from typing import TYPE_CHECKING, Any, Final
 
 from app.bootstrap.environment import config_path, substitution_environment
+from app.causes import describe_error
 from app.config.reader import CatalogueReader
 from app.doctor.bounded import bounded, in_thread
 from app.doctor.masking import mask_document, mask_everything
 from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.secret_values import secrets_in
 from app.store.address import server_of
-from app.store.database import describe_error
 from app.store.installation import fetch_server, fetch_settings, list_error_events
 from app.store.sessions import PINNED, PINNED_PLANS
 

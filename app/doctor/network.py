@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from app.causes import describe_error
 from app.doctor.finding import fail, ok, warn
 from app.doctor.hosts import HTTP, Host, hosts_in
 from app.doctor.installation import SECONDS
-from app.store.database import describe_error
 
 if TYPE_CHECKING:
     from app.config.catalogue import Catalogue

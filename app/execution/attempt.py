@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import structlog
 from msgspec import structs
 
+from app.causes import describe_error
 from app.connectors.contract.blame import subject_of
 from app.connectors.kinds import DESTINATIONS
 from app.connectors.sources.synthetic.source import run_synthetic
@@ -42,7 +43,7 @@ from app.execution.renewals import Renewals
 from app.execution.schema_changes import describe_changes, revise
 from app.failpoints import fail_point
 from app.loops import finish_uninterrupted
-from app.store.database import UNREACHABLE, describe_error, is_refusal
+from app.store.database import UNREACHABLE, is_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from app.causes import describe_error
 from app.failpoints import fail_point
 from app.store.batcher import Batcher
-from app.store.database import describe_error, is_refusal
+from app.store.database import is_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

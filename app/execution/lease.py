@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from app.causes import describe_error
 from app.domain.errors import LeaseLostError
-from app.store.database import describe_error
 
 if TYPE_CHECKING:
     from datetime import timedelta

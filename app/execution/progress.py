@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from app.store.database import describe_error
+from app.causes import describe_error
 
 if TYPE_CHECKING:
     from uuid import UUID

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from app.causes import describe_error
 from app.execution.text import clean, clean_all
-from app.store.database import UNREACHABLE, describe_error
+from app.store.database import UNREACHABLE
 from app.store.log import LineBlock, append_lines, join_blocks
 
 if TYPE_CHECKING:

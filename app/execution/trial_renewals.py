@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from app.causes import describe_error
 from app.domain.errors import SynclineError
 from app.execution.questions import say_nothing
 from app.execution.renewals import NotKeptError, Renewals
-from app.store.database import describe_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import re
 from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
@@ -13,6 +11,7 @@ import asyncpg
 import orjson
 import structlog
 
+from app.causes import describe_error
 from app.connectors.options.passwords import SECONDS as PASSWORD_SECONDS
 from app.domain.errors import (
     ConfigurationError,
@@ -43,7 +42,6 @@ _EXPIRY_SECONDS: Final = 1.0
 _TELL_SECONDS: Final = 10.0
 _CONNECT_SECONDS: Final = 10.0
 _PAUSE_SECONDS: Final = 0.5
-_ERRNO: Final = re.compile(r"\[Errno (\d+)\]")
 
 _logger = structlog.get_logger("syncline.database")
 
@@ -65,20 +63,6 @@ UNREACHABLE: Final = (
 def is_refusal(error: Exception) -> bool:
     """Whether the server or the driver refused the values, so that trying again cannot help."""
     return isinstance(error, TypeError | ValueError | asyncpg.UniqueViolationError | asyncpg.DataError)
-
-
-def describe_error(error: BaseException) -> str:
-    """The cause in plain words, never empty.
-
-    asyncio reports `[Errno 111] Connect call failed ('::1', 5432, 0, 0)`, once for each address it has tried.
-    """
-    if isinstance(error, OSError):
-        numbers = [error.errno] if error.errno else map(int, _ERRNO.findall(str(error)))
-        # The numbers of name resolution are negative, and not the operating system's own.
-        reasons = {os.strerror(number) if number > 0 else str(error.strerror) for number in numbers}
-        if reasons:
-            return ", ".join(reason[:1].lower() + reason[1:] for reason in sorted(reasons))
-    return str(error) or ("timed out" if isinstance(error, TimeoutError) else type(error).__name__)
 
 
 def _unreachable(url: str, error: BaseException) -> DatabaseUnreachableError:

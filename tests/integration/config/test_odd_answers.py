@@ -269,11 +269,15 @@ def test_an_address_of_something_else_is_not_shown(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("host", ["a" * 70 + ".example", "a..example"])
 def test_a_name_that_no_resolver_takes_is_one_line(host: str) -> None:
-    with pytest.raises(UnreadableError, match=r"cannot be reached \([A-Za-z]+\)$"):
+    with pytest.raises(
+        UnreadableError, match=r"cannot be reached: (its host name is not valid|name or service not known)$"
+    ):
         RemoteText(f"http://{host}/s.yaml", largest=1000).read()
 
 
 def test_a_proxy_that_cannot_be_is_one_line(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "")
     monkeypatch.setenv("HTTP_PROXY", "nothing://127.0.0.1")
-    assert refusal(server) == "cannot be reached (ValueError)"
+    assert refusal(server) == (
+        "cannot be reached: the proxy in the environment cannot be used: correct HTTP_PROXY, HTTPS_PROXY or ALL_PROXY"
+    )

@@ -161,7 +161,7 @@ def test_a_text_that_is_too_large_is_refused_while_it_arrives(
 def test_a_server_that_is_not_there_is_one_line(path: Path) -> None:
     path.write_text("sources: http://127.0.0.1:9/sources\n")
     (problem,) = examine_config(path, {}).problems
-    assert problem.message == "http://127.0.0.1:9/sources cannot be reached (ConnectError)"
+    assert problem.message == "http://127.0.0.1:9/sources cannot be reached: connection refused"
 
 
 def test_a_text_that_is_not_utf8_is_refused(path: Path, site: Site) -> None:

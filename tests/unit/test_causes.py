@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 import socket
+import ssl
 
 import asyncpg
 import pytest
 
-from app.store.database import describe_error
+from app.causes import describe_cause, describe_error
 
 BOTH = "[Errno 111] Connect call failed ('::1', 5432, 0, 0), [Errno 111] Connect call failed ('127.0.0.1', 5432)"
 
@@ -28,3 +29,16 @@ BOTH = "[Errno 111] Connect call failed ('::1', 5432, 0, 0), [Errno 111] Connect
 )
 def test_the_cause_is_in_plain_words(error: Exception, text: str) -> None:
     assert describe_error(error) == text
+
+
+def test_a_library_s_error_is_explained_by_the_first_cause_that_says_why() -> None:
+    below = OSError("All connection attempts failed")
+    below.__context__ = ConnectionRefusedError(errno.ECONNREFUSED, "Connect call failed ('127.0.0.1', 9)")
+    above = RuntimeError("All connection attempts failed")
+    above.__cause__ = below
+    assert describe_cause(above) == "connection refused"
+    untrusted = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    untrusted.verify_message = "self-signed certificate"
+    above.__cause__ = untrusted
+    assert describe_cause(above) == "its certificate is not trusted: self-signed certificate"
+    assert describe_cause(RuntimeError("nothing known")) is None
