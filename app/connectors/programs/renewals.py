@@ -80,8 +80,9 @@ class ConfigFile:
         except (OSError, ValueError, TypeError, RecursionError, msgspec.MsgspecError):
             return False
         if not is_same(config, self.config):
-            self.config = config
+            # In this order: if a signal interrupts it, the last look reports it again.
             self._renewed(config)
+            self.config = config
         return True
 
     def _version(self) -> tuple[int, ...] | None:

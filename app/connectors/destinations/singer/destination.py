@@ -182,9 +182,9 @@ class SingerDestination:
             self._config.look()
 
     def _take_renewed(self, config: dict[str, Any]) -> None:
+        report_renewal(self._log, config, destination=self._name)
         if self._program is not None:
             self._program.mask(renewed_secrets(config, self._written))
-        report_renewal(self._log, config, destination=self._name)
 
     def _position(self) -> Position:
         remembered, fence = self._remembered, self._fence

@@ -200,10 +200,11 @@ class Connector:
         earlier = without_manifest(self.config)
         if is_same(config, earlier):
             return
+        # First: what follows takes a while, and may fail, as on a full disk.
+        report_renewal(self._log, config)
         self._program.mask(renewed_secrets(config, earlier))
         manifest = {MANIFEST: self.config[MANIFEST]} if MANIFEST in self.config else {}
         self.configure(config | manifest)
-        report_renewal(self._log, config)
 
     def _secrets(self, config: dict[str, Any]) -> frozenset[str]:
         return secrets_of(config) | secrets_by(self.specified, config)

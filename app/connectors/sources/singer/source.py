@@ -116,9 +116,9 @@ class SingerSource:
         return self._config
 
     def _take_renewed(self, config: dict[str, Any]) -> None:
+        report_renewal(self._log, config)
         for program in self._programs:
             program.mask(renewed_secrets(config, self._written))
-        report_renewal(self._log, config)
 
     def _command(self) -> list[str]:
         options = self._options

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from app.connectors.programs.documents import write_private_file
 from app.domain.attempt_protocol import ConfigRenewed, Failed, Finished, LogLine
 from app.domain.errors import ConfigurationError
 from app.domain.flood import BURST_BYTES
@@ -250,6 +253,25 @@ def test_new_credentials_are_reported_at_once(connection: Connection, command: s
     [renewed] = [json.loads(each.config) for each in told.messages if isinstance(each, ConfigRenewed)]
     assert renewed["refresh_token"] == "t0k3n-two"
     assert told.lines == ["has ***"]
+
+
+def test_a_new_configuration_is_reported_even_if_it_cannot_be_written(connection: Connection) -> None:
+    connection.destinations = {"nowhere": {"type": "none"}}
+    config = connection.config | {"refresh_token": "t0k3n-one"}
+    job = connection._job(0, config | {"lines": [new_config(config | {"refresh_token": "t0k3n-two"})]})
+    told = Told.by(Attempt(job, prepare=fill_disk_at_the_renewal))
+    assert "No space left" in told.failed.error
+    [renewed] = [json.loads(each.config) for each in told.messages if isinstance(each, ConfigRenewed)]
+    assert renewed["refresh_token"] == "t0k3n-two"
+
+
+def fill_disk_at_the_renewal() -> None:
+    def write(directory: Path, name: str, text: str) -> str:
+        if '"refresh_token":"t0k3n-two"' in text:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write_private_file(directory, name, text)
+
+    pytest.MonkeyPatch().setattr("app.connectors.sources.airbyte.connector.write_private_file", write)
 
 
 def test_what_was_renewed_before_is_used_and_the_catalog_stays(connection: Connection) -> None:
