@@ -52,12 +52,15 @@ SELECT has_database_privilege(current_user, current_database(), 'CREATE')
 SELECT n.nspname::text AS object, 'USAGE' AS right FROM pg_namespace n
 WHERE n.nspname = 'syncline' AND NOT has_schema_privilege($1, n.oid, 'USAGE')
 UNION ALL
-SELECT n.nspname || '.' || c.relname, w.right
-FROM (VALUES ('events', 'SELECT'), ('events', 'INSERT'), ('log_events', 'INSERT'), ('task_queue', 'INSERT'), ('task_queue', 'UPDATE'),
-             ('task_queue', 'DELETE'), ('tasks', 'INSERT'), ('tasks', 'UPDATE'), ('bookmarks', 'UPDATE'), ('schedules', 'UPDATE'),
-             ('workers', 'INSERT'), ('workers', 'UPDATE')) AS w (name, "right")
-JOIN pg_class c ON c.relname = w.name JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE n.nspname = 'syncline' AND NOT has_table_privilege($1, c.oid, w.right)
+SELECT n.nspname || '.' || c.relname, r.right
+FROM (VALUES (ARRAY['events', 'log_events', 'fire_times'], ARRAY['SELECT', 'INSERT']),
+             (ARRAY['task_queue', 'tasks', 'bookmarks', 'collection_status', 'schedules', 'workers', 'resets', 'checkpoints',
+                    'daily_collection_stats', 'daily_collection_histogram', 'table_schemas', 'renewed_configs'],
+              ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
+             (ARRAY['api_tokens', 'retention', 'retired_failures'], ARRAY['SELECT'])) AS w (names, rights)
+CROSS JOIN unnest(w.rights) AS r ("right")
+JOIN pg_class c ON c.relname = ANY (w.names) JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = 'syncline' AND NOT has_table_privilege($1, c.oid, r.right)
 
 -- name: clock
 -- The server's clock, and the time zone of a session that asks for none.

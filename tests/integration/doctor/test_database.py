@@ -21,6 +21,7 @@ from app.doctor import clock, rights, schema, server, sessions, transactions
 from app.doctor.examination import examine
 from app.store.address import server_of
 from app.store.database import connect_to_look
+from app.store.installation import list_missing_rights
 from tests.integration.doctor.looking import installation_at, look, look_once
 from tests.integration.store.test_sessions import pooled, pooler, set_database
 from tests.servers.postgres import create_database, database_name, drop_database
@@ -300,6 +301,18 @@ async def test_a_login_without_rights_is_a_failure_with_the_statement_that_mends
         f"login {name} may not migrate or manage tokens: the tables belong to syncline_owner",
         "Use a login for that which is a member: GRANT syncline_owner TO …;",
     )
+
+
+async def test_every_right_to_a_table_that_migrations_grant_is_asked_for(login: str, database_url: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as admin:
+        granted = admin.execute(
+            "SELECT c.oid::regclass::text, a.privilege_type FROM pg_class c, aclexplode(c.relacl) a "
+            "WHERE c.relnamespace = 'syncline'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition "
+            "AND a.grantee = 'syncline_app'::regrole"
+        ).fetchall()
+    async with installation_at(login).connected() as connection:
+        missing = await list_missing_rights(connection, login_of(login))
+    assert sorted(map(tuple, missing)) == sorted([*granted, ("syncline", "USAGE")])
 
 
 async def test_a_login_that_only_runs_services_is_right(login: str, database_url: str) -> None:
