@@ -40,6 +40,9 @@ _INSTALLING_SECONDS: Final = 900.0
 # A destination waits up to two minutes for others that use it, and then says so.
 _DROPPING_SECONDS: Final = 180.0
 _TELL_SECONDS: Final = 10.0
+_GRACE_SECONDS: Final = 1.0
+# Longer than the two seconds in which a program may end: after them its file is looked at.
+_RENEWING_GRACE_SECONDS: Final = 5.0
 
 
 def say_nothing(_line: str) -> None:
@@ -53,7 +56,7 @@ async def ask(
     tell: Callable[[str], None] = say_nothing,
     renewals: Renewals | None = None,
 ) -> None:
-    """Run the connector in a child process, which is killed if this is canceled or if `receive` raises.
+    """Run the connector in a child process, which ends if this is canceled or if `receive` raises.
 
     `receive` gets each answer. `tell` gets a line when something is installed, and now and then while it waits.
     `renewals` keeps what the connector renews, however this ends.
@@ -73,7 +76,8 @@ async def ask(
     except TimeoutError:
         raise SynclineError(patience.explain_timeout()) from None
     except asyncio.CancelledError:
-        child.kill()  # the result is not needed, so it gets no time to clean up
+        if not _may_renew(renewals):
+            child.kill()  # the result is not needed, so it gets no time to clean up
         raise
     finally:
         telling.cancel()
@@ -81,9 +85,14 @@ async def ask(
 
 
 async def _finish(child: AttemptProcess, texts: asyncio.Task[None], renewals: Renewals | None) -> None:
-    await finish(child, texts, grace_seconds=1, receive=renewals.note if renewals else ignore)
+    grace = _RENEWING_GRACE_SECONDS if _may_renew(renewals) else _GRACE_SECONDS
+    await finish(child, texts, grace_seconds=grace, receive=renewals.note if renewals else ignore)
     if renewals:
         await renewals.keep_noted()
+
+
+def _may_renew(renewals: Renewals | None) -> bool:
+    return renewals is not None and renewals.are_possible
 
 
 async def answers_to(

@@ -76,6 +76,11 @@ class Renewals:
             return structs.replace(laid_over, renewed_settings=settings)
         return laid_over
 
+    @property
+    def are_possible(self) -> bool:
+        """Whether a program of the job may renew its configuration."""
+        return bool(self._written)
+
     def note(self, message: AttemptMessage) -> None:
         """Hide the new secrets from now on, and remember the renewal until it is kept; other messages are ignored."""
         if not isinstance(message, ConfigRenewed):
