@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -61,12 +62,13 @@ class Renewals:
 
         Encrypt with the first of the secret `keys`, decrypt with any.
         """
-        self._written = written_configs(job)
+        # In a thread, because a file may be on a slow file system.
+        job, self._written = await asyncio.to_thread(read_configs, job)
         if not self._written:
             return job
         self._sealer = Sealer(keys)
         found = await self._find([*self._written])
-        renewed = {owner: text for owner, sealed in found.items() if (text := await self._open(owner, sealed))}
+        renewed = {owner: text for owner, kept in found.items() if (text := await self._open(owner, kept))}
         for owner, text in renewed.items():
             self._hide(owner, text)
         sources = [text for owner, text in renewed.items() if owner.role == "source"]
@@ -160,22 +162,30 @@ def _named(owner: Owner) -> str:
     return f"{owner.role} {owner.name!r}"
 
 
-def written_configs(job: Sync | Backfill | Check | Discover) -> dict[Owner, dict[str, Any]]:
-    """What the catalogue says today of each configuration that a program of `job` may renew."""
-    found: dict[Owner, dict[str, Any]] = {}
+def read_configs(job: Job) -> tuple[Job, dict[Owner, dict[str, Any]]]:
+    """Read each configuration that a program of `job` may renew, and put its text into the job in place of a file.
+
+    What is kept belongs to the text that was read here, so the program must not get one that was changed meanwhile.
+    """
+    written: dict[Owner, dict[str, Any]] = {}
     kind = SOURCES.get(job.source_type)
-    _add(found, Owner("source", job.source), job.source_config, kind.renews if kind else "")
-    if isinstance(job, Sync | Backfill):
-        for name, described in job.destinations.items():
-            _add(found, Owner("destination", name), described, DESTINATIONS[described["type"]].renews)
-    return found
+    source = _read(job.source_config, kind.renews if kind else "", Owner("source", job.source), written)
+    read = structs.replace(job, source_config=source)
+    if isinstance(read, Sync | Backfill):
+        destinations = {
+            name: _read(described, DESTINATIONS[described["type"]].renews, Owner("destination", name), written)
+            for name, described in read.destinations.items()
+        }
+        return structs.replace(read, destinations=destinations), written
+    return read, written
 
 
-def _add(found: dict[Owner, dict[str, Any]], owner: Owner, options: Mapping[str, Any], key: str) -> None:
+def _read(options: dict[str, Any], key: str, owner: Owner, written: dict[Owner, dict[str, Any]]) -> dict[str, Any]:
     if not key:
-        return
+        return options
     try:
-        found[owner] = read_document(options.get(key) or {}, key)
+        written[owner] = read_document(options.get(key) or {}, key)
     except ConfigurationError:
         # The attempt fails with the same error, and says whose it is.
-        return
+        return options
+    return options | {key: jsontext.encode(written[owner])} if isinstance(options.get(key), str) else options
