@@ -15,7 +15,7 @@ import structlog
 from msgspec import structs
 
 from app.causes import describe_error
-from app.connectors.contract.blame import subject_of
+from app.connectors.contract.blame import collection_subject
 from app.connectors.kinds import DESTINATIONS
 from app.connectors.sources.synthetic.source import run_synthetic
 from app.domain.attempt_protocol import (
@@ -39,11 +39,11 @@ from app.execution.child import AttemptProcess, finish
 from app.execution.endings import PAUSE_SECONDS
 from app.execution.jobs import is_made_load, made_load_parameters, make_job
 from app.execution.outcome import CANCELED, HANDED_BACK, Outcome, Result, ending_of
-from app.execution.renewals import Renewals
+from app.execution.renewals import NotKeptError, Renewals
 from app.execution.schema_changes import describe_changes, revise
 from app.failpoints import fail_point
 from app.loops import finish_uninterrupted
-from app.store.database import UNREACHABLE, is_refusal
+from app.store.database import UNREACHABLE, MissingRightError, is_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
@@ -140,9 +140,7 @@ class Attempt:
 
     async def _find_and_run(self) -> Outcome:
         try:
-            catalogue = await self._find()
-            job = await self._make_job(catalogue)
-            return await self._run(catalogue, job)
+            return await self._run(await self._find())
         except (UnknownSourceError, UnknownCollectionError) as error:
             return await self._outcome_of_unknown(error)
         except Exception as error:  # noqa: BLE001 - every error is an outcome
@@ -192,10 +190,11 @@ class Attempt:
             return job
         return structs.replace(job, bookmarks=await self._context.queue.get_saved_bookmarks(self.claim))
 
-    async def _run(self, catalogue: Catalogue, job: Sync | Backfill) -> Outcome:
+    async def _run(self, catalogue: Catalogue) -> Outcome:
         source, collection = catalogue.find(self.claim.source, self.claim.collection)
         try:
             async with asyncio.timeout(collection.timeout.total_seconds()) as deadline:
+                job = await self._make_job(catalogue)
                 if isinstance(job, Sync) and is_made_load(catalogue, source):
                     return await self._run_here(job)
                 outcome = await self._run_child(job)
@@ -208,7 +207,8 @@ class Attempt:
                 raise
             read = f"{self._records_read} records were read by then"
             longest = format_duration(collection.timeout)
-            return Outcome(Result.FAILED, f"{subject_of(job)}: timeout: the attempt took longer than {longest}; {read}")
+            subject = collection_subject(self.claim.source, self.claim.collection)
+            return Outcome(Result.FAILED, f"{subject}: timeout: the attempt took longer than {longest}; {read}")
 
     async def _renew(self, job: Sync | Backfill) -> Sync | Backfill | None:
         """The job with passwords as they are in their files now; None if they are the same."""
@@ -308,9 +308,13 @@ class Attempt:
 
         Raises:
             LeaseLostError: the attempt no longer belongs to this worker.
+            NotKeptError: the login lacks a right.
         """
         keep = partial(self._context.queue.keep_renewed_config, self._context.worker, self.claim, renewal)
-        await self._until_answered(keep, delayed="renewal.delayed")
+        try:
+            await self._until_answered(keep, delayed="renewal.delayed")
+        except MissingRightError as error:
+            raise NotKeptError(str(error)) from error
 
     async def _note_schema(self, found: TableDescribed) -> None:
         """Save the columns of a table if they are new or have changed, and log the changes.
@@ -337,11 +341,12 @@ class Attempt:
 
         Raises:
             LeaseLostError: the attempt no longer belongs to this worker.
+            MissingRightError: the login may not do it, and waiting would not help.
         """
         while not self._has_lost_lease():
             try:
                 return await call()
-            except LeaseLostError:
+            except (LeaseLostError, MissingRightError):
                 raise
             except Exception as error:
                 if is_refusal(error):
@@ -354,6 +359,8 @@ class Attempt:
         match error:
             case ConfigurationError():
                 return Outcome(Result.FAILED, str(error), retryable=False)
+            case MissingRightError():
+                return Outcome(Result.FAILED, str(error))
             case LeaseLostError():
                 self.stop(StopReason.LEASE_LOST)
                 raise asyncio.CancelledError from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
@@ -28,7 +28,7 @@ from app.store.sessions import PIN_ALL, PIN_SESSION, PINNED, PINNED_PLANS, UTF8,
 from app.store.transaction_ids import check_transaction_ids
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 
     from app.connectors.options.passwords import PasswordProgram
 
@@ -63,6 +63,19 @@ UNREACHABLE: Final = (
 def is_refusal(error: Exception) -> bool:
     """Whether the server or the driver refused the values, so that trying again cannot help."""
     return isinstance(error, TypeError | ValueError | asyncpg.UniqueViolationError | asyncpg.DataError)
+
+
+class MissingRightError(SynclineError):
+    """The login lacks a right; the message says which, and what helps."""
+
+
+@contextmanager
+def explaining_missing_rights() -> Iterator[None]:
+    """Raise `MissingRightError` where the server denies permission."""
+    try:
+        yield
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise MissingRightError(f"{error}: 'syncline doctor' says what to grant") from error
 
 
 def _unreachable(url: str, error: BaseException) -> DatabaseUnreachableError:

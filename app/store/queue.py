@@ -18,6 +18,7 @@ from app.domain.errors import DatabaseBusyError, LeaseLostError, UnsettledError
 from app.domain.table_columns import SchemaRevision, TableColumn
 from app.domain.task import Status
 from app.store.batcher import Batcher
+from app.store.database import explaining_missing_rights
 from app.store.jsonb import jsonb_text
 from app.store.log import line_columns
 from app.store.partitions import with_partitions
@@ -234,6 +235,7 @@ class TaskQueue:
 
         Raises:
             LeaseLostError: the attempt no longer belongs to this worker.
+            MissingRightError: the login may not keep it.
         """
         key = (claim.source, claim.collection, claim.task, claim.number)
         config = renewal.config
@@ -246,7 +248,9 @@ class TaskQueue:
             if head["saved"]:
                 return
             age = time.monotonic() - renewal.at
-            if await self._pool.fetchval(_SQL["keep_renewed_config"], worker, *key, *what, age, head["version"]):
+            with explaining_missing_rights():
+                kept = await self._pool.fetchval(_SQL["keep_renewed_config"], worker, *key, *what, age, head["version"])
+            if kept:
                 return
         raise _lease_lost(claim)
 

@@ -16,7 +16,11 @@ _SHOWN: Final = 10
 
 
 def subject_of(job: SourceJob) -> str:
-    return f"source {job.source!r}, collection {job.collection.name!r}"
+    return collection_subject(job.source, job.collection.name)
+
+
+def collection_subject(source: str, collection: str) -> str:
+    return f"source {source!r}, collection {collection!r}"
 
 
 def destination_subject(name: str) -> str:
