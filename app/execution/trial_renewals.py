@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -12,11 +12,16 @@ from app.execution.questions import say_nothing
 from app.execution.renewals import NotKeptError, Renewals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from app.domain.attempt_protocol import Level
     from app.domain.renewal import Owner, Renewal, SealedConfig
     from app.store.renewals import RenewedConfigs
+
+# Why not was told before: it is not set, or away, or has an older schema.
+_WITHOUT_DATABASE: Final = (
+    "no database could be used; if the old credentials are no longer valid, write new ones into the catalogue"
+)
 
 _logger = structlog.get_logger("syncline.sources")
 
@@ -38,7 +43,7 @@ def renewals_of_trial(store: RenewedConfigs | None, *, tell: Callable[[str], Non
         if renewal.config is None:
             return
         if store is None:
-            raise NotKeptError("there is no database: set DATABASE_URL")
+            raise NotKeptError(_WITHOUT_DATABASE)
         try:
             await store.keep(renewal)
         except Exception as error:
