@@ -300,7 +300,7 @@ class Attempt:
         )
         await self._until_answered(save, delayed="bookmark.delayed")
 
-    async def _find_renewed(self, owners: Collection[Owner]) -> Mapping[Owner, SealedConfig]:
+    async def _find_renewed(self, owners: Collection[Owner]) -> Mapping[Owner, Sequence[SealedConfig]]:
         return await self._until_answered(partial(self._context.renewed.find, owners), delayed="renewal.delayed")
 
     async def _keep_renewal(self, renewal: Renewal) -> None:

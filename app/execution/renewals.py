@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from app.domain.attempt_protocol import AttemptMessage, Level
     from app.domain.renewal import SealedConfig
 
-    Find = Callable[[Collection[Owner]], Awaitable[Mapping[Owner, SealedConfig]]]
+    Find = Callable[[Collection[Owner]], Awaitable[Mapping[Owner, Sequence[SealedConfig]]]]
     Keep = Callable[[Renewal], Awaitable[None]]
     Tell = Callable[[Level, str], Awaitable[None]]
 
@@ -111,21 +111,22 @@ class Renewals:
         """`text` without the secrets that were renewed."""
         return self._redactor.redact(text)
 
-    async def _open(self, owner: Owner, sealed: SealedConfig) -> str | None:
-        try:
-            return self._sealer.open(owner, sealed, written=self._written[owner])
-        except OutdatedError:
-            await self._tell(
-                "info",
-                f"{_named(owner)}: its configuration in the catalogue was changed after its connector had renewed it, "
-                "so the one in the catalogue is used",
-            )
-        except UnreadableError as error:
-            await self._tell(
-                "warn",
-                f"{_named(owner)}: the configuration in the catalogue is used, not the one that its connector has "
-                f"renewed, because {error}; or write new credentials into the catalogue",
-            )
+    async def _open(self, owner: Owner, kept: Sequence[SealedConfig]) -> str | None:
+        """Decrypt the newest of `kept` that was made of what the catalogue says today."""
+        unreadable: UnreadableError | None = None
+        for sealed in kept:
+            try:
+                text = self._sealer.open(owner, sealed, written=self._written[owner])
+            except OutdatedError:
+                continue
+            except UnreadableError as error:
+                unreadable = unreadable or error
+                continue
+            if unreadable:
+                why = f"an earlier renewal of its configuration is used, not the latest, because {unreadable}"
+                await self._tell("warn", f"{_named(owner)}: {why}")
+            return text
+        await self._tell(*_why_none_is_used(owner, unreadable))
         return None
 
     def _owner_of(self, message: ConfigRenewed) -> Owner | None:
@@ -150,6 +151,18 @@ def _describe(renewal: Renewal, *, new_secrets: bool) -> tuple[Level, str]:
     if new_secrets:
         return "warn", f"{what}: it has new credentials, {_WITHOUT_KEY}"
     return "info", f"{what}: it is not kept, because 'server.secret_key' is not set"
+
+
+def _why_none_is_used(owner: Owner, unreadable: UnreadableError | None) -> tuple[Level, str]:
+    if unreadable is None:
+        return "info", (
+            f"{_named(owner)}: its configuration in the catalogue was changed after its connector had renewed it, so "
+            "the one in the catalogue is used"
+        )
+    return "warn", (
+        f"{_named(owner)}: the configuration in the catalogue is used, not the one that its connector has renewed, "
+        f"because {unreadable}; or write new credentials into the catalogue"
+    )
 
 
 def _what_happened(renewal: Renewal) -> str:

@@ -32,7 +32,7 @@ def renewals_of_trial(store: RenewedConfigs | None, *, tell: Callable[[str], Non
     Without `tell`, lines go to the log of this process.
     """
 
-    async def find(owners: Collection[Owner]) -> Mapping[Owner, SealedConfig]:
+    async def find(owners: Collection[Owner]) -> Mapping[Owner, Sequence[SealedConfig]]:
         try:
             return await store.find(owners) if store else {}
         except Exception as error:  # noqa: BLE001 - whatever the reason, there is a configuration to try

@@ -282,7 +282,7 @@ renewed_configs = Table(
     _required("digest", LargeBinary),
     _required("sealed", LargeBinary),
     _required("renewed_at", INSTANT),
-    PrimaryKeyConstraint("role", "name", name="renewed_configs_pkey"),
+    PrimaryKeyConstraint("role", "name", "digest", name="renewed_configs_pkey"),
     CheckConstraint("role IN ('source', 'destination')", name="renewed_configs_role"),
 )
 

@@ -2,7 +2,8 @@
 
 Some providers give out a new refresh token with each use of the old one, which is void from then on. The connector puts the
 new one into its configuration. The newest one of each source and destination is kept here, encrypted with a key that only
-the catalogue has.
+the catalogue has: one row for each configuration in the catalogue (`digest`), because an attempt that began before it was
+changed may renew its own later.
 
 Revision ID: 0014
 Revises: 0013
@@ -25,7 +26,7 @@ CREATE TABLE syncline.renewed_configs (
   digest     bytea       NOT NULL,
   sealed     bytea       NOT NULL,
   renewed_at timestamptz NOT NULL,
-  CONSTRAINT renewed_configs_pkey PRIMARY KEY (role, name),
+  CONSTRAINT renewed_configs_pkey PRIMARY KEY (role, name, digest),
   CONSTRAINT renewed_configs_role CHECK (role IN ('source', 'destination'))
 )
 """
@@ -34,7 +35,7 @@ RIGHTS = """
 DO $$ BEGIN
   REVOKE ALL ON syncline.renewed_configs FROM PUBLIC;
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'syncline_app') THEN
-    GRANT SELECT, INSERT, UPDATE ON syncline.renewed_configs TO syncline_app;
+    GRANT SELECT, INSERT, UPDATE, DELETE ON syncline.renewed_configs TO syncline_app;
   END IF;
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'syncline_owner') AND pg_has_role(current_user, 'syncline_owner', 'USAGE')
   THEN

@@ -303,7 +303,8 @@ WHERE q.source = $2 AND q.collection = $3 AND q.task = $4 AND q.claim = $5 AND q
 -- $11; null without a secret key: the event alone is appended). No row if the lease has expired, or if the stream is no
 -- longer at version $13, as in `save_bookmark`.
 -- Attempts of other collections of the source run at the same time, so the latest renewal stays. A time in the future is
--- of a clock that was set back since.
+-- of a clock that was set back since. One that began before the configuration in the catalogue was changed has a digest ($10)
+-- of its own, and so replaces nothing newer; rows of other digests that were not renewed for 30 days are removed.
 WITH fence AS MATERIALIZED (
   SELECT FROM syncline.workers
   WHERE worker = $1 AND state IN ('active', 'draining') AND lease_until > syncline.clock() FOR KEY SHARE
@@ -316,11 +317,14 @@ WITH fence AS MATERIALIZED (
 ), listed AS (
   UPDATE syncline.tasks t SET version = m.version FROM moved m WHERE t.task = m.task
 ), kept AS (
-  INSERT INTO syncline.renewed_configs AS r (role, name, key_id, digest, sealed, renewed_at)
-  SELECT $7::text, $8::text, $9::bytea, $10::bytea, $11::bytea, at - $12::float8 * interval '1 s' FROM moved WHERE $11::bytea IS NOT NULL
-  ON CONFLICT (role, name) DO UPDATE
-  SET key_id = excluded.key_id, digest = excluded.digest, sealed = excluded.sealed, renewed_at = excluded.renewed_at
+  INSERT INTO syncline.renewed_configs AS r (role, name, digest, key_id, sealed, renewed_at)
+  SELECT $7::text, $8::text, $10::bytea, $9::bytea, $11::bytea, at - $12::float8 * interval '1 s' FROM moved WHERE $11::bytea IS NOT NULL
+  ON CONFLICT (role, name, digest) DO UPDATE
+  SET key_id = excluded.key_id, sealed = excluded.sealed, renewed_at = excluded.renewed_at
   WHERE excluded.renewed_at >= r.renewed_at OR r.renewed_at > syncline.clock()
+), forgotten AS (
+  DELETE FROM syncline.renewed_configs r USING moved m
+  WHERE r.role = $7::text AND r.name = $8::text AND r.digest <> $10::bytea AND r.renewed_at < m.at - interval '30 days'
 ), appended AS (
   INSERT INTO syncline.events (task, version, type, at, status, attempt, worker, data)
   SELECT task, version, 'ConfigRenewed', at, 'RUNNING', attempt, $1,

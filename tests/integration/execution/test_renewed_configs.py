@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import sys
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,17 +17,22 @@ from app.bootstrap.renewals import renewed_configs
 from app.bootstrap.trials import try_collections
 from app.config.reader import load_catalogue
 from app.config.settings import Settings
+from app.connectors.programs.documents import read_document
+from app.domain.attempt_protocol import ConfigRenewed, Discover
+from app.domain.renewal import Owner
 from app.execution import source_check
+from app.execution.renewals import Renewals
 from app.projections import rebuild, verify
 from app.store.renewals import RenewedConfigs
 from tests.harness import opened_store, running_worker, write_config
 from tests.integration.execution.children import use_children
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Collection
     from pathlib import Path
     from uuid import UUID
 
+    from app.domain.renewal import Renewal, SealedConfig
     from tests.harness import Store
 
 KEY = "first-secret-key-with-32-characters"
@@ -49,6 +57,8 @@ from provider import renew
 path = sys.argv[sys.argv.index("--config") + 1]
 config = renew(json.load(open(path)))
 json.dump(config, open(path, "w"))
+if "fifo" in config:
+    open(config["fifo"]).read()
 if "--discover" in sys.argv:
     print(json.dumps({"streams": [{"tap_stream_id": name, "stream": name, "schema": {}} for name in ("a", "b")]}))
     sys.exit()
@@ -97,6 +107,7 @@ class Shop:
     config: dict[str, Any] = field(default_factory=lambda: {"refresh_token": "t0k3n-1", "rate": 0.1})
     options: dict[str, Any] = field(default_factory=dict)
     server: dict[str, Any] = field(default_factory=lambda: {"secret_key": KEY})
+    source: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         program = self.directory / "program.py"
@@ -117,7 +128,7 @@ class Shop:
         (self.directory / "valid").write_text(token)
 
     def write(self) -> Path:
-        source = {
+        source: dict[str, Any] = self.source | {
             "type": self.type,
             "destinations": ["nowhere"],
             "collections": ["a", "b"],
@@ -195,6 +206,76 @@ async def test_a_changed_configuration_in_the_catalogue_wins(shop: Shop) -> None
     assert "source 'shop': its configuration in the catalogue was changed after its connector had renewed it" in log
     await shop.load()
     assert shop.valid == "t0k3n-42"
+
+
+async def test_an_attempt_that_began_before_a_change_replaces_nothing_newer(shop: Shop) -> None:
+    await shop.load()
+    old, old_token = dict(shop.config), shop.valid
+    shop.valid = shop.config["refresh_token"] = "t0k3n-40"
+    await shop.load()
+    # As the worker that still has the old catalogue, with credentials that are valid as well.
+    new, new_token = dict(shop.config), shop.valid
+    shop.config, shop.valid = old, old_token
+    await shop.load()
+    shop.config, shop.valid = new, new_token
+    await shop.load()
+    assert shop.valid == "t0k3n-42"
+
+
+async def test_a_configuration_file_is_read_once(shop: Shop) -> None:
+    """What changes between the worker's look and that of the program would be kept under the wrong digest."""
+    path = shop.directory / "shop.json"
+    path.write_text('{"refresh_token": "t0k3n-1", "rate": 0.1}')
+    shop.options["config"] = str(path)
+    kept: list[Renewal] = []
+
+    def renewals(*found: SealedConfig) -> Renewals:
+        async def find(owners: Collection[Owner]) -> dict[Owner, list[SealedConfig]]:
+            return {owner: [*found] for owner in owners}
+
+        async def keep(renewal: Renewal) -> None:
+            kept.append(renewal)
+
+        async def tell(_level: str, _line: str) -> None:
+            return
+
+        return Renewals(find=find, keep=keep, tell=tell)
+
+    job = Discover(source="shop", source_type="singer", source_config=shop.options, collections=[], data_dir="data")
+    first = renewals()
+    laid_over = await first.lay_over(job, [KEY])
+    path.write_text('{"refresh_token": "t0k3n-40", "rate": 0.1}')
+    given = read_document(laid_over.source_config["config"], "config")
+    assert given == {"refresh_token": "t0k3n-1", "rate": Decimal("0.1")}
+    first.note(ConfigRenewed('{"refresh_token": "t0k3n-2"}'))
+    await first.keep_noted()
+    path.write_text('{"refresh_token": "t0k3n-1", "rate": 0.1}')
+    [renewal] = kept
+    assert renewal.config is not None
+    assert (await renewals(renewal.config).lay_over(job, [KEY])).renewed_config == '{"refresh_token": "t0k3n-2"}'
+
+
+async def test_an_attempt_waits_for_what_was_renewed_until_its_timeout(shop: Shop) -> None:
+    shop.source["timeout"] = "1s"
+    async with shop.opened() as store, store.admin.transaction():
+        await store.admin.execute("LOCK TABLE syncline.renewed_configs IN ACCESS EXCLUSIVE MODE")
+        _, log = await load(store, status="FAILED")
+        assert "source 'shop', collection 'a': timeout: the attempt took longer than 1s" in log
+
+
+async def test_an_attempt_that_may_not_look_fails_and_says_what_helps(shop: Shop) -> None:
+    async with shop.opened() as store:
+        await store.admin.execute("REVOKE SELECT ON syncline.renewed_configs FROM syncline_app")
+        _, log = await load(store, status="FAILED")
+        assert "permission denied for table renewed_configs: 'syncline doctor' says what to grant" in log
+        assert shop.valid == "t0k3n-1"
+
+
+async def test_a_renewal_that_may_not_be_kept_is_told(shop: Shop) -> None:
+    async with shop.opened() as store:
+        await store.admin.execute("REVOKE INSERT ON syncline.renewed_configs FROM syncline_app")
+        _, log = await load(store)
+        assert "warn: the connector renewed its configuration, and the new one is lost: permission denied" in log
 
 
 async def test_other_options_of_the_source_may_change(shop: Shop) -> None:
@@ -279,6 +360,23 @@ async def test_checks_and_discoveries_use_and_keep_what_was_renewed(
         assert "t0k3n" not in str(left_alone.error)
 
 
+async def test_a_canceled_check_keeps_what_was_renewed(shop: Shop) -> None:
+    os.mkfifo(fifo := shop.directory / "fifo")
+    shop.config["fifo"] = str(fifo)
+    shop.options.pop("catalog")
+    catalogue = load_catalogue(shop.write(), {})
+    async with opened_store(shop.url) as store:
+        given: Any = {"data_dir": shop.directory / "data", "now": datetime.now(UTC)}
+        renewed = RenewedConfigs(store.pool)
+        check = asyncio.create_task(source_check.check_source(catalogue, "shop", "a", **given, renewed=renewed))
+        # Returns when the tap has renewed its configuration.
+        with await asyncio.to_thread(fifo.open, "w"):
+            check.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await check
+        assert len((await renewed.find([Owner("source", "shop")]))[Owner("source", "shop")]) == 1
+
+
 async def test_a_command_finds_the_database_and_keeps_what_its_check_renews(shop: Shop) -> None:
     shop.options.pop("catalog", None)
     catalogue, told = load_catalogue(shop.write(), {}), list[str]()
@@ -290,22 +388,24 @@ async def test_a_command_finds_the_database_and_keeps_what_its_check_renews(shop
     assert told == ["the connector renewed its configuration: it is kept for the next attempts"] * 2
 
 
-async def test_a_check_without_a_database_says_what_is_lost(shop: Shop) -> None:
+@pytest.mark.parametrize("url", [None, "postgresql://me@127.0.0.1:1/away"], ids=["not set", "away"])
+async def test_a_check_without_a_database_says_what_is_lost(shop: Shop, url: str | None) -> None:
     shop.options.pop("catalog", None)
     catalogue, told = load_catalogue(shop.write(), {}), list[str]()
     source = catalogue.find_source("shop")
-    async with renewed_configs(
-        Settings(SYNCLINE_DATA_DIR=shop.directory), catalogue, source, tell=told.append
-    ) as renewed:
+    settings = Settings(SYNCLINE_DATA_DIR=shop.directory, DATABASE_URL=url)
+    async with renewed_configs(settings, catalogue, source, tell=told.append) as renewed:
         assert renewed is None
         await source_check.check_collections(
             catalogue, source, ["a"], data_dir=shop.directory / "data", now=datetime.now(UTC), tell=told.append
         )
     assert told[0].startswith(
-        "the connector gets the configuration in the catalogue, even if it has renewed it: DATABA"
+        "the connector gets the configuration in the catalogue, even if it has renewed it: "
+        + ("DATABASE_URL" if url is None else "cannot connect to PostgreSQL at")
     )
     assert told[1] == (
-        "the connector renewed its configuration, and the new one is lost: there is no database: set DATABASE_URL"
+        "the connector renewed its configuration, and the new one is lost: no database could be used; if the old "
+        "credentials are no longer valid, write new ones into the catalogue"
     )
 
 

@@ -16,17 +16,26 @@ from app.store.renewals import RenewedConfigs
 if TYPE_CHECKING:
     from tests.harness import Store
 
-SHOP = Owner("source", "shop")
+SHOP, OTHER = Owner("source", "shop"), Owner("destination", "shop")
 
 
-def renewal(what: bytes, *, number: int = 1, seconds_ago: float = 0, owner: Owner = SHOP) -> Renewal:
-    config = SealedConfig(key_id=b"key", digest=b"digest", sealed=what)
+def renewal(
+    what: bytes, *, number: int = 1, seconds_ago: float = 0, owner: Owner = SHOP, digest: bytes = b"digest"
+) -> Renewal:
+    config = SealedConfig(key_id=b"key", digest=digest, sealed=what)
     return Renewal(owner=owner, number=number, at=time.monotonic() - seconds_ago, config=config)
 
 
 async def kept(store: Store, owner: Owner = SHOP) -> bytes | None:
-    found = (await RenewedConfigs(store.pool).find([owner, Owner("source", "another")])).get(owner)
-    return found.sealed if found else None
+    """The only one; None if nothing is kept."""
+    found = await kept_newest_first(store, owner)
+    assert len(found) <= 1
+    return found[0] if found else None
+
+
+async def kept_newest_first(store: Store, owner: Owner = SHOP) -> list[bytes]:
+    found = await RenewedConfigs(store.pool).find([owner, Owner("source", "another")])
+    return [each.sealed for each in found.get(owner, [])]
 
 
 async def test_a_renewal_is_an_event_of_the_stream_and_a_row(store: Store) -> None:
@@ -66,6 +75,30 @@ async def test_the_latest_renewal_of_several_collections_stays(store: Store) -> 
     assert await kept(store) == b"early"
     await RenewedConfigs(store.pool).keep(renewal(b"of a check"))
     assert await kept(store) == b"of a check"
+
+
+async def test_each_configuration_of_the_catalogue_keeps_its_latest_renewal(store: Store) -> None:
+    before = await store.claimed(worker := await store.worker())
+    after = await store.claimed(worker, "other")
+    await store.queue.keep_renewed_config(worker, after, renewal(b"new", digest=b"new", seconds_ago=2))
+    await store.queue.keep_renewed_config(worker, before, renewal(b"old", digest=b"old", seconds_ago=1))
+    await RenewedConfigs(store.pool).keep(renewal(b"of a check", digest=b"check"))
+    assert await kept_newest_first(store) == [b"of a check", b"old", b"new"]
+
+
+@pytest.mark.parametrize("by", ["attempt", "check"])
+async def test_what_was_made_of_a_configuration_of_long_ago_is_removed(store: Store, by: str) -> None:
+    for name, days in (("out of use", 31), ("of this month", 29)):
+        old = renewal(name.encode(), digest=name.encode(), seconds_ago=days * 86400)
+        await RenewedConfigs(store.pool).keep(old)
+    await RenewedConfigs(store.pool).keep(renewal(b"another's", owner=OTHER, digest=b"x", seconds_ago=31 * 86400))
+    if by == "attempt":
+        claim = await store.claimed(worker := await store.worker())
+        await store.queue.keep_renewed_config(worker, claim, renewal(b"now"))
+    else:
+        await RenewedConfigs(store.pool).keep(renewal(b"now"))
+    assert await kept_newest_first(store) == [b"now", b"of this month"]
+    assert await kept(store, OTHER) == b"another's"
 
 
 async def test_a_clock_that_was_set_back_does_not_stop_renewals(store: Store) -> None:
