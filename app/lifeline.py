@@ -66,17 +66,23 @@ def adopt_orphans() -> bool:
 def children_elsewhere(known: Collection[int] = ()) -> dict[int, str]:
     """The children of this process in other sessions than its own, with their names: running, or not waited for.
 
-    Without those that are `known`, and helpers. Nobody can enter a session from outside.
+    Without those that are `known`, and helpers. Nobody can enter a session from outside. With those in the own session
+    that have ended and that this process has only adopted, because nobody else waits for them.
     """
     import psutil  # noqa: PLC0415 -- an attempt never needs it, and it takes a while
 
     own, found = os.getsid(0), {}
     for child in psutil.Process().children():
         with suppress(psutil.Error, ProcessLookupError):
-            is_elsewhere = child.pid not in known and os.getsid(child.pid) != own
-            if is_elsewhere and GUARD_VARIABLE not in _environment(child):
+            is_elsewhere = os.getsid(child.pid) != own or _is_left_over(child)
+            if is_elsewhere and child.pid not in known and GUARD_VARIABLE not in _environment(child):
                 found[child.pid] = child.name()
     return found
+
+
+def _is_left_over(child: psutil.Process) -> bool:
+    """Whether it has ended, and was started by a program with a process group of its own."""
+    return os.getpgid(child.pid) not in (child.pid, os.getpgid(0)) and not _runs(child)
 
 
 def kill_or_reap(pid: int) -> bool:

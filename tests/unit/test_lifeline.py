@@ -132,6 +132,30 @@ def test_children_in_other_sessions_are_killed_and_waited_for_by_number() -> Non
     assert (done.returncode, done.stderr) == (0, "")
 
 
+# A program with a group of its own starts another one and ends; both are ours then, one by adoption.
+ADOPTED = """
+import os, subprocess, sys, time
+from app.lifeline import adopt_orphans, children_elsewhere, kill_or_reap
+adopt_orphans()
+program = subprocess.Popen(["sh", "-c", "sleep 600 & echo $!"], process_group=0, stdout=subprocess.PIPE)
+adopted = int(program.stdout.readline())
+os.waitid(os.P_PID, program.pid, os.WEXITED | os.WNOWAIT)
+assert children_elsewhere() == {}, "one runs, and this process waits for the other"
+os.kill(adopted, 9)
+os.waitid(os.P_PID, adopted, os.WEXITED | os.WNOWAIT)
+assert children_elsewhere() == {adopted: "sleep"}
+assert not kill_or_reap(adopted)
+assert children_elsewhere() == {}
+assert program.wait() == 0
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only on Linux a process adopts orphans")
+def test_what_a_program_of_ours_leaves_behind_is_waited_for_when_it_has_ended() -> None:
+    done = subprocess.run([sys.executable, "-c", ADOPTED], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_what_left_the_tree_is_found_by_its_mark() -> None:
     mark = new_mark()
     with leaving_a_daemon(mark=mark) as (process, daemon):

@@ -136,7 +136,8 @@ class PasswordProgram:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                start_new_session=True,
+                # Not a session: a worker would take it for what an attempt has left behind, and kill it.
+                process_group=0,
                 preexec_fn=end_with_parent(signal.SIGKILL),  # noqa: PLW1509 -- two short calls that take no lock
             )
         except OSError as error:

@@ -46,6 +46,32 @@ def test_no_attempt_is_taken_for_an_orphan_and_each_keeps_its_exit_code(loop: st
     assert done.stderr == ""
 
 
+# A program prints a password, while attempts end all the time.
+PASSWORDS = """
+import asyncio
+from app.connectors.options.passwords import PasswordProgram
+from app.execution.orphans import ORPHANS
+
+async def main():
+    ORPHANS.adopt()
+    asked = PasswordProgram(["sh", "-c", "printf first-; sleep 0.5; echo last"], key="k", learn=lambda _: None)
+    read = asyncio.create_task(asyncio.to_thread(asked.read))
+    while not read.done():
+        await ORPHANS.end()
+    print(await read)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only on Linux a process adopts orphans")
+def test_a_program_that_prints_a_password_is_no_orphan() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PASSWORDS], cwd=ROOT, capture_output=True, text=True, check=False, timeout=100
+    )
+    assert (done.stdout, done.stderr) == ("first-last\n", "")
+
+
 @pytest.fixture
 def stuck(monkeypatch: pytest.MonkeyPatch) -> Orphans:
     """The process 1 is an orphan that nothing can end."""
