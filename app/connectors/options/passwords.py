@@ -153,6 +153,8 @@ class PasswordProgram:
         descriptor, output, poll = process.stdout.fileno(), bytearray(), select.poll()
         poll.register(descriptor, select.POLLIN)
         while time.monotonic() < deadline:
+            # Before looking at the pipe: it may write its last words and end right after that.
+            ended = process.poll() is not None
             if poll.poll(_POLL_SECONDS * 1000):
                 piece = os.read(descriptor, _LARGEST_BYTES)
                 if not piece:
@@ -160,7 +162,7 @@ class PasswordProgram:
                 output += piece
                 if len(output) > _LARGEST_BYTES:
                     raise self._failure(f"printed more than {_LARGEST_BYTES // 1024} KiB")
-            elif process.poll() is not None:
+            elif ended:
                 break
         return bytes(output)
 
