@@ -74,6 +74,8 @@ class PasswordProgram:
         self._lock = threading.Lock()
         self._password: str | None = None
         self._kept_until = 0.0
+        self._learned: str | None = None
+        self._refused: set[str | None] = set()
 
     def read(self) -> str:
         """The password. Blocks for as long as the program runs.
@@ -83,18 +85,21 @@ class PasswordProgram:
             SynclineError: it failed, took too long, or printed no password.
         """
         with self._lock:
-            if self._password is None or time.monotonic() >= self._kept_until:
+            is_refused = self._password in self._refused
+            if self._password is None or is_refused or time.monotonic() >= self._kept_until:
                 self._password = None
+                self._refused.clear()
                 self._password = self._parse(self._run())
                 self._kept_until = time.monotonic() + _KEPT_SECONDS
-                self._learn(self._password)
+                if self._password != self._learned:
+                    self._learn(self._password)
+                    self._learned = self._password
             return self._password
 
     def forget(self, refused: str | None) -> None:
         """Ask the program the next time, because a server has `refused` this password."""
-        with self._lock:
-            if self._password == refused:
-                self._password = None
+        # Without the lock, for which the event loop would wait as long as the program runs for another login.
+        self._refused.add(refused)
 
     def _parse(self, output: bytes) -> str:
         try:

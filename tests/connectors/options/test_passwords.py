@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import select
+import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -82,6 +84,32 @@ def test_a_program_that_leaves_another_one_behind_is_not_waited_for(monkeypatch:
     assert time.monotonic() - began < 20
 
 
+def test_a_password_that_is_printed_as_its_program_ends_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program writes the rest and ends just after a look at its pipe has found nothing."""
+    look, process_ends = select.poll, subprocess.Popen.wait
+
+    class LookBeforeTheEnd:
+        def __init__(self) -> None:
+            self._poll = look()
+            self.register = self._poll.register
+
+        def poll(self, milliseconds: float) -> list[tuple[int, int]]:
+            found = self._poll.poll(milliseconds)
+            if not found:
+                process_ends(started[-1])
+            return found
+
+    class Started(subprocess.Popen[bytes]):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            started.append(self)
+
+    started: list[subprocess.Popen[bytes]] = []
+    monkeypatch.setattr(subprocess, "Popen", Started)
+    monkeypatch.setattr(select, "poll", LookBeforeTheEnd)
+    assert shell("printf first-; sleep 0.3; printf last").read() == "first-last"
+
+
 @pytest.mark.parametrize(
     ("command", "named"),
     [("no-such-program", "'no-such-program'"), ("/", "'/'"), (f"VAULT_TOKEN={SECRET}", "'VAULT_TOKEN=***'")],
@@ -126,6 +154,34 @@ def test_it_is_asked_again_after_some_seconds_and_for_a_refused_password(
     later = time.monotonic() + 6
     monkeypatch.setattr(time, "monotonic", lambda: later)
     assert asked.read() == "password-3"
+
+
+def test_only_a_password_that_differs_from_the_last_is_learned(tmp_path: Path) -> None:
+    printed, learned = tmp_path / "printed", list[str]()
+    asked = shell(f"cat {printed}", learned)
+    for password in ("one", "one", "two", "one"):
+        printed.write_text(password)
+        asked.forget(asked.read() if learned else None)
+        assert asked.read() == password
+    assert learned == ["one", "two", "one"]
+
+
+def test_a_password_is_refused_at_once_while_the_program_runs_for_another_login(tmp_path: Path) -> None:
+    fifo, calls = tmp_path / "fifo", tmp_path / "calls"
+    os.mkfifo(fifo)
+    asked = shell(f"echo >> {calls}; cat {fifo}")
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(asked.read)
+        # Opens once the program reads.
+        with fifo.open("w") as file:
+            asked.forget("old")
+            assert not reading.done()
+            file.write("old")
+        assert reading.result() == "old"
+        reading = pool.submit(asked.read)
+        fifo.write_text("new")
+        assert reading.result() == "new"
+    assert calls.read_text() == "\n\n"
 
 
 def problems_of(destinations: dict[str, Any], sources: dict[str, Any] | None = None) -> list[str]:
