@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from app.domain.redaction import redactor_of
+from app.domain.learned_secrets import LearnedSecrets
 from app.domain.visible import make_visible
 
 if TYPE_CHECKING:
@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 
     from app.config.settings import Settings
 
-_learned: set[str] = set()
+# A worker learns a new token for each login, and the server soon refuses the old ones.
+_learned = LearnedSecrets(kept=8)
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
 
 
 def mask_in_logs(secret: str) -> None:
-    """Mask a secret in all lines of this process from now on."""
-    _learned.add(secret)
+    """Mask a secret in all lines of this process from now on, until eight others have followed."""
+    _learned.learn(secret)
 
 
 def configure_logs(settings: Settings) -> None:
@@ -55,11 +56,9 @@ def configure_logs(settings: Settings) -> None:
 
 
 def _mask_learned(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    if _learned:
-        redact = redactor_of(frozenset(_learned)).redact
-        for key, value in event.items():
-            if isinstance(value, str):
-                event[key] = redact(value)
+    for key, value in event.items():
+        if isinstance(value, str):
+            event[key] = _learned.redact(value)
     return event
 
 

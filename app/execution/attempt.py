@@ -34,7 +34,8 @@ from app.domain.attempt_protocol import (
 )
 from app.domain.duration import format_duration
 from app.domain.errors import ConfigurationError, LeaseLostError, UnknownCollectionError, UnknownSourceError
-from app.domain.redaction import Redactor, redactor_of
+from app.domain.learned_secrets import LearnedSecrets
+from app.domain.redaction import redactor_of
 from app.execution.child import AttemptProcess, finish
 from app.execution.endings import PAUSE_SECONDS
 from app.execution.jobs import is_made_load, made_load_parameters, make_job
@@ -113,7 +114,9 @@ class Attempt:
         self._commits = 0
         self._schemas: dict[tuple[str, str], SchemaRevision] | None = None
         self._renewals = Renewals(find=self._find_renewed, keep=self._keep_renewal, tell=self._log.write)
+        self._learned = LearnedSecrets()
         self._mask(self._renewals.redact)
+        self._mask(self._learned.redact)
         self._records_read = 0
         self.is_ending = False
 
@@ -198,9 +201,9 @@ class Attempt:
                 if isinstance(job, Sync) and is_made_load(catalogue, source):
                     return await self._run_here(job)
                 outcome = await self._run_child(job)
-                if outcome.login_refused and (renewed := await self._renew(job)) is not None:
+                if outcome.login_refused and (changed := await self._with_new_passwords(job)) is not None:
                     await self._log.write("warn", f"{outcome.error}; a password has changed since: trying again")
-                    return await self._run_child(renewed)
+                    return await self._run_child(changed)
                 return outcome
         except TimeoutError:
             if not deadline.expired():
@@ -210,11 +213,11 @@ class Attempt:
             subject = collection_subject(self.claim.source, self.claim.collection)
             return Outcome(Result.FAILED, f"{subject}: timeout: the attempt took longer than {longest}; {read}")
 
-    async def _renew(self, job: Sync | Backfill) -> Sync | Backfill | None:
+    async def _with_new_passwords(self, job: Sync | Backfill) -> Sync | Backfill | None:
         """The job with passwords as they are in their files now; None if they are the same."""
-        renewed = await self._make_job(await self._find())
-        same = (renewed.source_config, renewed.destinations) == (job.source_config, job.destinations)
-        return None if same else renewed
+        made = await self._make_job(await self._find())
+        same = (made.source_config, made.destinations) == (job.source_config, job.destinations)
+        return None if same else made
 
     async def _run_here(self, job: Sync) -> Outcome:
         last: list[AttemptMessage] = []
@@ -261,7 +264,7 @@ class Attempt:
             case LogLine():
                 await self._log.write(message.level, message.message)
             case SecretLearned():
-                self._mask(Redactor([message.secret]).redact)
+                self._learned.learn(message.secret)
             case Progress():
                 self._records_read = message.records_read
                 self._context.progress.put(self.claim, message)

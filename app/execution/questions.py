@@ -21,7 +21,8 @@ from app.domain.attempt_protocol import (
     SecretLearned,
 )
 from app.domain.errors import ConfigurationError, SynclineError
-from app.domain.redaction import Redactor, redactor_of
+from app.domain.learned_secrets import LearnedSecrets
+from app.domain.redaction import redactor_of
 from app.execution.child import AttemptProcess, finish, ignore
 from app.loops import finish_uninterrupted
 
@@ -214,13 +215,12 @@ async def _pass_on_answers(
 
 async def _masked(messages: AsyncIterator[AttemptMessage]) -> AsyncIterator[AttemptMessage]:
     """The messages without the secrets that the process has learned."""
-    learned: list[str] = []
-    mask = Redactor(learned).redact
+    learned = LearnedSecrets()
+    mask = learned.redact
     async for message in messages:
         match message:
             case SecretLearned():
-                learned.append(message.secret)
-                mask = Redactor(learned).redact
+                learned.learn(message.secret)
             case Checked():
                 error = None if message.error is None else mask(message.error)
                 yield msgspec.structs.replace(message, error=error, found=mask(message.found))

@@ -31,3 +31,32 @@ def test_a_secret_is_masked_in_all_lines_from_now_on() -> None:
     assert later[1]["event"] == "***"
     assert "ValueError: ***" in later[2]["exception"]
     assert "hunter22" not in str(later)
+
+
+LEARNING = """
+import structlog
+from app.bootstrap.logs import configure_logs, mask_in_logs
+from app.config.settings import Settings
+from app.domain import redaction
+made = []
+class Counted(redaction.Redactor):
+    def __init__(self, secrets):
+        made.append(secrets)
+        super().__init__(secrets)
+redaction.Redactor = Counted
+from app.domain import learned_secrets
+learned_secrets.Redactor = Counted
+configure_logs(Settings(log_format="json"))
+log = structlog.get_logger()
+for number in range(30):
+    mask_in_logs(f"token-{number:02}")
+    log.info(f"old token-{number - 7:02}, new token-{number:02}")
+print(sorted(made) == [[f"token-{number:02}"] for number in range(30)])
+"""
+
+
+def test_each_of_many_tokens_costs_as_much_as_the_first() -> None:
+    done = subprocess.run([sys.executable, "-c", LEARNING], capture_output=True, text=True, check=True, env={})
+    lines = [json.loads(line)["event"] for line in done.stderr.splitlines()]
+    assert lines[7:] == ["old ***, new ***"] * 23
+    assert done.stdout == "True\n"
