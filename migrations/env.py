@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 from alembic import context
 from sqlalchemy import create_engine, event, make_url, text
 
-from app.connectors.options.passwords import PasswordProgram, split_command
+from app.bootstrap import environment
 from app.store.sessions import PIN_ALL, check_encoding
 from app.store.tables import metadata
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
+
+    from app.connectors.options.passwords import PasswordProgram
 
 # An arbitrary constant that must never change, so that different releases wait for each other.
 MIGRATION_LOCK = 7_239_114_650_201
@@ -67,10 +69,7 @@ def password_program() -> PasswordProgram | None:
     if "url" in attributes:
         found: PasswordProgram | None = attributes.get("password")
         return found
-    command = os.environ.get("DATABASE_PASSWORD_COMMAND")
-    if not command:
-        return None
-    return PasswordProgram(split_command(command), key="DATABASE_PASSWORD_COMMAND", learn=lambda _password: None)
+    return environment.password_program(os.environ.get("DATABASE_PASSWORD_COMMAND"))
 
 
 def log_in(dialect: Dialect, arguments: Any, options: Any) -> DBAPIConnection:
