@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
-from urllib.parse import parse_qs, unquote
+from urllib.parse import unquote
 
+from app.connectors.options.passfile import reads_passfile
 from app.domain.choices import unknown_name
 from app.domain.errors import ConfigurationError
 from app.domain.ports import HIGHEST_PORT
@@ -135,7 +136,9 @@ def _parse(url: str) -> URL:
 
 def is_read_again(url: str) -> bool:
     """Whether the driver reads the password from a file at each login."""
-    return "passfile" in parse_qs(url.partition("?")[2])
+    parsed = _parse(url)
+    has_password = parsed.password is not None or "password" in parsed.query
+    return not has_password and reads_passfile(parsed.query)
 
 
 def server_of(url: str) -> str:

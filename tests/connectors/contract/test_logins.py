@@ -195,14 +195,19 @@ def test_a_password_from_a_file_may_be_another_one_at_the_next_attempt(server: S
         server.log_in(server.options(password=outdated).taken_from_files(), Learning())
 
 
-def test_libpqs_own_file_of_passwords_may_change_too(tmp_path: Path, tcp_postgres: TcpServer) -> None:
-    passfile = tmp_path / "pgpass"
+@pytest.mark.parametrize("is_named", [True, False])
+def test_libpqs_own_file_of_passwords_may_change_too(
+    tmp_path: Path, tcp_postgres: TcpServer, monkeypatch: pytest.MonkeyPatch, *, is_named: bool
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    passfile = tmp_path / ".pgpass"
     passfile.write_text("*:*:*:*:outdated")
     passfile.chmod(0o600)
     with role(tcp_postgres) as (name, rotate):
         rotate("another-password")
         host, port = tcp_postgres["host"], tcp_postgres["port"]
-        given = {"url": f"postgresql://{name}@{host}:{port}/postgres?passfile={passfile}"}
+        end = f"?passfile={passfile}" if is_named else ""
+        given = {"url": f"postgresql://{name}@{host}:{port}/postgres{end}"}
         with pytest.raises(LoginRefusedError):
             connect(PostgresDestinationOptions.model_validate(given), application_name="test", log=Learning())
         database = Database(SqlOptions.model_validate(given), work_dir=tmp_path, log=Learning())

@@ -145,6 +145,27 @@ async def test_at_the_start_a_password_that_is_not_there_yet_is_waited_for(login
     await (await opening).close()
 
 
+async def test_at_the_start_a_password_in_the_drivers_own_file_is_waited_for(
+    login: Login, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("PGPASSFILE", raising=False)
+    passfile = tmp_path / ".pgpass"
+    passfile.touch(mode=0o600)
+    passfile.write_text("*:*:*:*:outdated-password")
+    login.rotate()
+    refused = asyncio.Event()
+
+    async def refuse(_seconds: float) -> None:
+        refused.set()
+        passfile.write_text(f"*:*:*:*:{login.file.read_text()}")
+
+    monkeypatch.setattr("app.store.database.asyncio.sleep", refuse)
+    connection = await connect(login.url, patience_seconds=60)
+    await connection.close()
+    assert refused.is_set()
+
+
 @pytest.mark.parametrize(
     ("command", "kind", "message"),
     [

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from sqlalchemy import make_url
 
 from app.bootstrap.environment import url_parts
 from app.domain.errors import ConfigurationError
-from app.store.address import DatabaseAddress, server_of
+from app.store.address import DatabaseAddress, is_read_again, server_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize(
@@ -99,3 +104,30 @@ def test_a_comma_in_the_login_makes_no_second_server() -> None:
 def test_several_servers_are_named_to_the_catalogue_too() -> None:
     parts = url_parts("postgresql://u@a:1,b:2/d")
     assert (parts["SYNCLINE_PG_HOST"], parts["SYNCLINE_PG_PORT"]) == ("a,b", "1,2")
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home, in an environment that has no password."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("PGPASSFILE", "PGPASSWORD"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+@pytest.mark.parametrize("parameter", ["passfile=/run/pgpass", "service=store", None])
+def test_a_file_that_the_driver_reads_may_have_another_password(home: Path, parameter: str | None) -> None:
+    if parameter is None:
+        (home / ".pgpass").touch()
+    end = f"?{parameter}" if parameter else ""
+    assert is_read_again(f"postgresql://u@h/d{end}")
+    assert not is_read_again(f"postgresql://u:p@h/d{end}")
+    assert not is_read_again(f"postgresql://u@h/d?password=p{end.replace('?', '&')}")
+
+
+def test_the_environment_names_such_a_file_or_has_the_password(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not is_read_again("postgresql://u@h/d")
+    monkeypatch.setenv("PGPASSFILE", str(home / "elsewhere"))
+    assert is_read_again("postgresql://u@h/d")
+    monkeypatch.setenv("PGPASSWORD", "p")
+    assert not is_read_again("postgresql://u@h/d?passfile=/run/pgpass")

@@ -11,6 +11,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from app.connectors.contract.keepalive import LIBPQ
 from app.connectors.contract.logins import Login
 from app.connectors.contract.refusals import LASTING_CLASSES, LASTING_REFUSALS, is_login_refusal
+from app.connectors.options.passfile import reads_passfile
 from app.connectors.warehouse.layout import quoted
 from app.domain.errors import ConfigurationError, DatabaseUnreachableError, LoginRefusedError, SynclineError
 from app.domain.postgres_url import EXAMPLE
@@ -52,8 +53,8 @@ def connect(options: PostgresDestinationOptions, *, application_name: str, log: 
     except psycopg.ProgrammingError:
         raise ConfigurationError(f"'url' is not a PostgreSQL URL: write {EXAMPLE}") from None
     fixed = options.password.get_secret_value() if options.password else None
-    # libpq reads a `passfile` for each connection.
-    may_change = options.from_files or "passfile" in given
+    has_password = fixed is not None or "password" in given
+    may_change = options.from_files or (not has_password and reads_passfile(given))
     login = Login(fixed, options.password_command, may_change=may_change, log=log)
     connection = login.connect(lambda: _log_in(conninfo, login.password()))
     connection.prepare_threshold = None

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from app.connectors.contract.keepalive import keep_alive
 from app.connectors.contract.logins import Login
 from app.connectors.contract.refusals import LASTING_CLASSES, LASTING_REFUSALS, is_login_refusal
+from app.connectors.options.passfile import reads_passfile
 from app.connectors.sources.sql.options import driver_url
 from app.connectors.sources.sql.reflected import Reflected
 from app.connectors.sources.sql.values import NotInJsonError
@@ -49,8 +50,9 @@ class Database:
         url = make_url(driver_url(url_text))
         self.dialect = _dialect(url)
         self._arguments = self.dialect.arguments(url, work_dir)
-        # libpq reads a `passfile` for each connection.
-        may_change = options.from_files or "passfile" in url.query
+        has_password = url.password is not None or "password" in url.query
+        is_postgres = url.get_backend_name() == "postgresql"
+        may_change = options.from_files or (is_postgres and not has_password and reads_passfile(url.query))
         self._login = Login(None, options.password_command, may_change=may_change, log=log)
         self._engine = create_engine(
             self.dialect.address(url), connect_args=self._arguments, poolclass=NullPool, hide_parameters=True
