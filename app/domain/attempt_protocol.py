@@ -1,8 +1,9 @@
 """The protocol between a worker and the child process of an attempt.
 
-The worker writes one `AttemptJob` as JSON to the child's standard input and closes it. The child writes one JSON
-message per line to the descriptor in `EVENTS_FD_VARIABLE`. Its standard output and standard error are free text and
-become log lines. The last message is `Finished` or `Failed`; a child that ends without one has crashed.
+The child writes one JSON message per line to the descriptor in `EVENTS_FD_VARIABLE`. The first is `Hidden`. Then the
+worker writes one `AttemptJob` as JSON to the child's standard input and closes it. The last message is `Finished` or
+`Failed`; a child that ends without one has crashed. Standard output and standard error are free text and become log
+lines.
 """
 
 from __future__ import annotations
@@ -131,6 +132,10 @@ AttemptJob = Sync | Backfill | Question
 """Everything that an attempt needs; the child has no other input."""
 
 
+class Hidden(msgspec.Struct, frozen=True, tag="hidden"):
+    """The process waits for its job, which has passwords: others of its user cannot look into it any more."""
+
+
 class LogLine(msgspec.Struct, frozen=True, tag="log"):
     """A line for the task's log."""
 
@@ -256,7 +261,8 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
 
 
 AttemptMessage = (
-    LogLine
+    Hidden
+    | LogLine
     | SecretLearned
     | Installing
     | Progress

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import sys
 import time
 from collections import deque
-from contextlib import AsyncExitStack, closing, suppress
+from contextlib import AsyncExitStack, aclosing, closing, suppress
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from app.domain.attempt_protocol import EVENTS_FD_VARIABLE, AttemptMessage
+from app.domain.attempt_protocol import EVENTS_FD_VARIABLE, AttemptMessage, Hidden
 from app.domain.errors import SynclineError
 from app.domain.flood import Allowance, Bounded
 from app.domain.inherited_environment import attempt_environment
@@ -25,13 +26,14 @@ from app.lifeline import MARK_VARIABLE, end_descendants, end_marked, mark_argume
 from app.loops import finish_uninterrupted
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 
     from app.domain.attempt_protocol import AttemptJob
 
 COMMAND: Final = (sys.executable, "-m", "app.attempt")
 
 _CHUNK: Final = 64 * 1024
+_LONGEST_START_SECONDS: Final = 60.0
 _LONGEST_SILENCE_SECONDS: Final = 1.0
 _LONGEST_MESSAGE: Final = 64 * 1024 * 1024
 
@@ -57,17 +59,23 @@ class AttemptProcess:
 
     @classmethod
     async def start(cls, job: AttemptJob, environment: Mapping[str, str]) -> AttemptProcess:
-        """Start the child and send it its job."""
+        """Start the child and send it its job.
+
+        Raises:
+            SynclineError: the child does not begin to run.
+        """
         # Our own pipes: asyncio regards its own as part of the process, and waits for everyone who has inherited them.
         mark = new_mark()
         async with AsyncExitStack() as stack:
             events, output, errors = [stack.enter_context(closing(await _Pipe.open())) for _ in range(3)]
+            # Unlike a pipe, nobody can open it below /proc.
+            sending, receiving = [stack.enter_context(end) for end in socket.socketpair()]
             own = {EVENTS_FD_VARIABLE: str(events.sending), MARK_VARIABLE: mark, "PYTHONUNBUFFERED": "1"}
             with ORPHANS.starting() as started:
                 process = await asyncio.create_subprocess_exec(
                     *COMMAND,
                     mark_argument(mark),
-                    stdin=asyncio.subprocess.PIPE,
+                    stdin=receiving.fileno(),
                     stdout=output.sending,
                     stderr=errors.sending,
                     pass_fds=(events.sending,),
@@ -78,26 +86,36 @@ class AttemptProcess:
             child = cls(process, events, (output, errors), mark=mark)
             for pipe in (events, output, errors):
                 pipe.close_sending_end()
+            receiving.close()
             try:
-                await child._send_job(job)
+                with sending:
+                    await child._send_job(job, sending)
             except BaseException:
                 await finish_uninterrupted(child.end(grace_seconds=0))
                 raise
             stack.pop_all()
         return child
 
-    async def _send_job(self, job: AttemptJob) -> None:
-        stdin = self._process.stdin
-        if stdin is None:
-            raise RuntimeError("the child was started without a standard input")
+    async def _send_job(self, job: AttemptJob, stdin: socket.socket) -> None:
+        """Send it when the child is hidden: until then other programs of this user can take what it gets."""
+        stdin.setblocking(False)  # noqa: FBT003 -- positional only
         # If the child has already died, its exit code is the error, not the broken pipe.
         with suppress(BrokenPipeError, ConnectionResetError):
-            stdin.write(_encoder.encode(job))
-            await stdin.drain()
-            stdin.close()
-            await stdin.wait_closed()
+            if await self._is_hidden():
+                await asyncio.get_running_loop().sock_sendall(stdin, _encoder.encode(job))
 
-    async def messages(self) -> AsyncIterator[AttemptMessage]:
+    async def _is_hidden(self) -> bool:
+        """Wait for the child to say so; False if it has ended."""
+        try:
+            async with asyncio.timeout(_LONGEST_START_SECONDS), aclosing(self.messages()) as messages:
+                return isinstance(await anext(messages, None), Hidden)
+        except TimeoutError:
+            seconds = f"{_LONGEST_START_SECONDS:g} s"
+            raise SynclineError(
+                f"the attempt's process did not begin to run within {seconds}: is this machine out of memory or busy?"
+            ) from None
+
+    async def messages(self) -> AsyncGenerator[AttemptMessage, None]:
         """Yield the messages that the child writes to its events descriptor; another call goes on where one stopped."""
         while True:
             while self._unread:

@@ -40,16 +40,44 @@ destinations:
   nowhere: {type: none}
 """
 READER = """
-import sys
+import os, sys
 for name in ("environ", "maps", "mem"):
     try:
         open(f"/proc/{sys.argv[1]}/{name}", "rb").close()
         print(name)
     except PermissionError:
         pass
+try:
+    os.readlink(f"/proc/{sys.argv[1]}/fd/0")
+    print("fd")
+except PermissionError:
+    pass
 """
-READABLE = ["environ", "maps", "mem"]
+READABLE = ["environ", "maps", "mem", "fd"]
 SLEEPING = "print('runs', flush=True); import time; time.sleep(600)"
+# Looks into an attempt at the moment when its job is about to be sent.
+STARTING = """
+import asyncio, os, subprocess, sys
+import msgspec, psutil
+from app.domain.attempt_protocol import TryDestination
+from app.execution import child
+
+class Encoder:
+    def encode(self, job):
+        [attempt] = psutil.Process().children()
+        print("before its job:", flush=True)
+        subprocess.run([sys.executable, "-c", sys.argv[1], str(attempt.pid)], check=True)
+        return msgspec.json.encode(job)
+
+async def start():
+    attempt = await child.AttemptProcess.start(TryDestination("there", {"type": "none"}, sys.argv[2]), os.environ)
+    print(*[type(message).__name__ async for message in attempt.messages()])
+    await attempt.end(grace_seconds=0)
+    attempt.close()
+
+child._encoder = Encoder()
+asyncio.run(start())
+"""
 HIDDEN = """
 import subprocess, sys, time
 from app.hiding import hide_from_others
@@ -72,7 +100,7 @@ def directory() -> Iterator[Path]:
 
 @pytest.fixture
 def python(directory: Path) -> tuple[str, ...]:
-    return environment_of_nobody(directory / "python", "import app.cli.main, app.attempt.__main__")
+    return environment_of_nobody(directory / "python", "import app.cli.main, app.attempt.process")
 
 
 @pytest.fixture
@@ -129,6 +157,12 @@ def test_nobody_else_reads_the_environment_and_the_memory_of_an_attempt(
         words = attempt.cmdline()
         assert [word for word in words if word.startswith(f"{MARK_VARIABLE}=")]
         assert "hunter2" not in " ".join([*words, *psutil.Process(command.pid).cmdline()])
+
+
+def test_an_attempt_gets_its_job_when_nobody_else_can_read_it(python: tuple[str, ...], directory: Path) -> None:
+    command = [*python, "-c", STARTING, READER, str(directory / "data")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["before its job:", "Checked Finished"]
 
 
 def test_a_hidden_process_is_found_by_the_mark_among_its_arguments(python: tuple[str, ...]) -> None:

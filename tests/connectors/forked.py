@@ -15,8 +15,6 @@ from multiprocessing.reduction import DupFd
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from app.domain.attempt_protocol import EVENTS_FD_VARIABLE
-
 if TYPE_CHECKING:
     from collections.abc import Callable
     from multiprocessing.context import ForkServerProcess
@@ -56,11 +54,13 @@ def _run(files: list[Any], environment: dict[str, str], directory: Path, prepare
         os.close(file)
     sys.stdin = os.fdopen(0, closefd=False)
     os.environ.clear()
-    os.environ.update(environment | {EVENTS_FD_VARIABLE: str(events)})
+    os.environ.update(environment)
     time.tzset()
     os.chdir(directory)
-    from app.attempt import __main__ as attempt  # noqa: PLC0415 -- the test itself does not need it
+    # The test itself does not need them.
+    from app.attempt import process as attempt  # noqa: PLC0415
+    from app.attempt.worker_pipe import WorkerPipe  # noqa: PLC0415
 
     if prepare is not None:
         prepare()
-    sys.exit(attempt.main())
+    sys.exit(attempt.main(WorkerPipe(events)))

@@ -10,8 +10,8 @@ from unittest import mock
 
 import msgspec
 
-from app.attempt import __main__ as attempt
 from app.attempt import copying
+from app.attempt import process as attempt
 from app.attempt.sink import Sink
 from app.attempt.workspace import workspace
 from app.connectors.destinations.postgres.destination import PostgresDestination

@@ -186,7 +186,7 @@ def test_the_marked_processes_of_a_starter_that_was_killed_are_ended_by_the_next
 
 
 def test_an_attempt_that_has_left_nothing_behind_does_not_wait_for_the_library_that_looks_for_it() -> None:
-    attempt = "import sys; import app.attempt.__main__; app.attempt.__main__.end_own_descendants(); print(*sys.modules)"
+    attempt = "import sys; import app.attempt.process; app.attempt.process.end_own_descendants(); print(*sys.modules)"
     said = subprocess.run([sys.executable, "-c", attempt], capture_output=True, text=True, check=True)
     assert "app.lifeline" in said.stdout.split()
     assert "psutil" not in said.stdout.split()

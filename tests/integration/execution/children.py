@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 # ids that a test waits for or wants to find dead.
 CHILD = r"""
 import json, os, signal, subprocess, sys, time
-job = json.load(sys.stdin)
 events = os.fdopen(int(os.environ.pop("SYNCLINE_EVENTS_FD")), "w", buffering=1)
+events.write('{"type": "hidden"}\n')
+job = json.load(sys.stdin)
 name, attempt = job.get("collection", *job.get("collections", []))["name"], job.get("attempt")
 directory = job["data_dir"]
 

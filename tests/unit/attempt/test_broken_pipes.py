@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from app.attempt import __main__ as child
+from app.attempt import process as child
 from app.attempt.sink import Sink, close
 from app.attempt.worker_pipe import WorkerGone, WorkerPipe
 from app.domain.attempt_protocol import Check, Failed, LogLine

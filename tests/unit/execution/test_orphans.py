@@ -19,7 +19,7 @@ from app.execution import child
 from app.execution.orphans import ORPHANS
 
 child.COMMAND = ("sh", "-c", "sleep 0.$(($$ % 3)); exit 7")
-child.AttemptProcess._send_job = lambda self, job: asyncio.sleep(0)
+child.AttemptProcess._send_job = lambda *_: asyncio.sleep(0)
 
 async def attempts():
     for _ in range(15):

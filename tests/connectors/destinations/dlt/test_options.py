@@ -97,9 +97,18 @@ def test_a_configuration_that_could_not_be_examined_is_examined_again(
     assert find_problems("examining", {}) == (), "a verdict is kept"
 
 
+def test_a_process_that_does_not_say_that_it_is_hidden_gets_no_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "deaf.py").write_text("import sys; sys.stdin.read(); print('[]')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("app.connectors.dlt.examination._SECONDS", 3)
+    assert find_problems("deaf", {}) == (((), "dlt did not check the configuration within 3 s"),)
+
+
 def test_only_what_is_made_of_dlt_waits_for_it() -> None:
     modules = [
-        "app.attempt.__main__",
+        "app.attempt.process",
         "app.config.check",
         "app.execution.worker",
         "app.connectors.destinations.duckdb.destination",
