@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from app.config.settling import MOST_READINGS, SettledReader, have_settled
 from app.connectors.options.complaints import render_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from app.config.documents import Document
@@ -33,6 +34,25 @@ class _Unusable:
     fingerprint: str
     files: NamedFiles
     error: CatalogueError
+
+
+@dataclass(slots=True)
+class _Rounds:
+    """One after another. `finished` is the last one that ended by itself; one that is canceled helps nobody."""
+
+    begun: int = 0
+    finished: int = 0
+
+    @property
+    def next(self) -> int:
+        """The first one that begins after now."""
+        return self.begun + 1
+
+    @contextmanager
+    def another(self) -> Iterator[None]:
+        self.begun += 1
+        yield
+        self.finished = self.begun
 
 
 class CatalogueWatcher:
@@ -55,10 +75,11 @@ class CatalogueWatcher:
         self._documents: Documents | None = None
         self._files: NamedFiles | None = None
         self._lock = asyncio.Lock()
-        self._begun = 0
+        self._reads = _Rounds()
         # Another lock, because whoever waits for a slow server's text must not hold up attempts.
         self._building = asyncio.Lock()
-        self._looked = 0
+        self._looks = _Rounds()
+        self._refused_fingerprint = ""
 
     @property
     def current(self) -> Catalogue:
@@ -86,11 +107,11 @@ class CatalogueWatcher:
         Raises:
             CatalogueError: there is no catalogue yet and this one cannot be used.
         """
-        before, wanted = self._current, self._begun + 1
+        before, wanted = self._current, self._reads.next
         async with self._lock:
-            if self._begun < wanted:
-                self._begun += 1
-                await self._read()
+            if self._reads.finished < wanted:
+                with self._reads.another():
+                    await self._read()
         return self._current is not before
 
     async def refresh_files(self) -> None:
@@ -100,30 +121,39 @@ class CatalogueWatcher:
         """
         if not self.current.files:
             return
-        wanted = self._looked + 1
+        wanted = self._looks.next
         async with self._building:
-            if self._looked >= wanted or self._documents is None:
-                return
-            self._looked += 1
-            try:
-                with self._reader.refusing():
-                    await self._take_up(self._documents)
-            except CatalogueError as error:
-                # The reason why the texts are refused comes first.
-                if self._problem is None:
-                    self._refuse(error)
+            if self._looks.finished < wanted and self._documents is not None:
+                with self._looks.another():
+                    await self._look_at_files(self._documents)
+
+    async def _look_at_files(self, documents: Documents) -> None:
+        # The reason why newer texts are refused comes first, and stands until they are read again.
+        fingerprint = self.current.fingerprint
+        texts_are_refused = self._problem is not None and self._refused_fingerprint != fingerprint
+        try:
+            with self._reader.refusing():
+                await self._take_up(documents)
+        except CatalogueError as error:
+            if not texts_are_refused:
+                self._refuse(error, fingerprint)
+        else:
+            if not texts_are_refused:
+                self._accept()
 
     async def _read(self) -> None:
+        fingerprint = ""
         try:
             with self._reader.refusing():
                 documents = await self._settled.read()
+                fingerprint = fingerprint_of(*documents)
                 async with self._building:
                     await self._take_up(documents)
         except CatalogueError as error:
             if self._current is None:
                 _log_traces(error.problems)
                 raise
-            self._refuse(error)
+            self._refuse(error, fingerprint)
             return
         self._accept()
 
@@ -177,8 +207,10 @@ class CatalogueWatcher:
             _log.warning("catalogue.warning", warning=str(warning))
         _log.info("catalogue.loaded", sources=len(self._current.sources), fingerprint=self._current.fingerprint[:12])
 
-    def _refuse(self, error: CatalogueError) -> None:
+    def _refuse(self, error: CatalogueError, fingerprint: str) -> None:
+        """`fingerprint` is that of the texts, empty if they could not be read."""
         reason = str(error)
+        self._refused_fingerprint = fingerprint
         self._problem = f"{reason}; {_PREVIOUS_RUNS}"
         if reason != self._refused:
             self._refused = reason

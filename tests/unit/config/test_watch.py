@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 from structlog.testing import capture_logs
 
 from app.config import settling
+from app.config.catalogue import build_catalogue
 from app.config.problems import CatalogueError
 from app.config.watch import CatalogueWatcher
 
@@ -369,7 +370,7 @@ async def test_many_callers_at_once_share_a_reading(path: Path) -> None:
     write(path, catalogue_text("two"))
     assert all(await asyncio.gather(*(watcher.refresh() for _ in range(50))))
     # One that the first of them began, and one for all who came after it had begun.
-    assert watcher._begun <= 3
+    assert watcher._reads.begun <= 3
 
 
 def with_file(path: Path, *, default: str = "") -> tuple[Path, Path]:
@@ -425,7 +426,55 @@ async def test_many_attempts_at_once_share_a_look(path: Path) -> None:
     write(secret, "other-password")
     await asyncio.gather(*(watcher.refresh_files() for _ in range(50)))
     assert password_of(watcher) == "other-password"
-    assert watcher._looked <= 3
+    assert watcher._looks.begun <= 3
+
+
+@pytest.mark.parametrize(
+    ("look", "step", "lock"), [("refresh_files", "_look_at_files", "_building"), ("refresh", "_read", "_lock")]
+)
+async def test_a_look_that_is_canceled_counts_for_nobody(
+    path: Path, monkeypatch: pytest.MonkeyPatch, look: str, step: str, lock: str
+) -> None:
+    path, secret = with_file(path)
+    watcher = await started(path)
+    write(secret, "newest-password")
+    whole, looking = getattr(watcher, step), asyncio.Event()
+
+    async def never_ends(*_: object) -> None:
+        looking.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(watcher, step, never_ends)
+    async with getattr(watcher, lock):  # as another look would hold it
+        first, second = [asyncio.create_task(getattr(watcher, look)()) for _ in range(2)]
+        await asyncio.sleep(0)  # both wait now, for the same look
+    await looking.wait()
+    monkeypatch.setattr(watcher, step, whole)
+    first.cancel()
+    await second
+    assert password_of(watcher) == "newest-password"
+
+
+@pytest.mark.parametrize("refused_by", ["refresh", "refresh_files"])
+async def test_a_problem_of_files_ends_when_they_are_mended(
+    path: Path, monkeypatch: pytest.MonkeyPatch, refused_by: str
+) -> None:
+    path, secret = with_file(path)
+    watcher = await started(path)
+    write(secret, "other-password")
+
+    def refuse(*arguments: Any, **options: Any) -> NoReturn:
+        build_catalogue(*arguments, **options)  # which reads the files
+        fail()
+
+    with monkeypatch.context() as context:
+        context.setattr("app.config.watch.build_catalogue", refuse)
+        await getattr(watcher, refused_by)()
+    assert watcher.problem is not None
+    write(secret, "third-password")
+    await watcher.refresh_files()
+    assert password_of(watcher) == "third-password"
+    assert watcher.problem is None
 
 
 async def test_a_catalogue_without_files_costs_an_attempt_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
