@@ -30,12 +30,14 @@ _OTHER_SCHEMA: Final = (
 
 async def bounded(name: str, check: Awaitable[Iterable[Finding]], *, seconds: float | None = SECONDS) -> list[Finding]:
     """What the check finds, or one finding called `name` that says why it could not."""
+    limit = asyncio.timeout(seconds)
     try:
-        async with asyncio.timeout(seconds):
+        async with limit:
             return list(await check)
-    except TimeoutError:
-        return [fail(name, f"no answer within {seconds:g} s", "Try again; if it stays so, look for what it waits for.")]
     except Exception as error:  # noqa: BLE001 - one check must not end the others
+        if limit.expired():
+            remedy = "Try again; if that does not help, look for what it waits for."
+            return [fail(name, f"no answer within {seconds:g} s", remedy)]
         return [_explain(name, error)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import shutil
 import socket
@@ -17,6 +18,8 @@ from tests.integration.doctor.looking import installation_at, look, look_once, w
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from app.doctor.finding import Finding
 
 GOOD = """
 sources:
@@ -132,6 +135,15 @@ async def test_a_pipe_that_nobody_writes_to_is_given_up(tmp_path: Path) -> None:
     assert (found.state, found.text) == ("fail", "no answer within 0.1 s")
     # Its reader ends.
     path.open("wb").close()
+
+
+@pytest.mark.parametrize("seconds", [None, 60])
+async def test_a_timeout_of_the_system_is_no_lack_of_time(seconds: float | None) -> None:
+    async def check() -> list[Finding]:
+        raise TimeoutError(errno.ETIMEDOUT, "Connection timed out", "/srv/share")
+
+    [found] = await bounded("directory", check(), seconds=seconds)
+    assert (found.state, found.text) == ("fail", "cannot be examined: connection timed out")
 
 
 @pytest.fixture
