@@ -11,9 +11,12 @@ import os
 import platform
 import sys
 import tarfile
+import tempfile
 import time
+from contextlib import suppress
 from dataclasses import asdict
 from importlib.metadata import distributions
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from app.bootstrap.environment import config_path, substitution_environment
@@ -29,7 +32,6 @@ from app.store.sessions import PINNED, PINNED_PLANS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from app.doctor.finding import Finding
     from app.doctor.installation import Installation
@@ -109,18 +111,28 @@ def write_bundle(path: Path, contents: Mapping[str, str], *, overwrite: bool) ->
         ConfigurationError: it exists and may not be replaced.
         SynclineError: it cannot be written.
     """
-    packed = _pack(contents)
     try:
-        if overwrite:
-            path.unlink(missing_ok=True)
-        # Private from its first byte, and no link leads it elsewhere.
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(packed)
+        _write(path, _pack(contents), overwrite=overwrite)
     except FileExistsError:
         raise _exists(path) from None
     except OSError as error:
-        path.unlink(missing_ok=True)
         raise SynclineError(f"cannot write {str(path)!r}: {describe_error(error)}") from error
+
+
+def _write(path: Path, packed: bytes, *, overwrite: bool) -> None:
+    """Private from its first byte, and no link leads it elsewhere. What it replaces stays until all is written."""
+    if overwrite:
+        descriptor, written = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.absolute().parent)
+    else:
+        descriptor, written = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), str(path)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(packed)
+        Path(written).replace(path)
+    except BaseException:
+        with suppress(OSError):
+            Path(written).unlink()
+        raise
 
 
 def _exists(path: Path) -> ConfigurationError:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import resource
+import sys
 import tarfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,8 +24,6 @@ from tests.integration.doctor.looking import with_catalogue
 from tests.unit.domain.secret_examples import LONGER_TEXTS, SECRET, SECRET_VALUES
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.harness import Store
 
 PLAIN = """
@@ -194,6 +195,29 @@ def test_nothing_is_replaced_and_no_link_is_followed(tmp_path: Path) -> None:
 def test_a_target_that_cannot_be_is_refused_before_the_work(tmp_path: Path, name: str) -> None:
     with pytest.raises(ConfigurationError, match="is not the path of a file in an existing directory"):
         check_target(tmp_path / name, overwrite=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has this directory, in which nothing can be changed")
+@pytest.mark.parametrize("overwrite", [True, False])
+@pytest.mark.parametrize("name", ["version", "b.tar.gz"])
+def test_a_directory_that_takes_nothing_is_one_line(name: str, *, overwrite: bool) -> None:
+    with pytest.raises(SynclineError, match=r"^(cannot write '/proc/|--bundle: '/proc/version' exists)"):
+        write_bundle(Path("/proc") / name, {}, overwrite=overwrite)
+
+
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_a_full_disk_leaves_what_was_there(tmp_path: Path, *, overwrite: bool) -> None:
+    path = tmp_path / "b.tar.gz"
+    if overwrite:
+        path.write_text("old")
+    before, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, most))
+    try:
+        with pytest.raises(SynclineError, match=r"^cannot write .*: file too large$"):
+            write_bundle(path, {"a.json": "[]\n"}, overwrite=overwrite)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (before, most))
+    assert [each.read_text() for each in tmp_path.iterdir()] == ["old"] * overwrite
 
 
 def test_a_disk_that_takes_nothing_leaves_no_half(tmp_path: Path) -> None:
