@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 # Shown in remedies, never executed.
 _GRANT: Final = "Run as the server's administrator: GRANT {role} TO {login};"
 _GRANT_CREATE: Final = "Run as the server's administrator: GRANT CREATE ON DATABASE … TO {login};"
-_GRANT_OWNER: Final = "Use a login for that which is a member: GRANT {names} TO …;"
+_GRANT_OWNER: Final = "Migrate with a login that is a member of {names}: GRANT {names} TO …;"
 _CREATE_ROLES: Final = "See Roles in docs/operations.md for what the server's administrator has to run."
 
 

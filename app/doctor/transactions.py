@@ -51,7 +51,7 @@ def _describe_open(row: asyncpg.Record) -> Finding:
     return warn(
         "transactions",
         f"process {row['pid']} ({row['application'] or 'unnamed'}, login {row['login']}, database {row['database']}, "
-        f"{row['state']}) holds up {holds} for {_age(row)}",
+        f"{row['state']}) has been holding up {holds} for {_age(row)}",
         _TERMINATE.format(pid=row["pid"]),
     )
 
@@ -62,8 +62,8 @@ async def look_at_prepared(installation: Installation) -> list[Finding]:
     return [
         warn(
             "prepared",
-            f"transaction {row['gid']!r} (login {row['owner']}, database {row['database']}) is prepared and holds up "
-            f"the statistics and vacuum for {_age(row)}",
+            f"transaction {row['gid']!r} (login {row['owner']}, database {row['database']}) is prepared and has been "
+            f"holding up the statistics and vacuum for {_age(row)}",
             f"In its database, run COMMIT PREPARED or ROLLBACK PREPARED with {row['gid']!r}.",
         )
         for row in rows

@@ -299,7 +299,7 @@ async def test_a_login_without_rights_is_a_failure_with_the_statement_that_mends
         "owner",
         "ok",
         f"login {name} may not migrate or manage tokens: the tables belong to syncline_owner",
-        "Use a login for that which is a member: GRANT syncline_owner TO …;",
+        "Migrate with a login that is a member of syncline_owner: GRANT syncline_owner TO …;",
     )
 
 
@@ -397,7 +397,7 @@ async def test_an_old_transaction_is_named_with_what_it_holds_up(
     [(_, state, text, remedy)] = [each for each in found if f"process {pid} " in each[2]]
     assert state == "warn"
     assert text.startswith(f"process {pid} (a report, login ")
-    assert "idle in transaction) holds up the statistics and vacuum for " in text
+    assert "idle in transaction) has been holding up the statistics and vacuum for " in text
     assert remedy == f"End its transaction, or run SELECT pg_terminate_backend({pid});"
 
 
@@ -408,7 +408,7 @@ async def test_an_old_snapshot_holds_up_vacuum_only(database_url: str, monkeypat
         await connection.execute("SELECT 1")
         found = await look(transactions.look_at_open, installation_at(database_url))
         [text] = [each[2] for each in found if f"process {connection.info.backend_pid} " in each[2]]
-    assert "holds up vacuum for " in text
+    assert "has been holding up vacuum for " in text
 
 
 async def test_what_a_login_may_not_see_is_not_taken_for_nothing(login: str, database_url: str) -> None:
@@ -433,7 +433,9 @@ async def test_a_prepared_transaction_is_named(tmp_path: Path, monkeypatch: pyte
         monkeypatch.setattr(transactions, "LONG_PREPARED", 0.0)
         _, state, text, remedy = await look_once(transactions.look_at_prepared, installation_at(postgres.url))
     assert state == "warn"
-    assert text.startswith("transaction 'left here' (login app, database app) is prepared and holds up the statistics ")
+    assert text.startswith(
+        "transaction 'left here' (login app, database app) is prepared and has been holding up the statistics "
+    )
     assert remedy == "In its database, run COMMIT PREPARED or ROLLBACK PREPARED with 'left here'."
 
 
