@@ -35,7 +35,10 @@ class Orphans:
         self._left: set[int] = set()
 
     def adopt(self) -> None:
-        """From now on orphans come here, on Linux. What is a child already, as of a shell script before, is spared."""
+        """From now on orphans come here, on Linux.
+
+        Children from before, such as those of a start script, are spared.
+        """
         self._adopts = adopt_orphans()
         if self._adopts:
             self._known.update(children_elsewhere())

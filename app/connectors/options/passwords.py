@@ -130,7 +130,7 @@ class PasswordProgram:
         return output
 
     def _start(self) -> subprocess.Popen[bytes]:
-        # Only who connects waits for this import, and not whoever checks a catalogue.
+        # Only what connects waits for this import, and not what checks a catalogue.
         from app.lifeline import MARK_VARIABLE, end_with_parent  # noqa: PLC0415
 
         mark = {name: os.environ[name] for name in (MARK_VARIABLE,) if name in os.environ}
@@ -176,5 +176,5 @@ class PasswordProgram:
 
     @property
     def _name(self) -> str:
-        # Who takes it for a shell's line may begin it with NAME=value.
+        # Whoever takes it for a shell's line may begin it with NAME=value.
         return repr(mask_secrets(self._command[0]))
