@@ -30,12 +30,12 @@ _OTHER_SCHEMA: Final = (
 
 async def bounded(name: str, check: Awaitable[Iterable[Finding]], *, seconds: float | None = SECONDS) -> list[Finding]:
     """What the check finds, or one finding called `name` that says why it could not."""
-    limit = asyncio.timeout(seconds)
     try:
-        async with limit:
+        async with asyncio.timeout(seconds):
             return list(await check)
     except Exception as error:  # noqa: BLE001 - one check must not end the others
-        if limit.expired():
+        # One of the system's own, such as of a network file system, has a number.
+        if isinstance(error, TimeoutError) and error.errno is None and seconds is not None:
             remedy = "Try again; if that does not help, look for what it waits for."
             return [fail(name, f"no answer within {seconds:g} s", remedy)]
         return [_explain(name, error)]
