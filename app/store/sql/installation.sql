@@ -57,7 +57,7 @@ FROM (VALUES (ARRAY['events', 'log_events', 'fire_times'], ARRAY['SELECT', 'INSE
              (ARRAY['task_queue', 'tasks', 'bookmarks', 'collection_status', 'schedules', 'workers', 'resets', 'checkpoints',
                     'daily_collection_stats', 'daily_collection_histogram', 'table_schemas', 'renewed_configs'],
               ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
-             (ARRAY['api_tokens', 'retention', 'retired_failures'], ARRAY['SELECT'])) AS w (names, rights)
+             (ARRAY['alembic_version', 'api_tokens', 'retention', 'retired_failures'], ARRAY['SELECT'])) AS w (names, rights)
 CROSS JOIN unnest(w.rights) AS r ("right")
 JOIN pg_class c ON c.relname = ANY (w.names) JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = 'syncline' AND NOT has_table_privilege($1, c.oid, r.right)
