@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import uuid
 from dataclasses import dataclass, field
 from functools import partial
@@ -96,7 +97,9 @@ def cluster(roles: Roles, tcp_postgres: TcpServer, tmp_path: Path) -> Iterator[C
         return f"postgresql://{roles.name(of)}{password}@{host}:{port}/{roles.database}"
 
     source = {"type": "sql", "destinations": [*SOURCES], "collections": ["orders"]}
-    by_program = {of: ["cat", str(roles.file(of))] for of in ("store", "reader", "loader")}
+    # As slow as real ones, so that attempts end, and connections are refused, while one runs.
+    slow = 'sleep 0.2; cat "$0"; sleep 0.2'
+    by_program = {of: ["sh", "-c", slow, str(roles.file(of))] for of in ("store", "reader", "loader")}
     config = {
         "server": {"admin_token": TOKEN, "drain_seconds": 1, "sources_reload_sec": 3600},
         "sources": {
@@ -122,7 +125,7 @@ def cluster(roles: Roles, tcp_postgres: TcpServer, tmp_path: Path) -> Iterator[C
         },
     }
     with Cluster(tmp_path, json.dumps(config), url("store")) as running:
-        running.environment["DATABASE_PASSWORD_COMMAND"] = " ".join(by_program["store"])
+        running.environment["DATABASE_PASSWORD_COMMAND"] = shlex.join(by_program["store"])
         yield running
 
 
