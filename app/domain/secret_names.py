@@ -6,8 +6,10 @@ import re
 from typing import Final
 
 _SECRET: Final = re.compile(
-    r"passw(or)?d|passphrase|(^|_)(pwd|pass|pat|dsn|auth|authorization|bearer|signature|sig)($|_)"
-    r"|secret|token|credential|connection_string|(^|_)keys?($|_)|(api|private|access|account)key",
+    r"passw(or)?d|passphrase|(^|_)(pw|pwd|pass|pat|dsn|auth|authorization|bearer|signature|sig)($|_)"
+    # Only at the end: what else is about a cookie or a JWT, such as `cookie_domain`, is not secret.
+    r"|(^|_)(jwt|t?otp|cookies?)$|sess(ion)?_?id$"
+    r"|secret|token|credential|connection_string|(^|_)keys?($|_)|(api|private|access|account|auth)key",
 )
 # Each by name: `stripe_key`, `consumer_key` and the `routing_key` of PagerDuty are secrets.
 _KEYS_OF_ROWS: Final = (
@@ -19,7 +21,7 @@ _ORDINARY: Final = re.compile(
     rf"(^({_KEYS_OF_ROWS})_keys?(?=_|$)|max_tokens|token_(count|limit)|page_token_option)"
     rf"(?!.{{0,60}}({_SECRET.pattern}))"
     r"|(^|_)key_(properties|fields?|columns?|names?|patterns?|schema|file|path|prefix|suffix)$"
-    r"|_(type|url|uri|method|file|path|name|command|expiry|expires?\w*)$|^type$"
+    r"|_(type|url|uri|method|file|path|name|command|policy|expiry|expires?\w*)$|^type$"
 )
 _CAMEL_HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _SEPARATORS: Final = str.maketrans("- .", "___")
@@ -34,6 +36,12 @@ def is_secret_name(name: str) -> bool:
 def is_secret_option(word: str) -> bool:
     """Whether a command's argument, such as `--password`, says that the next one is a secret."""
     return word.startswith("-") and "=" not in word and is_secret_name(word.lstrip("-"))
+
+
+def is_name_of_secret_command(name: str) -> bool:
+    """Whether a key with this name has a command that prints a secret, such as `password_command`."""
+    plain = _plain(name)
+    return plain.endswith("_command") and is_secret_name(plain.removesuffix("_command"))
 
 
 def is_ordinary_name(name: str) -> bool:

@@ -26,6 +26,13 @@ _QUOTED_PAIR: Final = re.compile(rf"""["']([\w .-]{{1,80}})["']\s*:\s*(?:{_QUOTE
 _HEADER: Final = re.compile(
     _START + r"""((?:[a-z]+-)+[a-z]+|authorization)\s*:\s*(?:(?:bearer|basic|token)\s+)?([^\s"',;]+)""", re.IGNORECASE
 )
+_COOKIES: Final = re.compile(_START + r"""(?:set-)?cookie2?\s*:([^"'\r\n]+)""", re.IGNORECASE)
+_COOKIE: Final = re.compile(r"[^\s;=]+=([^\s;]+)")
+# Bounded, to take linear time. Other programs mean something else by `-u`, such as the user and group of Docker.
+_CURL_LOGIN: Final = re.compile(
+    r"""(?<![\w-])(?:-[A-Za-z]{0,8}[uU]\s{0,8}|--(?:proxy-)?user[\s=]{1,8})"""
+    r"""(?:"[^":]{0,200}:([^"]+)"|'[^':]{0,200}:([^']+)'|[^\s:"']{1,200}:([^\s"']+))"""
+)
 # Words such as "bearer authentication" have no digits.
 _BEARER: Final = re.compile(r"\b(?:bearer|basic)\s+(?=\S*\d|\S{20})([\w.~+/=-]{8,})", re.IGNORECASE)
 _AFTER_VALUE: Final = re.compile(r"""[,)\]}>'"]""")
@@ -53,6 +60,8 @@ def secrets_in_text(text: str) -> Iterator[str]:
     if ":" in text:
         yield from _in_values(_QUOTED_PAIR, text)
         yield from _in_values(_HEADER, text)
+        yield from _in_cookies(text)
+        yield from _in_logins_of_curl(text)
     yield from _BEARER.findall(text)
 
 
@@ -82,6 +91,17 @@ def is_token_login(scheme: str, login: str) -> bool:
         and user not in _USERS
         and "@" not in unquote(user)
     )
+
+
+def _in_cookies(text: str) -> Iterator[str]:
+    for cookies in _COOKIES.findall(text):
+        yield from _COOKIE.findall(cookies)
+
+
+def _in_logins_of_curl(text: str) -> Iterator[str]:
+    if "curl" in text:
+        for forms in _CURL_LOGIN.findall(text):
+            yield "".join(forms)
 
 
 def _in_queries(text: str) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from app.domain.secret_names import is_ordinary_name, is_secret_name, is_secret_option
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _SHORTEST_RENEWED = 8
+_COOKIE_HEADERS = ("cookie", "set-cookie")
 SHORTEST_SECRET = 4
 """In characters. Shorter ones would be redacted within ordinary words."""
 
@@ -54,13 +56,23 @@ def _walk(value: Any, *, secret: bool, keys_of_rows: bool = False) -> Iterator[s
             if not (keys_of_rows and name == "key"):
                 hidden = is_secret_name(name) or (secret and not is_ordinary_name(name))
                 yield from _walk(inner, secret=hidden, keys_of_rows=keys_of_rows)
+            if name.lower() in _COOKIE_HEADERS and isinstance(inner, str):
+                # Each cookie by itself too: a server may quote one of them.
+                yield from secrets_in_text(f"{name}: {inner}")
     elif isinstance(value, list):
+        yield from _in_words(value)
         for before, inner in zip([None, *value], value, strict=False):
             yield from _walk(inner, secret=secret or _is_of_option(before, inner), keys_of_rows=keys_of_rows)
     elif isinstance(value, str):
         yield from _walk_text(value, secret=secret)
     elif secret and isinstance(value, int | float) and not isinstance(value, bool):
         yield str(value)
+
+
+def _in_words(words: list[Any]) -> Iterator[str]:
+    """Of a command in words: its login may be a word of its own."""
+    if words and isinstance(words[0], str) and words[0].endswith("curl"):
+        yield from secrets_in_text(shlex.join(word for word in words if isinstance(word, str)))
 
 
 def _is_of_option(before: Any, value: Any) -> bool:

@@ -108,6 +108,25 @@ async def test_short_secrets_and_numbers_are_masked_too(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("command", "masked"),
+    [
+        (f"vault login {SECRET}", "vault ***"),
+        (["sh", "-c", f"echo {SECRET}"], ["sh", "***", "***"]),
+        (f"X={SECRET} vault read", "*** ***"),
+        ([f"X={SECRET}", "vault"], ["***", "***"]),
+        ({"sh": SECRET}, {"sh": "***"}),
+        ("pass-of-db", "pass-of-db"),
+        ("", ""),
+        ([], []),
+    ],
+)
+async def test_of_a_password_s_command_only_the_program_is_in_it(tmp_path: Path, command: Any, masked: Any) -> None:
+    contents = await bundle_of(tmp_path / "syncline.yaml", catalogue_with({"password_command": command}))
+    assert json.loads(contents["catalogue.json"])["destinations"]["other"]["note"] == {"password_command": masked}
+    assert [name for name, content in contents.items() if SECRET in content] == []
+
+
 async def test_the_environment_and_the_store_leave_no_secret_and_no_row_in_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: Store, database_url: str
 ) -> None:

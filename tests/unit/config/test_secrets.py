@@ -29,6 +29,8 @@ SECRETS = st.text(min_size=4, max_size=30).filter(lambda text: "*" not in text)
         *("credentials", "service_account_key", "authorization", "webhook_url", "adminToken", "passphrase"),
         *("routing_key", "order_key_secret", "cache_key_token", "sort_key_key", "max_tokens_secret"),
         "token_limit_password",
+        *("pw", "db_pw", "PW", "jwt", "user_jwt", "otp", "totp", "session_id", "sessionId", "PHPSESSID", "jsessionid"),
+        *("cookie", "Cookie", "Set-Cookie", "cookies", "session-cookie", "authkey", "authKey", "jwt_secret"),
     ],
 )
 def test_these_names_are_secret(name: str) -> None:
@@ -56,6 +58,8 @@ def test_a_program_that_prints_a_password_is_no_secret_but_may_hold_one() -> Non
             "bypass",
         ),
         *("page_token_option", "s3_key_prefix", "sort_key_order", "cache_key_token_type", "max_tokens_per_minute"),
+        *("pwd_policy", "password_policy", "cookie_policy", "cookie_domain", "jwt_issuer", "otp_length", "session"),
+        *("pwa", "cookiecutter", "sessions", "laptop", "session_idle", "author_keyboard"),
     ],
 )
 def test_these_names_are_not(name: str) -> None:
@@ -197,7 +201,26 @@ def test_names_of_rows_and_things_are_no_secrets(value: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["a", "a-", "a.", "-", "a=", "://", "a:", "a://b@", "'", '"a', "?", "; ", "x-a: ", "--a "]
+    "piece",
+    [
+        "a",
+        "a-",
+        "a.",
+        "-",
+        "a=",
+        "://",
+        "a:",
+        "a://b@",
+        "'",
+        '"a',
+        "?",
+        "; ",
+        "x-a: ",
+        "--a ",
+        "curl -u",
+        "curl -u'",
+        "cookie:a=",
+    ],
 )
 def test_secrets_are_found_in_linear_time(piece: str) -> None:
     def seconds(size: int) -> float:

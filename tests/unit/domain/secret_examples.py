@@ -36,6 +36,13 @@ LONGER_TEXTS: Final = {
     "bearer": f"Authorization: Bearer {SECRET}",
     "bearer in a command": f"curl -H 'Authorization: Bearer {SECRET}' https://host.example",
     "header": f"curl -H 'X-Api-Key: {SECRET}' https://host.example",
+    "cookie": f"curl -H 'Cookie: session={SECRET}' https://host.example",
+    "second cookie": f"Cookie: a=1; sid={SECRET}",
+    "session in a parameter": f"https://host.example/x?session_id={SECRET}&page=1",
+    "login of curl": f"curl -s -u me:{SECRET} https://host.example",
+    "login of curl in one word": f"sh -c 'curl -sume:{SECRET} https://host.example'",
+    "login of curl in quotes": f"curl --user 'me:{SECRET}' https://host.example",
+    "login of curl at a proxy": f"/usr/bin/curl --proxy-user=me:{SECRET} https://host.example",
     "JSON": f'{{"host": "h", "password": "{SECRET}"}}',
     "JSON in a command": f'tap --config \'{{"host": "h", "api_key": "{SECRET}"}}\'',
 }
@@ -56,6 +63,9 @@ ORDINARY_TEXTS: Final = (
     "password=true; token=null",
     "Endpoint=sb://host.example/;SharedAccessKeyName=RootManage",
     "the token: must be a string",
+    "docker run -u 1000:1000 image",
+    "curl -s --user-agent syncline:1 https://host.example:8080/x",
+    "the cookie: must be a string",
 )
 """None of them has a secret."""
 
@@ -65,6 +75,8 @@ ORDINARY_VALUES: Final = (
     {"hash_key": "users", "range_key": "orders", "sort_key": "at", "key_pattern": "users:*", "record_key": "users"},
     {"secret_name": "prod/db", "token_type": "bearer"},
     ["tap", "--sort-key", "users"],
+    {"pwd_policy": "users", "cookie_domain": "host.example", "jwt_issuer": "users", "otp_length": "long"},
+    ["docker", "run", "-u", "1000:1000", "image"],
 )
 
 SECRET_VALUES: Final = (
@@ -75,4 +87,14 @@ SECRET_VALUES: Final = (
     ["tap", "--password", SECRET, "--fast"],
     ["tap", "-password", SECRET],
     {"authorization": f"Bearer {SECRET}"},
+    {"headers": {"Cookie": f"session={SECRET}"}},
+    {"pw": SECRET},
+    {"jwt": SECRET},
+    {"otp": SECRET},
+    {"sessionId": SECRET},
+    {"JSESSIONID": SECRET},
+    {"cookies": {"theme": SECRET}},
+    {"authkey": SECRET},
+    ["/usr/bin/curl", "-s", "-u", f"me:{SECRET}", "https://host.example"],
+    ["curl", f"-ume:{SECRET}", "https://host.example"],
 )
