@@ -27,10 +27,13 @@ def with_constraints(
     path = options.get(_KEY)
     if _KEY not in model.model_fields or not isinstance(path, str) or not path.strip() or "\n" in path:
         return options
-    return options | {_KEY: _read(entry, path.strip(), written_at)}
+    lines = _read(entry, path.strip(), written_at)
+    # Without the key after a problem, so that there is no other about the same.
+    return {key: value for key, value in options.items() if key != _KEY} | ({_KEY: lines} if lines else {})
 
 
 def _read(entry: Entry, path: str, written_at: KeyPath) -> list[str]:
+    """The lines of the file; none if there was a problem."""
     file = entry.directory / path
     found = entry.replaced.files.read(str(file))
     try:
@@ -44,7 +47,7 @@ def _read(entry: Entry, path: str, written_at: KeyPath) -> list[str]:
     lines = [line for _, line in numbered]
     entry.secrets |= secrets_in(lines)
     if not lines:
-        entry.refuse(written_at, f"file {file} has no constraints")
+        entry.refuse(written_at, f"file {file} has no constraints: add lines to it, or remove the key")
     elif wrong := find_wrong_line(lines):
         index, problem = wrong
         entry.refuse(written_at, f"{file}, line {numbered[index][0]}: {problem}")

@@ -25,7 +25,8 @@ _LINE: Final = re.compile(
     r"(?P<name>[A-Za-z0-9][\w.-]*)\s*(?P<extras>\[[\w., -]*\])?"
     rf"\s*(?P<pin>{_VERSION}(?:\s*,\s*{_VERSION})*|@\s*\S+)"
     r"(?:\s*;(?:(?!\s-).)*?)?"
-    rf"(?P<hashes>(?:\s+{_HASH})*)"
+    rf"(?P<hashes>(?:\s+{_HASH})*)",
+    re.ASCII,
 )
 _EXACT: Final = re.compile(r"={2,3}[^,*]+|@.+")
 _COMMENT: Final = re.compile(r"(?:^|\s)#.*")
@@ -146,14 +147,20 @@ def _normalize_pin(pin: str) -> str:
 
 def _parse_lines(value: Any) -> Any:
     """Lines as a list, or text with several lines. The path of a file was replaced when the catalogue was read."""
-    if value is None or isinstance(value, tuple):
-        return value or ()
-    if isinstance(value, str) and "\n" in value:
-        return tuple(line for _, line in lines_of(value))
-    if isinstance(value, list):
-        lines = (" ".join(line for _, line in lines_of(each)) if isinstance(each, str) else each for each in value)
-        return [each for each in lines if each != ""]
-    raise PydanticCustomError("string_or_list", "must be a string or a list")
+    if isinstance(value, tuple):
+        return value
+    lines: list[Any] = []
+    if isinstance(value, str):
+        lines = [line for _, line in lines_of(value)]
+    elif isinstance(value, list):
+        joined = (" ".join(line for _, line in lines_of(each)) if isinstance(each, str) else each for each in value)
+        lines = [each for each in joined if each != ""]
+    elif value is not None:
+        raise PydanticCustomError("string_or_list", "must be a string or a list")
+    # Who writes the key wants to be protected, perhaps by a placeholder that is empty.
+    if not lines:
+        raise ValueError("has no constraints: write a path or a list of lines, or remove the key")
+    return lines
 
 
 def _check_lines(lines: tuple[str, ...]) -> tuple[str, ...]:

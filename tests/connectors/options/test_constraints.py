@@ -47,8 +47,7 @@ def test_each_line_has_the_number_where_it_begins() -> None:
         COMPILED,
         ["urllib3<3,>=2", "idna == 3.10  # newer ones are slow", "x!=1.*", "y~=1.4; python_version < '4'"],
         ["local @ https://files.example.com/local-1.0.whl"],
-        [],
-        None,
+        "urllib3<3\n# why\n",
     ],
 )
 def test_constraints_as_pip_and_uv_write_them_are_understood(given: object) -> None:
@@ -59,6 +58,13 @@ def test_constraints_as_pip_and_uv_write_them_are_understood(given: object) -> N
     ("given", "complaint"),
     [
         ({"a": 1}, "here.constraints: must be a string or a list"),
+        *(
+            (nothing, "here.constraints: has no constraints: write a path or a list of lines, or remove the key")
+            for nothing in ("", " ", "\n", "# none\n", [], [""], ["# none", " "], None)
+        ),
+        (["idn\xe4==3.10"], "is not a constraint: write name==1.2.3"),
+        (["idna[\xe4]==3.10"], "is not a constraint"),
+        (["idna==3.\u0661"], "is not a constraint"),
         (["urllib3"], "'urllib3' is not a constraint: write name==1.2.3 or name==1.2.3 --hash=sha256:…"),
         (["a==1 --hash=md5:abc"], "'a==1 --hash=md5:abc' is not a constraint"),
         (["--index-url https://x"], "option '--index-url' is not allowed in constraints: set it for pip or uv"),
