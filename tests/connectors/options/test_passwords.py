@@ -243,6 +243,17 @@ def test_a_url_with_a_password_cannot_be_combined_with_it(destinations: Any, sou
     assert problem.endswith(IN_URL)
 
 
+@pytest.mark.parametrize("parameter", ["sslpassword", "ssl_key_password"])
+def test_the_passphrase_of_a_key_is_not_the_login_s_password(parameter: str) -> None:
+    url = f"postgresql://u@h/d?{parameter}={SECRET}"
+    assert problems_of({}, source("sql", url=url, password_command="x")) == []
+
+
+def test_a_destination_takes_the_passphrase_of_a_key_beside_it() -> None:
+    url = f"postgresql://u@h/d?sslpassword={SECRET}"
+    assert problems_of({"w": {"type": "postgres", "url": url, "password_command": "x"}}) == []
+
+
 @pytest.mark.parametrize(
     ("destinations", "sources"),
     [

@@ -148,7 +148,8 @@ def _check_url_without_password(url: str, command: PasswordCommand) -> None:
     address = make_url(driver_url(url))
     if address.get_backend_name() in {"sqlite", "duckdb"}:
         raise ValueError("'password_command': a database in a file has no password; remove it")
-    in_query = any(is_secret_name(name) for name in address.query)
+    # A key of TLS has a passphrase of its own.
+    in_query = any(is_secret_name(name) and not name.lower().startswith(("ssl", "tls")) for name in address.query)
     check_one_password(command=command, password=None, in_url=address.password is not None or in_query)
 
 
