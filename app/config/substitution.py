@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from app.config.files import NamedFiles
-from app.config.placeholder import FORM, PLACEHOLDER, Placeholder
+from app.config.placeholder import PLACEHOLDER, Placeholder
 from app.config.problems import PlaceOf, Problem, nowhere, problem_at
 from app.domain.secret_names import is_secret_name
 from app.domain.secret_values import secrets_in
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _LITERAL = re.compile(
     r"\$\{(?!(?-i:env|file)\.)\s*(?P<kind>(?:env|file)\.|)(?P<name>[A-Za-z_/][\w./-]*)\s*(?:[|:}]|$)", re.IGNORECASE
 )
+_REMEDY: Final = "write the file, correct its path, or give a default: ${file./path|default}"
 MOST_PLACEHOLDERS: Final = 100_000
 
 
@@ -189,6 +190,8 @@ def _describe(missing: list[str]) -> str:
     names = [each for each in missing if not each.startswith("file ")]
     files = [each for each in missing if each.startswith("file ")]
     if not names:
-        return f"{', and '.join(files)}; {FORM}"
+        return f"{', and '.join(files)}; {_REMEDY}"
     problems = [f"environment variable {' or '.join(names)} is not set", *files]
+    if files:
+        return f"{', and '.join(problems)}; set the variable, or {_REMEDY}"
     return f"{', and '.join(problems)}; set it, or give a default: ${{env.NAME|default}}"

@@ -17,6 +17,7 @@ POSTGRES: Final = frozenset({"postgresql", "postgres"})
 """The schemes that libpq accepts."""
 NO_SCHEME: Final = f"has no scheme; expected {EXAMPLE}"
 DEFAULT_PORT: Final = 5432
+ESCAPED_AT: Final = "in a password, write '@' as %40"
 
 # A login may contain a comma too.
 _URL: Final = re.compile(
@@ -45,7 +46,12 @@ def several_hosts(url: str) -> str:
     servers = given["host"] or unquote(found["hosts"]).split(",")
     if len(servers) == 1:
         return url
-    hosts, ports = _split_servers(servers, given["port"])
+    try:
+        hosts, ports = _split_servers(servers, given["port"])
+    except ValueError as error:
+        # What follows an '@' in a password was taken for the hosts.
+        hint = f"; {ESCAPED_AT}" if url.partition("?")[0].count("@") > 1 else ""
+        raise ValueError(f"{error}{hint}") from None
     kept = [f"{name}={value}" for name, _, value in pairs if name not in given]
     added = [f"host={quote(','.join(hosts), safe=',')}"]
     if any(ports):

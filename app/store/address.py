@@ -10,7 +10,7 @@ from app.connectors.options.passfile import reads_passfile
 from app.domain.choices import unknown_name
 from app.domain.errors import ConfigurationError
 from app.domain.ports import HIGHEST_PORT
-from app.domain.postgres_url import DEFAULT_PORT, EXAMPLE, NO_SCHEME, POSTGRES, SCHEME, several_hosts
+from app.domain.postgres_url import DEFAULT_PORT, ESCAPED_AT, EXAMPLE, NO_SCHEME, POSTGRES, SCHEME, several_hosts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,8 +31,8 @@ _LIBPQ_ONLY: Final = frozenset({
     "sslcompression", "sslnegotiation", "sslsni", "tcp_user_timeout",
 })  # fmt: skip
 # Neither is shown: what follows an '@' in a password is taken for the host and the port.
-_WRONG_HOST: Final = "the host must not contain '@'; in a password, write '@' as %40"
-_WRONG_PORT: Final = f"the port must be a number from 1 to {HIGHEST_PORT}; in a password, write '@' as %40"
+_WRONG_HOST: Final = f"the host must not contain '@'; {ESCAPED_AT}"
+_WRONG_PORT: Final = f"the port must be a number from 1 to {HIGHEST_PORT}; {ESCAPED_AT}"
 
 
 @dataclass(frozen=True, slots=True)

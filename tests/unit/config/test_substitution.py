@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 NAMES = st.from_regex(r"[A-Z_][A-Z0-9_]{0,8}", fullmatch=True)
 PLAIN = st.text().filter(lambda text: "${" not in text and "}" not in text)
 
+REMEDY = "write the file, correct its path, or give a default: ${file./path|default}"
+
 
 @pytest.mark.parametrize(
     ("written", "value"),
@@ -196,12 +198,16 @@ def test_what_a_file_holds_is_put_in_and_is_secret(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("written", "message"),
     [
-        ("${file./none}", "file /none cannot be read: No such file or directory; write"),
-        ("${env.A|file./none}", "environment variable A is not set, and file /none cannot be read: No such"),
+        ("${file./none}", "file /none cannot be read: No such file or directory; " + REMEDY),
+        (
+            "${env.A|file./none}",
+            "environment variable A is not set, and file /none cannot be read: No such file or directory; "
+            "set the variable, or " + REMEDY,
+        ),
         ("${file.password}", "a placeholder has a relative file path; write ${file./path/to/file}"),
-        ("${file./dev/null}", "file /dev/null is empty; write"),
-        ("${file./dev/zero}", "file /dev/zero is larger than 1 MiB; write"),
-        (f"${{file.{sys.executable}}}", "cannot be read: not valid UTF-8|is larger than 1 MiB"),
+        ("${file./dev/null}", "file /dev/null is empty; " + REMEDY),
+        ("${file./dev/zero}", "file /dev/zero is larger than 1 MiB; " + REMEDY),
+        (f"${{file.{sys.executable}}}", "cannot be read: not valid UTF-8 or else is larger than 1 MiB"),
         ("${file./a\0b}", "cannot be read"),
     ],
 )
@@ -209,7 +215,7 @@ def test_a_file_that_cannot_be_had_is_named(written: str, message: str) -> None:
     substitution = Substitution({})
     assert substitution.apply(written, ("password",)) == ""
     [problem] = substitution.problems
-    assert any(part in problem.message for part in message.split("|"))
+    assert any(part in problem.message for part in message.split(" or else "))
     assert problem.path == "password"
 
 
