@@ -30,6 +30,10 @@ _LIBPQ_ONLY: Final = frozenset({
     "keepalives_count", "keepalives_idle", "keepalives_interval", "load_balance_hosts", "require_auth",
     "sslcompression", "sslnegotiation", "sslsni", "tcp_user_timeout",
 })  # fmt: skip
+_CHOICES: Final = {
+    "sslmode": ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
+    "target_session_attrs": ("any", "read-write", "read-only", "primary", "standby", "prefer-standby"),
+}
 # Neither is shown: what follows an '@' in a password is taken for the host and the port.
 _WRONG_HOST: Final = f"the host must not contain '@'; {ESCAPED_AT}"
 _WRONG_PORT: Final = f"the port must be a number from 1 to {HIGHEST_PORT}; {ESCAPED_AT}"
@@ -80,6 +84,7 @@ def plain_url(name: str, url: str) -> str:
         raise ConfigurationError(f"{name}: {_WRONG_HOST}")
     if unknown := sorted(parsed.query.keys() - _URL_OPTIONS - _LIBPQ_ONLY):
         raise ConfigurationError(f"{name}: {unknown_name('option', unknown[0], sorted(_URL_OPTIONS))}")
+    _check_choices(name, parsed)
     for port in _split_list(parsed.query.get("port", str(parsed.port or DEFAULT_PORT))):
         if not port.isdecimal() or not 0 < int(port) <= HIGHEST_PORT:
             raise ConfigurationError(f"{name}: {_WRONG_PORT}")
@@ -96,6 +101,15 @@ def plain_url(name: str, url: str) -> str:
             query={**parsed.query, "host": directory, "port": str(parsed.port or DEFAULT_PORT)},
         )
     return parsed.render_as_string(hide_password=False)
+
+
+def _check_choices(name: str, parsed: URL) -> None:
+    """Refuse what no driver knows; asyncpg takes it for a fault of the connection, and may not list what is valid."""
+    for option, valid in _CHOICES.items():
+        given = parsed.query.get(option, ())
+        for value in (given,) if isinstance(given, str) else given:
+            if value not in valid:
+                raise ConfigurationError(f"{name}: {unknown_name(option, value, valid)}")
 
 
 def parse_url(name: str, url: str) -> URL:

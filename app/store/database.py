@@ -375,6 +375,8 @@ def _problem_here(error: Exception) -> str | None:
     # Newer releases of Python raise an OSError from it.
     if "getpwuid" in repr(error) or "getpwuid" in repr(error.__cause__):
         return "DATABASE_URL: has no user, and this process runs as a user without a name: write postgresql://USER@…"
+    if isinstance(error, asyncpg.ClientConfigurationError):
+        return f"DATABASE_URL: {error}"
     if isinstance(error, PermissionError) and error.filename:
         return f"DATABASE_URL: cannot read {error.filename}: set HOME to another directory"
     return None

@@ -55,6 +55,15 @@ def test_every_common_form_becomes_one_that_all_drivers_take(given: str, plain: 
             "postgresql://u:secret@h/d?nosuch=1",
             "unknown option 'nosuch'; choose one of application_name, dbname, host",
         ),
+        (
+            "postgresql://u:secret@h/d?target_session_attrs=bogus",
+            "unknown target_session_attrs 'bogus'; choose one of any, read-write, read-only, primary, standby, prefer-",
+        ),
+        (
+            "postgresql://u:secret@h/d?sslmode=requires",
+            "unknown sslmode 'requires'; did you mean 'require'? choose one of disable, allow, prefer, require, verify",
+        ),
+        ("postgresql://u:secret@h/d?sslmode=require&sslmode=bogus", "unknown sslmode 'bogus'; choose one of disable"),
         ("secret", "has no scheme"),
     ],
 )
