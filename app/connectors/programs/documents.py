@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import stat
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import msgspec
 
@@ -47,3 +50,21 @@ def write_private_file(directory: Path, name: str, text: str) -> str:
     path.touch(mode=0o600)
     path.write_text(text)
     return str(path)
+
+
+def open_regular_file(path: Path) -> IO[bytes]:
+    """A file that another program may have replaced by anything, open to be read.
+
+    Raises:
+        OSError: it cannot be opened, or is a pipe, a directory or the like.
+    """
+    file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115 -- whoever calls closes it
+    if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        return file
+    file.close()
+    raise OSError(errno.EINVAL, "not a regular file")
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    # Opening a pipe without a writer would block until the attempt's timeout.
+    return os.open(path, flags | os.O_NONBLOCK)

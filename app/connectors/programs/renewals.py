@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from app.connectors.contract.passes import RenewalLog
-from app.connectors.programs.documents import check_object, write_private_file
+from app.connectors.programs.documents import check_object, open_regular_file, write_private_file
 from app.connectors.values import jsontext
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from app.connectors.contract.passes import Log
+
+_LARGEST_BYTES: Final = 1 << 20
 
 
 def report_renewal(log: Log, config: dict[str, Any], *, destination: str | None = None) -> None:
@@ -70,13 +72,14 @@ class ConfigFile:
         if not is_whole:
             self._log(
                 "warn",
-                f"{self._program} has left a configuration file that is not a JSON object: if it has renewed its "
-                "credentials there, they are lost, and the next attempt needs new ones in the catalogue",
+                f"{self._program} has left a configuration file that is not a JSON object of at most 1 MiB: if it "
+                "has renewed its credentials there, they are lost, and the next attempt needs new ones in the "
+                "catalogue",
             )
 
     def _take(self) -> bool:
         try:
-            config = check_object(jsontext.decode(self.path.read_bytes()))
+            config = check_object(jsontext.decode(_read_bounded(self.path)))
         except (OSError, ValueError, TypeError, RecursionError, msgspec.MsgspecError):
             return False
         if not is_same(config, self.config):
@@ -91,3 +94,17 @@ class ConfigFile:
         except OSError:
             return None
         return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def _read_bounded(path: Path) -> bytes:
+    """What the program has left under this name, which may be anything.
+
+    Raises:
+        OSError: it cannot be read, or is a pipe, a directory or the like.
+        ValueError: it is larger than a configuration can be.
+    """
+    with open_regular_file(path) as file:
+        content = file.read(_LARGEST_BYTES + 1)
+    if len(content) > _LARGEST_BYTES:
+        raise ValueError("too large")
+    return content

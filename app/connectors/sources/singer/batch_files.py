@@ -12,6 +12,7 @@ from urllib.parse import unquote
 import msgspec
 
 from app.connectors.contract.batches import is_full
+from app.connectors.programs.documents import open_regular_file
 from app.connectors.programs.excerpts import excerpt
 from app.connectors.programs.pipe import Lines
 from app.connectors.programs.sizes import check_values
@@ -148,7 +149,7 @@ def _record(line: bytes) -> dict[str, Any]:
 def _chunks(path: Path) -> Iterator[bytes]:
     """The content, unpacked if it is compressed: the SDK writes gzip whatever its `compression` says."""
     try:
-        with path.open("rb") as file:
+        with open_regular_file(path) as file:
             is_packed = file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
             file.seek(0)
             content = cast("IO[bytes]", gzip.GzipFile(fileobj=file, mode="rb")) if is_packed else file

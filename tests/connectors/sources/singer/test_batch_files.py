@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from app.connectors.contract.batches import BATCH_BYTES, BATCH_RECORDS
 from app.connectors.sources.singer.batch_files import parse_batch
+from app.domain.errors import SynclineError
 from tests.connectors.attempts import Postgres, Scene, record, schema, state
 from tests.connectors.sources.singer.test_sdk_taps import SMALL_TAP, job
 from tests.connectors.sources.singer.test_tap import run
@@ -90,6 +92,14 @@ def test_a_file_is_read_in_pieces_of_bounded_size(tmp_path: Path, records: int, 
     for piece, size in pieces:
         assert len(piece) <= BATCH_RECORDS
         assert size <= BATCH_BYTES + length + 100
+
+
+def test_a_pipe_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(pipe := tmp_path / "1.jsonl")
+    message = parse_batch(json.dumps(batch(pipe.as_uri())).encode())
+    assert message is not None
+    with pytest.raises(SynclineError, match=f"cannot read the batch file '{pipe}': not a regular file"):
+        list(message.records())
 
 
 @pytest.mark.parametrize(

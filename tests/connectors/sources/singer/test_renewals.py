@@ -32,6 +32,11 @@ for step, *value in config["steps"]:
         open(path, "w").write(value[0])
     elif step == "remove":
         os.remove(path)
+    elif step == "replace by a pipe":
+        os.remove(path)
+        os.mkfifo(path)
+    elif step == "write large":
+        json.dump(config | {"refresh_token": "t" * (1 << 20)}, open(path, "w"))
     elif step == "schema":
         say(type="SCHEMA", stream="made", key_properties=["id"], schema={"properties": {"id": {"type": "integer"}}})
     elif step == "record":
@@ -134,13 +139,16 @@ def test_a_catalog_is_cached_for_the_written_configuration(trial: Trial) -> None
 
 
 @pytest.mark.parametrize(
-    "damage", [["write", '{"refresh_token": "t0k'], ["write", "[]"], ["remove"]], ids=["half", "a list", "removed"]
+    "damage",
+    [["write", '{"refresh_token": "t0k'], ["write", "[]"], ["remove"], ["replace by a pipe"], ["write large"]],
+    ids=["half", "a list", "removed", "a pipe", "large"],
 )
 def test_a_damaged_configuration_is_told(trial: Trial, damage: list[str]) -> None:
     configure(trial, damage, ["schema"])
     told = trial.run()
     assert told.finished
-    [warning] = [line for line in told.lines if "configuration file that is not a JSON object" in line]
+    assert tokens(told) == []
+    [warning] = [line for line in told.lines if "configuration file that is not a JSON object of at most 1 MiB" in line]
     assert "they are lost, and the next attempt needs new ones in the catalogue" in warning
 
 
