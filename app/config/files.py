@@ -34,6 +34,7 @@ class NamedFiles:
 
     def __init__(self, earlier: NamedFiles | None = None) -> None:
         self._pipes: dict[str, Contents] = dict(earlier._pipes) if earlier else {}  # noqa: SLF001 -- of its own class
+        self._failed_pipes: set[str] = set()
         self._files: dict[str, Contents] = {}
 
     def __bool__(self) -> bool:
@@ -41,17 +42,32 @@ class NamedFiles:
         return bool(self._files)
 
     def read(self, name: str) -> Contents:
-        if name in self._pipes:
-            return self._pipes[name]
         if name not in self._files:
-            kept = self._pipes if _is_pipe(name) else self._files
-            kept[name] = _read_contents(name)
-            return kept[name]
+            self._files[name] = self._take(name)
         return self._files[name]
 
     def have_changed(self) -> bool:
         """Whether one of them now has other contents, has gone, or has come."""
-        return any(_is_pipe(name) or _read_contents(name) != found for name, found in self._files.items())
+        return any(self._has_changed(name, found) for name, found in self._files.items())
+
+    def _has_changed(self, name: str, found: Contents) -> bool:
+        if not _is_pipe(name):
+            return name in self._pipes or _read_contents(name) != found
+        # A look must not take anything out of a pipe, nor wait for it.
+        return name not in self._pipes and name not in self._failed_pipes
+
+    def _take(self, name: str) -> Contents:
+        if not _is_pipe(name):
+            self._pipes.pop(name, None)
+            return _read_contents(name)
+        if name in self._pipes:
+            return self._pipes[name]
+        contents = _read_contents(name)
+        if contents.problem:
+            self._failed_pipes.add(name)
+        else:
+            self._pipes[name] = contents
+        return contents
 
 
 def _is_pipe(name: str) -> bool:

@@ -567,3 +567,36 @@ async def test_a_named_pipe_is_read_once(path: Path) -> None:
     await watcher.refresh()
     assert watcher.current.server.port == 1
     assert password_of(watcher) == "first-password"
+
+
+async def test_a_named_pipe_that_nobody_wrote_to_is_forgotten(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.config.files._PIPE_SECONDS", 0.01)
+    path, secret = with_file(path)
+    watcher = await started(path)
+    remove(secret)
+    os.mkfifo(secret)
+    await watcher.refresh()
+    assert "nothing could be read from this pipe within 0.01 seconds" in str(
+        watcher.current.problems or watcher.problem
+    )
+    refused = watcher._unusable, watcher._current
+    await watcher.refresh()
+    assert (watcher._unusable, watcher._current) == refused
+    remove(secret)
+    secret.write_text("other-password")
+    await watcher.refresh()
+    assert not watcher.current.problems
+    assert password_of(watcher) == "other-password"
+
+
+async def test_a_file_that_takes_the_place_of_a_named_pipe_counts(path: Path) -> None:
+    path, secret = with_file(path)
+    remove(secret)
+    os.mkfifo(secret)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(asyncio.to_thread(secret.write_text, "first-password"))
+        watcher = await started(path)
+    remove(secret)
+    secret.write_text("other-password")
+    await watcher.refresh_files()
+    assert password_of(watcher) == "other-password"
