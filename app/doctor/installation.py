@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 SECONDS: Final = 5.0
 """The longest time for one check, for a connection and for each statement."""
 
-READ_ONLY: Final = {
-    "default_transaction_read_only": "on",
+START_UP: Final = {
     "statement_timeout": f"{SECONDS * 1000:.0f}",
     "application_name": "syncline doctor",
 }
@@ -48,12 +47,14 @@ class Installation:
         """
         async with AsyncExitStack() as stack:
             try:
-                connection = await stack.enter_async_context(self._session(self._address.direct, READ_ONLY))
+                connection = await stack.enter_async_context(self._session(self._address.direct, START_UP))
             except ConfigurationError as error:
                 if not (self._address.pooled and isinstance(error.__cause__, asyncpg.ProtocolViolationError)):
                     raise
                 connection = await stack.enter_async_context(self._session(self._address.direct))
-                await stack.enter_async_context(connection.transaction(readonly=True))
+            # A setting at the start would make the driver take every server for read-only, and refuse several hosts.
+            # A pooler would leave what SET sets to other clients.
+            await stack.enter_async_context(connection.transaction(readonly=True))
             yield connection
 
     @asynccontextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from app.doctor.finding import fail, ok, warn
-from app.doctor.installation import READ_ONLY
+from app.doctor.installation import START_UP
 from app.store.installation import fetch_connections, fetch_identity, fetch_process, fetch_settings
 from app.store.sessions import PINNED_PLANS, find_session_problems
 
@@ -24,8 +24,8 @@ FULL: Final = 0.9
 async def look_for_pooler(installation: Installation) -> list[Finding]:
     """Whether what must be the server is a pooler, and whether a pooler's sessions have the settings they need."""
     async with installation.connected() as connection:
-        found = await fetch_settings(connection, [*READ_ONLY])
-        lost = [name for name, value in READ_ONLY.items() if found.get(name) != value]
+        found = await fetch_settings(connection, [*START_UP])
+        lost = [name for name, value in START_UP.items() if found.get(name) != value]
         bypassed = not lost and await fetch_process(connection) == connection.get_server_pid()
         identity = await fetch_identity(connection)
     if installation.address is None or not installation.address.pooled:

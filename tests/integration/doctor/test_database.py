@@ -25,6 +25,7 @@ from app.store.installation import list_missing_rights
 from tests.integration.doctor.looking import installation_at, look, look_once
 from tests.integration.store.test_sessions import pooled, pooler, set_database
 from tests.servers.postgres import create_database, database_name, drop_database
+from tests.servers.several_hosts import FORMS, first_one_away
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -214,10 +215,10 @@ async def test_a_pooler_that_nobody_declared_is_found(database_url: str, tcp_pos
 
 async def test_settings_that_do_not_arrive_are_named(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # A pooler that drops start-up parameters: the session does not have what was asked for.
-    monkeypatch.setattr(sessions, "READ_ONLY", {"default_transaction_read_only": "off"})
+    monkeypatch.setattr(sessions, "START_UP", {"statement_timeout": "1"})
     _, state, text, _ = await look_once(sessions.look_for_pooler, installation_at(database_url))
     assert state == "fail"
-    assert text.endswith(" and does not pass on default_transaction_read_only")
+    assert text.endswith(" and does not pass on statement_timeout")
 
 
 async def test_behind_a_pooler_the_login_must_have_the_settings(database_url: str) -> None:
@@ -474,3 +475,15 @@ async def test_a_session_to_look_leaves_the_settings_alone(database_url: str) ->
         assert await connection.fetchval("SHOW lock_timeout") == "7s"
     finally:
         await connection.close()
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_the_one_of_several_hosts_that_accepts_writes_is_looked_at(
+    form: str, tcp_postgres: TcpServer, database_url: str
+) -> None:
+    with first_one_away(form, tcp_postgres, database_name(database_url)) as url:
+        installation = installation_at(url)
+        assert (await look_once(sessions.look_for_pooler, installation))[1] == "ok"
+        async with installation.connected() as connection:
+            with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+                await connection.execute("CREATE TABLE public.never (id int)")
