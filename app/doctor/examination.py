@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Check:
     """What looks at one subject, in `seconds` at most; `name` is that of the finding if it cannot.
 
-    `seconds` is None if it has limits of its own.
+    `seconds` is None if it has limits of its own. A program that is asked for the password has its own time.
     """
 
     name: str
@@ -80,11 +80,11 @@ def has_failure(findings: Iterable[Finding]) -> bool:
 
 
 async def _run(checks: Sequence[Check], installation: Installation) -> list[Finding]:
-    return [
-        finding
-        for check in checks
-        for finding in await bounded(check.name, check.look(installation), seconds=check.seconds)
-    ]
+    findings: list[Finding] = []
+    for check in checks:
+        seconds = None if check.seconds is None else check.seconds + installation.asking_seconds
+        findings += await bounded(check.name, check.look(installation), seconds=seconds)
+    return findings
 
 
 def _failed(findings: Iterable[Finding], name: str) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import asyncpg
 
+from app.connectors.options.passwords import SECONDS as PASSWORD_SECONDS
 from app.domain.errors import ConfigurationError
 from app.store.database import UNREACHABLE, connect_to_look
 
@@ -38,6 +39,11 @@ class Installation:
     config: Path | None
     address: DatabaseAddress | None = None
     catalogue: Catalogue | None = field(default=None, repr=False)
+
+    @property
+    def asking_seconds(self) -> float:
+        """How much longer a connection may take, because it asks a program for the password."""
+        return PASSWORD_SECONDS if self.settings.database_password_command else 0
 
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[Connection]:

@@ -291,7 +291,7 @@ async def connect_to_look(
 ) -> asyncpg.Connection[asyncpg.Record]:
     """Open a single connection to a database in any state, whose settings stay as they are except for `settings`.
 
-    Connecting and each statement take at most `seconds`.
+    Connecting and each statement take at most `seconds`, and the program that is asked for the `password` its own time.
 
     Raises:
         DatabaseUnreachableError: the server did not answer.
@@ -302,7 +302,7 @@ async def connect_to_look(
         return await _log_in(
             url,
             asked=password,
-            timeout=seconds,
+            timeout=seconds + (PASSWORD_SECONDS if password else 0),
             command_timeout=seconds,
             server_settings={"application_name": name, **settings},
             statement_cache_size=0,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
@@ -17,7 +18,7 @@ from alembic import command
 from app.bootstrap.embedded_postgres import EmbeddedPostgres
 from app.bootstrap.migrations import alembic_config
 from app.bootstrap.schema_version import head
-from app.doctor import clock, rights, schema, server, sessions, transactions
+from app.doctor import clock, examination, installation, rights, schema, server, sessions, transactions
 from app.doctor.examination import examine
 from app.store.address import server_of
 from app.store.database import connect_to_look
@@ -487,3 +488,15 @@ async def test_the_one_of_several_hosts_that_accepts_writes_is_looked_at(
         async with installation.connected() as connection:
             with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
                 await connection.execute("CREATE TABLE public.never (id int)")
+
+
+async def test_a_slow_password_program_has_its_own_time(
+    login: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (examination, installation):
+        monkeypatch.setattr(module, "SECONDS", 0.5)
+    monkeypatch.setattr(examination, "DATABASE", replace(examination.DATABASE, seconds=0.5))
+    slow = "sh -c 'sleep 1; echo very-secret'"
+    url = login.replace(":very-secret@", "@")
+    findings = await examine(installation_at(url, SYNCLINE_DATA_DIR=tmp_path, DATABASE_PASSWORD_COMMAND=slow))
+    assert [each.state for each in findings if each.name == "database"] == ["ok"]
