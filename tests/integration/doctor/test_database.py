@@ -192,7 +192,7 @@ async def pooling(url: str, tcp: TcpServer, *, refuses: bytes = b"nothing") -> A
 
 
 async def test_what_leads_past_a_pooler_may_be_one_in_session_mode(database_url: str, tcp_postgres: TcpServer) -> None:
-    async with pooling(database_url, tcp_postgres, refuses=b"default_transaction_read_only") as direct:
+    async with pooling(database_url, tcp_postgres, refuses=b"statement_timeout") as direct:
         installation = installation_at(database_url, direct=direct)
         found = await look(sessions.look_for_pooler, installation)
         assert found[-1][1:3] == ("warn", "DATABASE_DIRECT_URL leads to a pooler too")

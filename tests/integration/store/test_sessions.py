@@ -343,6 +343,7 @@ async def test_what_the_driver_does_not_understand_is_a_mistake_of_the_url() -> 
 # As asyncpg sees it: the modules are loaded by a user who may read them.
 NAMELESS: Final = """
 import asyncio, os, sys
+import sqlalchemy.engine  # another user may not read the directory that it is in
 from app.domain.errors import ConfigurationError
 from app.store.database import connect
 os.setresuid(54321, 54321, 54321)
