@@ -25,7 +25,7 @@ from app.store.partitions import with_partitions
 from app.store.queries import load_statements
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -181,17 +181,13 @@ class TaskQueue:
         Raises:
             LeaseLostError: the attempt no longer belongs to this worker.
         """
-        key = (claim.source, claim.collection, claim.task, claim.number)
-        for _ in range(_TRIES):
-            head = await self._pool.fetchrow(_SQL["bookmark_head"], worker, *key, commit)
-            if head is None:
-                break
-            if head["saved"]:
-                return
-            values = (destination, rows, bookmark, claim.generation, commit)
-            if await self._pool.fetchval(_SQL["save_bookmark"], worker, *key, *values, head["version"], standing):
-                return
-        raise _lease_lost(claim)
+        stream = _stream_of(worker, claim)
+        values = (destination, rows, bookmark, claim.generation, commit)
+
+        async def save(version: int) -> object:
+            return await self._pool.fetchval(_SQL["save_bookmark"], *stream, *values, version, standing)
+
+        await self._append_once(claim, save, _SQL["bookmark_head"], *stream, commit)
 
     async def get_saved_bookmarks(self, claim: Claim) -> dict[str, SavedBookmark]:
         """Get the last bookmark of each destination of the collection, by its id; none of another generation."""
@@ -217,18 +213,15 @@ class TaskQueue:
         Raises:
             LeaseLostError: the attempt no longer belongs to this worker.
         """
-        key = (claim.source, claim.collection, claim.task, claim.number)
+        stream = _stream_of(worker, claim)
         what = (revision.destination, revision.table, revision.revision)
-        for _ in range(_TRIES):
-            head = await self._pool.fetchrow(_SQL["schema_head"], worker, *key, *what)
-            if head is None:
-                break
-            if head["saved"]:
-                return
-            data = msgspec.to_builtins(revision)
-            if await self._pool.fetchval(_SQL["revise_schema"], worker, *key, *what, data, head["version"]):
-                return
-        raise _lease_lost(claim)
+
+        async def revise(version: int) -> object:
+            return await self._pool.fetchval(
+                _SQL["revise_schema"], *stream, *what, msgspec.to_builtins(revision), version
+            )
+
+        await self._append_once(claim, revise, _SQL["schema_head"], *stream, *what)
 
     async def keep_renewed_config(self, worker: UUID, claim: Claim, renewal: Renewal) -> None:
         """Keep what a program has made of its configuration; keeping the same renewal again is safe.
@@ -237,20 +230,30 @@ class TaskQueue:
             LeaseLostError: the attempt no longer belongs to this worker.
             MissingRightError: the login may not keep it.
         """
-        key = (claim.source, claim.collection, claim.task, claim.number)
+        stream = _stream_of(worker, claim)
         config = renewal.config
         sealed = (config.key_id, config.digest, config.sealed) if config else (None, None, None)
         what = (renewal.number, renewal.owner.role, renewal.owner.name, *sealed)
-        for _ in range(_TRIES):
-            head = await self._pool.fetchrow(_SQL["renewal_head"], worker, *key, renewal.number)
-            if head is None:
-                break
-            if head["saved"]:
-                return
+
+        async def keep(version: int) -> object:
             age = time.monotonic() - renewal.at
             with explaining_missing_rights():
-                kept = await self._pool.fetchval(_SQL["keep_renewed_config"], worker, *key, *what, age, head["version"])
-            if kept:
+                return await self._pool.fetchval(_SQL["keep_renewed_config"], *stream, *what, age, version)
+
+        await self._append_once(claim, keep, _SQL["renewal_head"], *stream, renewal.number)
+
+    async def _append_once(
+        self, claim: Claim, append: Callable[[int], Awaitable[object]], head: str, *arguments: object
+    ) -> None:
+        """Append an event to the attempt's stream, unless the statement `head` says that it is there already.
+
+        `append` gets the version of the stream, and returns nothing if that has changed.
+        """
+        for _ in range(_TRIES):
+            found = await self._pool.fetchrow(head, *arguments)
+            if found is None:
+                break
+            if found["saved"] or await append(found["version"]):
                 return
         raise _lease_lost(claim)
 
@@ -313,6 +316,11 @@ async def schedule_tasks(
     )
     rows = await on.fetch(_SQL["schedule_tasks"], *map(list, columns), channel)
     return {(row["source"], row["collection"]): row["task"] for row in rows}
+
+
+def _stream_of(worker: UUID, claim: Claim) -> tuple[object, ...]:
+    """The first five arguments of statements that append to the stream of an attempt."""
+    return worker, claim.source, claim.collection, claim.task, claim.number
 
 
 def _lease_lost(claim: Claim) -> LeaseLostError:
