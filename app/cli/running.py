@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 import click
 
 from app.cli.values import PATH
+from app.domain.choices import choose_one
 from app.domain.errors import (
     ConfigurationError,
     DatabaseUnreachableError,
     SchemaVersionError,
     StoreMovedError,
     SynclineError,
+    UnknownCollectionError,
+    UnknownSourceError,
 )
 from app.domain.visible import make_visible
 
@@ -96,9 +99,10 @@ def _lines(error: SynclineError) -> list[str]:
     problems = getattr(error, "problems", None)
     if problems:
         return [str(problem) for problem in problems]
-    # The API's answers have Classic's words, without a remedy.
-    remedy = getattr(error, "remedy", None)
-    return [f"{error}; {remedy}" if remedy else str(error)]
+    if isinstance(error, UnknownSourceError | UnknownCollectionError) and error.known:
+        # The API's answers have only Classic's words, and need not look for the nearest of many names.
+        return [f"{error}; {choose_one(error.name, sorted(error.known))}"]
+    return [str(error)]
 
 
 @contextmanager

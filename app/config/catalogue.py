@@ -20,7 +20,7 @@ from app.config.sources import Source, read_source
 from app.config.substitution import Replaced
 from app.config.table_clashes import table_clashes
 from app.connectors.options.complaints import KeyPath, must_be
-from app.domain.choices import choose_one, unknown_key
+from app.domain.choices import unknown_key
 from app.domain.errors import UnknownCollectionError, UnknownSourceError
 from app.domain.keys import Section
 
@@ -48,7 +48,7 @@ class Catalogue:
 
     `rejected` has the problems of every source that was left out (or, when a watcher read it, goes on in its previous
     version), `rejected_destinations` those of destinations. `fingerprint` changes with every character of the texts;
-    `files` are those that its placeholders name, as they were.
+    `files` are those that it names, as they were.
     """
 
     server: Server
@@ -77,8 +77,7 @@ class Catalogue:
         if found := self.sources.get(source):
             return found
         problems = self.rejected.get(source)
-        remedy = choose_one(source, sorted(self.sources), none="the catalogue has no source")
-        raise UnknownSourceError(source, left_out=str(problems[0]) if problems else None, remedy=remedy)
+        raise UnknownSourceError(source, left_out=str(problems[0]) if problems else None, known=self.sources)
 
     def find(self, source: str, collection: str) -> tuple[Source, Collection]:
         """The source and its collection of this name.
@@ -90,8 +89,7 @@ class Catalogue:
         owner = self.find_source(source)
         if found := owner.collections.get(collection):
             return owner, found
-        remedy = choose_one(collection, sorted(owner.collections), none="the source has no collection")
-        raise UnknownCollectionError(source, collection, remedy=remedy)
+        raise UnknownCollectionError(source, collection, known=owner.collections)
 
     def secrets(self) -> frozenset[str]:
         """Every string that must not be shown: the values of secret keys, wherever they are."""

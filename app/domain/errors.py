@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from app.domain.visible import make_visible
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 
 class SynclineError(Exception):
@@ -18,21 +23,23 @@ class LoginRefusedError(SynclineError):
 
 
 class UnknownSourceError(ConfigurationError):
-    """The catalogue has no usable source with this id; `left_out` says why one was left out, `remedy` what to write."""
+    """The catalogue has no usable source with this id; `left_out` says why one was left out, `known` are the others."""
 
-    def __init__(self, source: str, *, left_out: str | None = None, remedy: str | None = None) -> None:
+    def __init__(self, source: str, *, left_out: str | None = None, known: Collection[str] = ()) -> None:
         super().__init__(
             f"Source [{make_visible(source)}] " + ("doesn't exist" if left_out is None else f"is left out: {left_out}")
         )
-        self.remedy = remedy if left_out is None else None
+        self.name = source
+        self.known = known if left_out is None else ()
 
 
 class UnknownCollectionError(ConfigurationError):
-    """The source has no collection with this name; `remedy` says what to write instead."""
+    """The source has no collection with this name; `known` are those that it has."""
 
-    def __init__(self, source: str, collection: str, *, remedy: str | None = None) -> None:
+    def __init__(self, source: str, collection: str, *, known: Collection[str] = ()) -> None:
         super().__init__(f"Collection [{make_visible(collection)}] doesn't exist in source [{make_visible(source)}]")
-        self.remedy = remedy
+        self.name = collection
+        self.known = known
 
 
 class CollectionBusyError(SynclineError):
