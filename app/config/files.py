@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from app.opening import open_without_waiting
+
 LARGEST_TEXT = 16 * 1024 * 1024
 """The largest size of a catalogue, of its separate sources and of other text that it names, in bytes."""
 
@@ -96,7 +98,7 @@ def read_bytes(path: Path, most: int) -> bytes:
         OSError: it cannot be read, or nothing comes out of the pipe.
         ValueError: this cannot be the name of a file.
     """
-    with open(path, "rb", opener=_without_waiting) as file:
+    with open_without_waiting(path) as file:
         if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             return file.read(most)
         return _from_pipe(file.fileno(), most)
@@ -122,11 +124,6 @@ def why_unreadable(error: OSError | ValueError) -> str:
     if isinstance(error, OSError):
         return (error.strerror or type(error).__name__).lower()
     return str(error)
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    # Opening a pipe without a writer would block forever, and the process could not be stopped.
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _from_pipe(descriptor: int, most: int) -> bytes:

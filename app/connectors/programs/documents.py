@@ -12,6 +12,7 @@ import msgspec
 
 from app.connectors.values import jsontext
 from app.domain.errors import ConfigurationError
+from app.opening import open_without_waiting
 
 
 def read_document(document: dict[str, Any] | str, key: str) -> dict[str, Any]:
@@ -58,13 +59,8 @@ def open_regular_file(path: Path) -> IO[bytes]:
     Raises:
         OSError: it cannot be opened, or is a pipe, a directory or the like.
     """
-    file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115 -- whoever calls closes it
+    file = open_without_waiting(path)
     if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         return file
     file.close()
     raise OSError(errno.EINVAL, "not a regular file")
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    # Opening a pipe without a writer would block until the attempt's timeout.
-    return os.open(path, flags | os.O_NONBLOCK)
