@@ -30,8 +30,13 @@ def examine_config(path: Path, environment: Mapping[str, str]) -> Findings:
     try:
         catalogue = load_catalogue(path, environment)
     except CatalogueError as error:
-        return Findings(problems=error.problems, warnings=tuple(in_file_order(error.warnings)))
+        return findings_of(error)
     return findings_in(catalogue)
+
+
+def findings_of(error: CatalogueError) -> Findings:
+    """The same about a catalogue that cannot be used."""
+    return Findings(problems=error.problems, warnings=tuple(in_file_order(error.warnings)))
 
 
 def findings_in(catalogue: Catalogue) -> Findings:

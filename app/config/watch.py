@@ -137,9 +137,9 @@ class CatalogueWatcher:
         except CatalogueError as error:
             if not texts_are_refused:
                 self._refuse(error, fingerprint)
-        else:
-            if not texts_are_refused:
-                self._accept()
+            return
+        if not texts_are_refused:
+            self._accept()
 
     async def _read(self) -> None:
         fingerprint = ""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from app.bootstrap.environment import config_path, substitution_environment
-from app.config.check import Findings, findings_in
-from app.config.problems import CatalogueError, in_file_order
+from app.config.check import findings_in, findings_of
+from app.config.problems import CatalogueError
 from app.config.reader import load_catalogue
 from app.doctor.bounded import in_thread
 from app.doctor.finding import fail, ok, warn
@@ -33,7 +33,7 @@ async def look(installation: Installation) -> list[Finding]:
         installation.catalogue = await in_thread(lambda: load_catalogue(path, environment))
         found = findings_in(installation.catalogue)
     except CatalogueError as error:
-        found = Findings(problems=error.problems, warnings=tuple(in_file_order(error.warnings)))
+        found = findings_of(error)
     findings = [
         fail(_NAME, f"{path} has {count(len(found.problems), 'problem')}", _lines(found.problems))
         if found.problems
