@@ -94,7 +94,7 @@ class WorkerLog:
         self._pipe.send(Installing(packages, done=done))
 
     def config_renewed(self, config: str, *, destination: str | None = None) -> None:
-        # Before anything else: who gave out a new credential has already voided the old one.
+        # Before anything else: whoever gave out a new credential has already voided the old one.
         self._pipe.send(ConfigRenewed(config, destination))
         if destination is None:
             self.renewed_config = config

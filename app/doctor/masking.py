@@ -49,7 +49,7 @@ def _mask_arguments(command: Any, redactor: Redactor) -> Any:
 
 
 def _mask_words(words: list[Any], redactor: Redactor) -> list[Any]:
-    # Who takes it for a shell's line may begin it with NAME=value.
+    # Anyone who takes it for a shell's line may begin it with NAME=value.
     is_program = bool(words) and isinstance(words[0], str) and "=" not in words[0]
     return [*(_masked(words[:1], redactor) if is_program else mask_everything(words[:1])), *mask_everything(words[1:])]
 

@@ -44,7 +44,7 @@ async def _look_at_writing(connection: Connection, *, pooled: bool) -> Finding:
 
 
 async def _look_at_migrating(connection: Connection) -> Finding:
-    """A login that cannot migrate is no fault: services may have one with fewer rights."""
+    """A login that cannot migrate is not a failure: services may run with fewer rights."""
     login = (await fetch_login(connection))["login"]
     owners = await list_owners(connection)
     if not owners:

@@ -227,7 +227,7 @@ class _Pipe:
 
 
 def ignore(_message: AttemptMessage) -> None:
-    """Drop a message that comes after everything that counts."""
+    """Drop a message that comes too late to matter."""
 
 
 async def finish(

@@ -45,7 +45,7 @@ class Orphans:
 
     @contextmanager
     def starting(self) -> Iterator[Callable[[int], None]]:
-        """Around the start of an attempt: call the function with its number, which is no orphan."""
+        """Enclose the start of an attempt in this, and call the function with its pid: it is not an orphan."""
         self._starting += 1
         try:
             yield self._known.add

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
-LOGIN_REFUSED: Final = "PostgreSQL refuses the login of this process, or there is no password for it: see the log"
+LOGIN_REFUSED: Final = "PostgreSQL refuses the login of this process, or it has no password: see the log"
 """Without the reason, which names the user and the program."""
 
 _RETRY_LATER: Final = {"Retry-After": "1"}

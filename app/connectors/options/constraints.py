@@ -157,7 +157,7 @@ def _parse_lines(value: Any) -> Any:
         lines = [each for each in joined if each != ""]
     elif value is not None:
         raise PydanticCustomError("string_or_list", "must be a string or a list")
-    # Who writes the key wants to be protected, perhaps by a placeholder that is empty.
+    # Whoever writes the key wants to be protected; its placeholder may be empty.
     if not lines:
         raise ValueError("has no constraints: write a path or a list of lines, or remove the key")
     return lines
