@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 import uuid
+from collections import defaultdict, deque
 from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
@@ -99,14 +100,14 @@ def end_own_descendants() -> None:
     with suppress(ChildProcessError):
         # Usually there are no children, and this costs one system call.
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        end_descendants(os.getpid())
+        end_descendants([os.getpid()])
         while os.waitpid(-1, os.WNOHANG) != (0, 0):
             pass
 
 
-def end_descendants(pid: int) -> None:
-    """Kill everything below the process `pid`, which must start nothing more: whole if it adopts orphans."""
-    _kill_until_none(lambda: _below(pid))
+def end_descendants(ancestors: Collection[int]) -> None:
+    """Kill everything below these processes, which must start nothing more: whole if they adopt orphans."""
+    _kill_until_none(lambda: _below(ancestors))
 
 
 def new_mark() -> str:
@@ -119,9 +120,9 @@ def mark_argument(mark: str) -> str:
     return f"{_MARK_ARGUMENT}{mark}"
 
 
-def end_marked(mark: str) -> None:
-    """Kill the processes that have this mark, wherever they went."""
-    _kill_until_none(lambda: [pid for pid, found in _marks() if found == mark])
+def end_marked(marks: Collection[str]) -> None:
+    """Kill the processes that have one of these marks, wherever they went."""
+    _kill_until_none(lambda: [pid for pid, found in _marks() if found in marks])
 
 
 def end_abandoned() -> None:
@@ -145,13 +146,20 @@ def _kill_until_none(find: Callable[[], list[int]]) -> None:
         time.sleep(_PAUSE_SECONDS)
 
 
-def _below(pid: int) -> list[int]:
+def _below(ancestors: Collection[int]) -> list[int]:
     import psutil  # noqa: PLC0415 -- an attempt needs it only if it has left something behind, and it takes a while
 
-    with suppress(psutil.Error):
-        below = psutil.Process(pid).children(recursive=True)
-        return [each.pid for each in below if _runs(each) and GUARD_VARIABLE not in _environment(each)]
-    return []
+    children = defaultdict(list)
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            children[process.ppid()].append(process)
+    below: list[psutil.Process] = []
+    above = deque(ancestors)
+    while above:
+        found = children.pop(above.popleft(), [])
+        below += found
+        above += (each.pid for each in found)
+    return [each.pid for each in below if _runs(each) and GUARD_VARIABLE not in _environment(each)]
 
 
 def _marks() -> Iterator[tuple[int, str]]:

@@ -73,6 +73,28 @@ async def running_alongside(*coroutines: Coroutine[Any, Any, None]) -> AsyncIter
             raise error
 
 
+class Rounds:
+    """Work that callers at the same time share: each waits for a round of it that began after the call.
+
+    A round that is canceled or fails helps nobody but its own caller.
+    """
+
+    def __init__(self, work: Callable[[], Awaitable[None]], *, lock: asyncio.Lock | None = None) -> None:
+        """`lock` is held during each round: what else holds it does not happen at the same time."""
+        self._work = work
+        self._lock = lock or asyncio.Lock()
+        self._begun = 0
+        self._finished = 0
+
+    async def __call__(self) -> None:
+        wanted = self._begun + 1
+        async with self._lock:
+            if self._finished < wanted:
+                self._begun += 1
+                await self._work()
+                self._finished = self._begun
+
+
 async def finish_uninterrupted(work: Coroutine[Any, Any, None]) -> None:
     """Wait for `work` however often this task is canceled meanwhile; the cancellation takes effect afterwards."""
     task = asyncio.ensure_future(work)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -15,9 +14,10 @@ from app.config.problems import CatalogueError, Problem
 from app.config.reader import CatalogueReader
 from app.config.settling import MOST_READINGS, SettledReader, have_settled
 from app.connectors.options.complaints import render_path
+from app.loops import Rounds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from app.config.documents import Document
@@ -34,25 +34,6 @@ class _Unusable:
     fingerprint: str
     files: NamedFiles
     error: CatalogueError
-
-
-@dataclass(slots=True)
-class _Rounds:
-    """One after another. `finished` is the last one that ended by itself; one that is canceled helps nobody."""
-
-    begun: int = 0
-    finished: int = 0
-
-    @property
-    def next(self) -> int:
-        """The first one that begins after now."""
-        return self.begun + 1
-
-    @contextmanager
-    def another(self) -> Iterator[None]:
-        self.begun += 1
-        yield
-        self.finished = self.begun
 
 
 class CatalogueWatcher:
@@ -74,11 +55,10 @@ class CatalogueWatcher:
         self._unusable: _Unusable | None = None
         self._documents: Documents | None = None
         self._files: NamedFiles | None = None
-        self._lock = asyncio.Lock()
-        self._reads = _Rounds()
+        self._reading = Rounds(self._read)
         # Another lock, because whoever waits for a slow server's text must not hold up attempts.
         self._building = asyncio.Lock()
-        self._looks = _Rounds()
+        self._looking = Rounds(self._look_at_files, lock=self._building)
         self._refused_fingerprint = ""
 
     @property
@@ -107,11 +87,8 @@ class CatalogueWatcher:
         Raises:
             CatalogueError: there is no catalogue yet and this one cannot be used.
         """
-        before, wanted = self._current, self._reads.next
-        async with self._lock:
-            if self._reads.finished < wanted:
-                with self._reads.another():
-                    await self._read()
+        before = self._current
+        await self._reading()
         return self._current is not before
 
     async def refresh_files(self) -> None:
@@ -119,21 +96,18 @@ class CatalogueWatcher:
 
         Calls at the same time share a look that began after them.
         """
-        if not self.current.files:
-            return
-        wanted = self._looks.next
-        async with self._building:
-            if self._looks.finished < wanted and self._documents is not None:
-                with self._looks.another():
-                    await self._look_at_files(self._documents)
+        if self.current.files:
+            await self._looking()
 
-    async def _look_at_files(self, documents: Documents) -> None:
+    async def _look_at_files(self) -> None:
+        if self._documents is None:
+            return
         # The reason why newer texts are refused comes first, and stands until they are read again.
         fingerprint = self.current.fingerprint
         texts_are_refused = self._problem is not None and self._refused_fingerprint != fingerprint
         try:
             with self._reader.refusing():
-                await self._take_up(documents)
+                await self._take_up(self._documents)
         except CatalogueError as error:
             if not texts_are_refused:
                 self._refuse(error, fingerprint)

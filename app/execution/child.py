@@ -19,10 +19,10 @@ from app.domain.errors import SynclineError
 from app.domain.flood import Allowance, Bounded
 from app.domain.inherited_environment import attempt_environment
 from app.domain.lines import LineSplitter
-from app.execution.orphans import ORPHANS
+from app.execution.orphans import END_BELOW, END_MARKED, ORPHANS
 from app.execution.text import TextLines
 from app.failpoints import armed_environment
-from app.lifeline import MARK_VARIABLE, end_descendants, end_marked, mark_argument, new_mark
+from app.lifeline import MARK_VARIABLE, mark_argument, new_mark
 from app.loops import finish_uninterrupted
 
 if TYPE_CHECKING:
@@ -166,12 +166,12 @@ class AttemptProcess:
             # While it lives, it adopts orphaned descendants, so all of them are below it, also outside of its group.
             with suppress(ProcessLookupError):
                 self._process.send_signal(signal.SIGSTOP)
-            await asyncio.to_thread(end_descendants, self._process.pid)
+            await END_BELOW(self._process.pid)
         # Also after a normal exit, because other processes of its group may be left.
         self._signal(signal.SIGKILL)
         if await self._process.wait() < 0:
             # It was killed and could not clean up. Processes that left its tree are found by their mark.
-            await asyncio.to_thread(end_marked, self._mark)
+            await END_MARKED(self._mark)
         # What has no mark either is an orphan now.
         ORPHANS.forget(self._process.pid)
         await ORPHANS.end()

@@ -167,7 +167,7 @@ def test_an_attempt_gets_its_job_when_nobody_else_can_read_it(python: tuple[str,
 
 def test_a_hidden_process_is_found_by_the_mark_among_its_arguments(python: tuple[str, ...]) -> None:
     mark = "1/2/3/4"
-    clean_up = "import sys; from app.lifeline import end_marked; end_marked(sys.argv[1])"
+    clean_up = "import sys; from app.lifeline import end_marked; end_marked([sys.argv[1]])"
     with subprocess.Popen(
         [*python, "-c", HIDDEN, "-c", SLEEPING, mark_argument(mark)], cwd=ROOT, stdout=subprocess.PIPE, text=True
     ) as hidden:
@@ -181,7 +181,7 @@ def test_a_hidden_process_is_found_by_the_mark_among_its_arguments(python: tuple
             assert hidden.wait(timeout=DEADLINE_SECONDS) == -signal.SIGKILL
             assert not any(is_alive(program.pid) for program in programs)
         finally:
-            end_descendants(hidden.pid)
+            end_descendants([hidden.pid])
             hidden.kill()
 
 
@@ -197,5 +197,5 @@ def test_a_program_that_a_hidden_process_starts_can_be_read(python: tuple[str, .
             assert readable(python, hidden.pid) == []
             assert readable(python, program.pid) == READABLE
         finally:
-            end_descendants(hidden.pid)
+            end_descendants([hidden.pid])
             hidden.kill()

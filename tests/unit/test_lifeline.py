@@ -91,7 +91,7 @@ def leaving_a_daemon(*arguments: str, mark: str = "") -> Iterator[tuple[subproce
 
 def test_nobody_leaves_the_tree_of_a_process_that_adopts_orphans() -> None:
     with leaving_a_daemon("adopts") as (process, daemon):
-        end_descendants(process.pid)
+        end_descendants([process.pid])
         assert not is_alive(daemon)
         assert is_alive(process.pid)
 
@@ -159,10 +159,10 @@ def test_what_a_program_of_ours_leaves_behind_is_waited_for_when_it_has_ended() 
 def test_what_left_the_tree_is_found_by_its_mark() -> None:
     mark = new_mark()
     with leaving_a_daemon(mark=mark) as (process, daemon):
-        end_marked(mark + "x")
+        end_marked([mark + "x"])
         end_abandoned()
         assert is_alive(daemon), "its starter is here"
-        end_marked(mark)
+        end_marked([mark])
         assert not is_alive(daemon)
         assert not is_alive(process.pid)
 

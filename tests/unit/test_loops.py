@@ -1,4 +1,4 @@
-"""What goes on beside a block ends with it, and no failure of it is lost."""
+"""What goes on beside a block ends with it, and no failure of it is lost; what callers share is done in rounds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from app.loops import running_alongside
+from app.loops import Rounds, running_alongside
 
 
 class Beside:
@@ -55,3 +55,44 @@ async def test_a_block_that_fails_itself_tells_its_own_failure() -> None:
     with pytest.raises(ValueError, match="within"):
         await block(Beside(OSError("beside")), other, failure=ValueError("within"))
     assert other.ended.is_set()
+
+
+class Counted:
+    """Work that takes until `go` is set, and counts its rounds."""
+
+    def __init__(self) -> None:
+        self.rounds = 0
+        self.go = asyncio.Event()
+
+    async def work(self) -> None:
+        self.rounds += 1
+        await self.go.wait()
+
+
+async def test_calls_at_the_same_time_share_a_round_that_began_after_them() -> None:
+    counted = Counted()
+    share = Rounds(counted.work)
+    first = asyncio.create_task(share())
+    await asyncio.sleep(0)
+    # The first round has begun and serves none of these.
+    others = [asyncio.create_task(share()) for _ in range(10)]
+    await asyncio.sleep(0)
+    counted.go.set()
+    await asyncio.gather(first, *others)
+    assert counted.rounds == 2
+    await share()
+    assert counted.rounds == 3
+
+
+async def test_a_round_that_is_canceled_helps_nobody() -> None:
+    counted, lock = Counted(), asyncio.Lock()
+    share = Rounds(counted.work, lock=lock)
+    async with lock:
+        first, second = [asyncio.create_task(share()) for _ in range(2)]
+        await asyncio.sleep(0)  # both wait now, for the same round
+    await asyncio.wait([first], timeout=0)
+    assert counted.rounds == 1
+    first.cancel()
+    counted.go.set()
+    await second
+    assert (first.cancelled(), counted.rounds) == (True, 2)

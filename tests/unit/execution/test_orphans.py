@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
+import threading
+from typing import TYPE_CHECKING
 
 import pytest
 from structlog.testing import capture_logs
 
-from app.execution.orphans import Orphans
+from app.execution.orphans import Ending, Orphans
 from tests.servers.postgres import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 # Short attempts, ten at a time, in a process that looks for orphans as each of them ends.
 SHORT_ATTEMPTS = """
@@ -101,3 +107,27 @@ async def test_an_orphan_that_does_not_end_is_named_and_not_waited_for_again(
 async def test_a_process_that_does_not_adopt_orphans_ends_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr("app.execution.orphans.children_elsewhere")
     await Orphans().end()
+
+
+async def test_attempts_that_end_together_share_the_looks_through_all_processes() -> None:
+    looks: list[set[str]] = []
+    # Until the others have come, and then for all of them.
+    begun, go = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def kill(marks: Collection[str]) -> None:
+        looks.append(set(marks))
+        loop.call_soon_threadsafe(begun.set)
+        assert go.wait(timeout=60)
+
+    end = Ending(kill)
+    first = asyncio.create_task(end("0"))
+    await begun.wait()
+    others = [asyncio.create_task(end(str(number))) for number in range(1, 30)]
+    await asyncio.sleep(0)
+    go.set()
+    await asyncio.gather(first, *others)
+    assert looks[0] == {"0"}
+    assert [look - {"0"} for look in looks[1:]] == [{str(number) for number in range(1, 30)}]
+    await end("last")
+    assert looks[2] == {"last"}

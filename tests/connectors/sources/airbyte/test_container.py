@@ -146,7 +146,7 @@ def test_the_specification_tells_what_is_secret_in_a_new_configuration_too(docke
 def by_force(attempt: int) -> None:
     """As a worker does it when asking has not helped."""
     os.kill(attempt, signal.SIGSTOP)
-    end_descendants(attempt)
+    end_descendants([attempt])
     os.killpg(attempt, signal.SIGKILL)
 
 
