@@ -31,7 +31,7 @@ from app.domain.attempt_protocol import (
     Sync,
     TryDestination,
 )
-from app.domain.errors import ConfigurationError, LoginRefusedError, SynclineError
+from app.domain.errors import ConfigurationError, LoginRefusedError, OvertakenError, SynclineError
 from app.failpoints import arm
 from app.lifeline import adopt_orphans, end_own_descendants, follow_parent
 
@@ -82,7 +82,7 @@ def _attempt(pipe: WorkerPipe) -> Finished | Failed:
     except SynclineError as error:
         return Failed(
             error=_one_line(error),
-            retryable=not isinstance(error, ConfigurationError),
+            retryable=not isinstance(error, ConfigurationError | OvertakenError),
             login_refused=isinstance(error, LoginRefusedError),
         )
     except RecursionError:  # JSON from outside; nothing else here has any depth

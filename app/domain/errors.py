@@ -88,5 +88,12 @@ class LeaseLostError(SynclineError):
     """The worker's lease has expired, or another worker has the task: this attempt may not write any more."""
 
 
+class OvertakenError(LeaseLostError):
+    """A newer task has written to the destination, so no attempt of this one ever can.
+
+    The store lets an older task end only if it has forgotten the newer one: a standby that lagged behind was promoted.
+    """
+
+
 class SchemaVersionError(SynclineError):
     """This release cannot work with the database's schema."""

@@ -76,9 +76,13 @@ def read_history(url: str, *, unsteady: Collection[tuple[str, str]] = (), **more
 def read_acknowledged(url: str, since: datetime) -> Acknowledged:
     """What clients of this database may know of that was written since then."""
     with psycopg.connect(url) as connection:
-        tasks = connection.execute("SELECT task FROM syncline.tasks WHERE created_at >= %s", [since])
+        tasks = connection.execute(
+            "SELECT task, source, collection FROM syncline.tasks WHERE created_at >= %s", [since]
+        )
         lines = connection.execute(f"SELECT {_LINE} FROM syncline.log_events WHERE at >= %s".encode(), [since])
-        return Acknowledged(frozenset(task for (task,) in tasks), frozenset(Line(*row) for row in lines))
+        return Acknowledged(
+            {task: (source, collection) for task, source, collection in tasks}, frozenset(Line(*row) for row in lines)
+        )
 
 
 def accepted_changes(url: str) -> list[str]:

@@ -106,16 +106,17 @@ class ShownLine:
 class Acknowledged:
     """Tasks and log lines that clients may know of."""
 
-    tasks: frozenset[UUID] = frozenset()
+    tasks: Mapping[UUID, Key] = field(default_factory=dict)
     lines: frozenset[Line] = frozenset()
 
     def __sub__(self, other: Acknowledged) -> Acknowledged:
         """What the other one lacks."""
-        return Acknowledged(self.tasks - other.tasks, self.lines - other.lines)
+        lacked = {task: key for task, key in self.tasks.items() if task not in other.tasks}
+        return Acknowledged(lacked, self.lines - other.lines)
 
     def __or__(self, other: Acknowledged) -> Acknowledged:
         """What one of them has."""
-        return Acknowledged(self.tasks | other.tasks, self.lines | other.lines)
+        return Acknowledged({**self.tasks, **other.tasks}, self.lines | other.lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +182,7 @@ class History:
     changed: Sequence[str] = ()
     drifts: Sequence[str] = ()
     lease: timedelta = timedelta(seconds=10)
-    forgotten: Acknowledged = Acknowledged()
+    forgotten: Acknowledged = field(default_factory=Acknowledged)
 
     @cached_property
     def streams(self) -> dict[UUID, list[Event]]:

@@ -178,7 +178,8 @@ def statuses_are_what_happened(history: History) -> Iterator[tuple[str, str]]:
 def tasks_fail_only_where_they_are_made_to(history: History) -> Iterator[tuple[str, str]]:
     if history.may_fail is not None:
         for id_, task in history.tasks.items():
-            if task.status is Status.FAILED and (task.source, task.collection) not in history.may_fail:
+            is_meant = (task.source, task.collection) in history.may_fail
+            if task.status is Status.FAILED and not is_meant and not _is_overtaken(history, task, task.error):
                 yield str(id_), f"{task.source}/{task.collection} FAILED: {task.error}"
 
 
@@ -332,7 +333,9 @@ def drains_hand_back(history: History) -> Iterator[tuple[str, str]]:
         owner: UUID | None = None
         for event in history.streams[id_]:
             owner = event.worker if event.type == events.TASK_STARTED else owner
-            if owner in drained and event.at >= drained[owner] and event.type in _NOT_BY_A_DRAIN:
+            if owner is None or owner not in drained or event.type not in _NOT_BY_A_DRAIN:
+                continue
+            if event.at >= drained[owner] and not _is_overtaken(history, task, event.data.get("error")):
                 yield (
                     f"{event.task}, version {event.version}",
                     f"{event.type}, its worker {owner} was stopping from {drained[owner]}",
@@ -369,6 +372,16 @@ def _may_be_dropped(history: History, task: UUID) -> bool:
     if history.kept_since is None:
         return False
     return datetime.fromtimestamp((task.int >> 80) / 1000, UTC) < history.kept_since
+
+
+def _is_overtaken(history: History, task: Task, error: str | None) -> bool:
+    """Whether an attempt failed because a destination knows a newer task that the store has forgotten."""
+    key = task.source, task.collection
+    newer = [str(id_) for id_, forgotten in history.forgotten.tasks.items() if forgotten == key and id_ > task.task]
+    return any(
+        f"a newer attempt has written collection {key[1]!r} of source {key[0]!r}: task {id_}." in (error or "")
+        for id_ in newer
+    )
 
 
 def _tells(message: str, end: Event) -> bool:

@@ -5,18 +5,23 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
 from app.domain import events
 from tests.history.made import BEGIN, SECOND, WORKERS, a_history, projected
 from tests.history.record import Acknowledged, Drain, History, OpenTransaction, ShownLine, StoredEvent
-from tests.history.rules import RULES, check, workers_write_nothing_without_a_lease
+from tests.history.rules import (
+    RULES,
+    check,
+    drains_hand_back,
+    tasks_fail_only_where_they_are_made_to,
+    workers_write_nothing_without_a_lease,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from uuid import UUID
+    from collections.abc import Callable, Iterator
 
     from app.domain.events import Event
 
@@ -361,9 +366,34 @@ def test_what_a_promoted_standby_has_forgotten_may_be_missing() -> None:
     task, line = uuid4(), replace(history.lines[0], message="shown, then forgotten")
     promised = history.with_(posted=[*history.posted, task], shown=[ShownLine(line.task, line.message)])
     assert {violation.rule for violation in check(promised)} == {"promised_tasks_are_there", "shown_lines_are_there"}
-    assert check(promised.with_(forgotten=Acknowledged(frozenset({task}), frozenset({line})))) == []
-    others = Acknowledged(frozenset({uuid4()}), frozenset({replace(line, message="another")}))
+    assert check(promised.with_(forgotten=Acknowledged({task: ("s", "c")}, frozenset({line})))) == []
+    others = Acknowledged({uuid4(): ("s", "c")}, frozenset({replace(line, message="another")}))
     assert check(promised.with_(forgotten=others)) == check(promised)
+
+
+@pytest.mark.parametrize("rule", [tasks_fail_only_where_they_are_made_to, drains_hand_back])
+def test_a_task_may_fail_if_a_destination_knows_a_newer_one_that_was_forgotten(
+    rule: Callable[[History], Iterator[tuple[str, str]]],
+) -> None:
+    newest = UUID(int=2**128 - 1)
+    error = (
+        f"destination 'd': a newer attempt has written collection 'flaky' of source 's': task {newest}. If the store"
+    )
+    changed = [
+        replace(one, event=replace(one.event, data={**one.event.data, "error": error}))
+        if one.event.data.get("error") == "boom"
+        else one
+        for one in a_history().events
+    ]
+    failing = a_history().with_(events=changed, may_fail=frozenset(), drains=[Drain(12, BEGIN, BEGIN + SECOND, 0)])
+
+    def accepts(forgotten: dict[UUID, tuple[str, str]]) -> bool:
+        return not list(rule(failing.with_(forgotten=Acknowledged(forgotten))))
+
+    assert accepts({newest: ("s", "flaky")})
+    assert not accepts({})
+    assert not accepts({newest: ("s", "c")}), "of another collection"
+    assert not accepts({UUID(int=newest.int - 1): ("s", "flaky")}), "another task"
 
 
 def test_an_attempt_that_outlives_a_promotion_leaves_out_the_numbers_of_forgotten_lines_only() -> None:

@@ -101,5 +101,7 @@ def test_where_a_newer_attempt_is_seen_nothing_at_all_is_written(
     life.trial.run()
     source.put(SECOND)
     postgres.execute("UPDATE loaded._syncline_bookmarks SET task = 'ffffffff-0000-7000-8000-000000000000'")
-    assert "a newer attempt" in life.trial.run().failed.error
+    failed = life.trial.run().failed
+    assert "a newer attempt has written collection" in failed.error
+    assert not failed.retryable
     assert wide.rows() == FIRST_FOUND

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 from app.connectors.contract.batches import records_of
 from app.connectors.contract.standing import Standing
-from app.domain.errors import LeaseLostError
+from app.domain.errors import LeaseLostError, OvertakenError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -182,9 +182,16 @@ class Fence:
         """A name for this claim: unique, and short enough for part of a file name."""
         return f"{self.task}-{self.attempt}-{self.claim:x}"
 
-    def overtaken_error(self) -> LeaseLostError:
-        """For a destination that has seen a newer attempt."""
-        return LeaseLostError(f"a newer attempt is writing collection {self.collection!r} of source {self.source!r}")
+    def overtaken_error(self, newest: str | None) -> LeaseLostError:
+        """For a destination that has seen a newer attempt; `newest` is its task, None if the destination forgot it."""
+        subject = f"collection {self.collection!r} of source {self.source!r}"
+        if newest is None or newest <= self.task:
+            return LeaseLostError(f"a newer attempt is writing {subject}")
+        return OvertakenError(
+            f"a newer attempt has written {subject}: task {newest}. If the store does not know that task, it has lost "
+            "its last commits, as after a failover to a standby that lagged behind; then this task can never go on, "
+            "and the collection's next task will"
+        )
 
     def displaced_error(self) -> LeaseLostError:
         """For a destination whose bookmark is not the one that this attempt continues from."""

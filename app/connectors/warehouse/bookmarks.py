@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from app.connectors.contract.passes import Fence, Position
     from app.connectors.warehouse.session import Session
+    from app.domain.errors import LeaseLostError
 
 BOOKMARK_TABLE = "_syncline_bookmarks"
 _SHAPE = """
@@ -87,7 +88,7 @@ class Bookmark(abc.ABC):
             *(fence.source, fence.collection, fence.generation, fence.task, fence.attempt, fence.claim),
         )
         if row is None:
-            raise fence.overtaken_error()
+            raise self._overtaken_error()
         generation, bookmark, completed_task, loaded, standing = row
         self._expected = bookmark, generation
         position = fence.position(
@@ -168,9 +169,17 @@ class Bookmark(abc.ABC):
             *(fence.source, fence.collection, fence.task, fence.attempt, fence.claim),
         )
         if row is None:
-            raise fence.overtaken_error()
+            raise self._overtaken_error()
         if row != self._expected:
             raise fence.displaced_error()
+
+    def _overtaken_error(self) -> LeaseLostError:
+        fence = self._fence
+        newest = self._session.row(
+            f"SELECT task::text FROM {self._table} WHERE source = $1 AND collection = $2",  # noqa: S608 -- a quoted identifier
+            *(fence.source, fence.collection),
+        )
+        return fence.overtaken_error(newest[0] if newest else None)
 
     def move(self, bookmark: str | None, *, final: bool, tables: Iterable[str], begun: Iterable[str] = ()) -> None:
         """Stores the bookmark; `tables` now have rows of the collection, and those that were `begun` may have none."""

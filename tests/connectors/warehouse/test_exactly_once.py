@@ -107,7 +107,9 @@ def test_of_two_claims_of_one_attempt_only_the_later_one_loads(
 def test_an_older_claim_is_refused_whatever_its_attempt_is(scene: Scene, warehouse: Warehouse) -> None:
     scene.run()
     scene.run(again=2, attempt=1)
-    assert "a newer attempt" in scene.run(again=1, attempt=2).failed.error
+    late = scene.run(again=1, attempt=2).failed
+    assert "a newer attempt is writing collection 'made' of source 'source'" in late.error
+    assert late.retryable, "the store gives the task a newer claim"
     assert warehouse.execute(ROWS) == [(20, 20)]
 
 
@@ -141,6 +143,23 @@ def test_an_attempt_that_comes_late_is_refused(scene: Scene) -> None:
     scene.run()
     scene.run(again=2)
     assert "a newer attempt" in scene.run(again=1).failed.error
+
+
+def test_no_attempt_of_an_older_task_is_worth_another_try(scene: Scene, warehouse: Warehouse) -> None:
+    """A database that was promoted from a standby has forgotten the newer task, and goes on with the older one."""
+    scene.run()
+    scene.run(rows=30)
+    scene.tasks -= 1
+    late = scene.run(again=5).failed
+    assert (
+        "a newer attempt has written collection 'made' of source 'source': task 0192f7c2-0000-7000-8000-0000000"
+        in late.error
+    )
+    assert "it has lost its last commits" in late.error
+    assert not late.retryable
+    scene.tasks += 1
+    assert scene.run(rows=40).finished.rows_written == 10
+    assert warehouse.execute(ROWS) == [(40, 40)]
 
 
 def test_the_tap_dies_with_its_attempt(scene: Scene) -> None:

@@ -88,7 +88,7 @@ class Bookmark:
         """Raises `LeaseLostError` if another attempt has the collection now."""
         newest = self._ledger.entries()[-1:]
         if not newest or newest[0].order != self._entry.order:
-            raise self._fence.overtaken_error()
+            raise self._fence.overtaken_error(newest[0].task if newest else None)
 
     def prepare(self, prepared: Prepared) -> None:
         """Notes a load that from now on may be in the destination, completely, in part, or not at all.
@@ -117,7 +117,7 @@ class Bookmark:
             return msgspec.structs.replace(self._entry, step=claims)
         newest = earlier[-1]
         if (newest.task, newest.claim) > (fence.task, fence.claim):
-            raise fence.overtaken_error()
+            raise fence.overtaken_error(newest.task)
         own = (newest.task, newest.claim) == (fence.task, fence.claim)
         step = newest.step + 1 + claims if own else claims
         entry = msgspec.structs.replace(newest, task=fence.task, claim=fence.claim, step=step)

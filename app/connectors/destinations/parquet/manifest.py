@@ -13,7 +13,7 @@ from urllib.parse import quote
 import msgspec
 
 from app.connectors.contract.standing import Standing  # noqa: TC001 - msgspec reads the annotations
-from app.domain.errors import SynclineError
+from app.domain.errors import LeaseLostError, SynclineError
 from app.failpoints import fail_point
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class Manifests:
         for _ in range(_TRIES):
             known = self.newest()
             if known and (known.task, known.claim) > (fence.task, fence.claim):
-                raise fence.overtaken_error()
+                raise fence.overtaken_error(known.task)
             first = Manifest(0, fence.source, fence.collection, fence.task, fence.attempt, fence.generation)
             mine = (known or first).next_version(task=fence.task, attempt=fence.attempt, claim=fence.claim)
             if self._create(mine):
@@ -139,7 +139,7 @@ class Manifests:
             LeaseLostError: another attempt has the collection now.
         """
         if not self._create(manifest):
-            raise self._fence.overtaken_error()
+            raise self._overtaken_error()
         self.verify(manifest)
         fail_point("destination.bookmarked")
         self._point_to(manifest)
@@ -150,7 +150,11 @@ class Manifests:
     def verify(self, manifest: Manifest) -> None:
         """Raises `LeaseLostError` unless `manifest` is the newest: numbers that were removed can be created again."""
         if max(self._versions(), default=0) != manifest.version:
-            raise self._fence.overtaken_error()
+            raise self._overtaken_error()
+
+    def _overtaken_error(self) -> LeaseLostError:
+        newest = self.newest()
+        return self._fence.overtaken_error(newest.task if newest else None)
 
     def newest(self) -> Manifest | None:
         versions = self._versions()

@@ -24,7 +24,7 @@ from app.connectors.destinations.parquet import destination as parquet
 from app.connectors.destinations.parquet.manifest import escape
 from app.connectors.destinations.parquet.storage import LocalStorage, ObjectStorage
 from app.domain.attempt_protocol import LogLine
-from app.domain.errors import ConfigurationError, LeaseLostError, SynclineError
+from app.domain.errors import ConfigurationError, LeaseLostError, OvertakenError, SynclineError
 from app.domain.writing import SchemaPolicy, WriteMode
 from tests.connectors.attempts import Scene
 from tests.connectors.destinations.parquet.lake import Lake
@@ -138,6 +138,9 @@ def test_an_attempt_that_was_overtaken_commits_nothing_and_one_that_comes_late_i
         zombie.commit(None, final=True)
     with pytest.raises(LeaseLostError):
         collection.load(origin, again=1)
+    collection.tasks -= 1
+    with pytest.raises(OvertakenError, match="task 0192f7c2-0000-7000-8000-000000000001"):
+        collection.load(origin, again=3)
     assert lake.rows() == Counter([(1, 1, "a")])
 
 
