@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 # An arbitrary constant that must never change, so that different releases wait for each other.
 MIGRATION_LOCK = 7_239_114_650_201
 
+ENTER_INCARNATION = text("SELECT syncline.incarnation() < syncline.enter_incarnation()")
+
 PARTITION = re.compile(r"(events|log_events|fire_times)_(until_)?\d+(_\d+)?")
 
 
@@ -61,6 +63,8 @@ def migrate(connection: Connection) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
         connection.execute(text("CREATE SCHEMA IF NOT EXISTS syncline"))
         context.run_migrations()
+        if context.config.attributes.get("follows_the_store"):
+            context.config.attributes["has_moved"] = connection.scalar(ENTER_INCARNATION)
 
 
 def password_program() -> PasswordProgram | None:

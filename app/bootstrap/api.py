@@ -31,12 +31,12 @@ from app.execution.source_check import check_source, discover_source
 from app.loops import repeat, running_alongside
 from app.store.database import open_pool
 from app.store.notify import Notifier
+from app.store.positions import watch_positions
 from app.store.queue import TaskQueue
 from app.store.reads import Reader
 from app.store.renewals import RenewedConfigs
 from app.store.resets import reset_collection
 from app.store.tokens import Tokens
-from app.store.transaction_ids import watch_transaction_ids
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,7 +106,7 @@ async def run_api(settings: Settings, config: Path, *, host: str | None, port: i
             draining=signals.stop.is_set,
         )
         _logger.info("api.started", address="{}:{}".format(*listener.getsockname()[:2]))
-        watching = repeat("transaction ids", partial(watch_transaction_ids, pool), stop=signals.stop)
+        watching = repeat("positions", partial(watch_positions, pool), stop=signals.stop)
         async with running_alongside(watching):
             await _serve(create_app(services), listener, watcher, signals)
         await ORPHANS.end()

@@ -37,19 +37,23 @@ def alembic_config(url: str | None = None, *, password: PasswordProgram | None =
     return config
 
 
-def migrate(url: str, *, password: PasswordProgram | None = None, patience_seconds: float = 0) -> None:
+def migrate(url: str, *, password: PasswordProgram | None = None, patience_seconds: float = 0) -> bool:
     """Migrate the database to this release's schema. Replicas that do it at the same time wait for each other.
 
-    `password` is asked for the connection, if given.
+    If the store has moved to a server with lower transaction ids, its events go on from the newest one from now on.
+    Returns whether it has. `password` is asked for the connection, if given.
 
     Raises:
         DatabaseUnreachableError: it did not answer or accept writes within `patience_seconds`.
         SchemaVersionError: the database was migrated by a newer release.
     """
     deadline = time.monotonic() + patience_seconds
+    config = alembic_config(url, password=password)
+    config.attributes["follows_the_store"] = True
     while True:
         try:
-            return command.upgrade(alembic_config(url, password=password), "head")
+            command.upgrade(config, "head")
+            return bool(config.attributes["has_moved"])
         except ConfigurationError:
             raise
         except (OperationalError, InternalError, SynclineError) as error:

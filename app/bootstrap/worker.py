@@ -29,9 +29,9 @@ from app.scheduling.scheduler import Scheduler
 from app.store.database import open_pool
 from app.store.leases import Leases
 from app.store.notify import Notifier, listen
+from app.store.positions import watch_positions
 from app.store.reads import Reader
 from app.store.schedules import Schedules
-from app.store.transaction_ids import watch_transaction_ids
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,7 +86,7 @@ async def run_worker(settings: Settings, config: Path) -> None:
                 ("definitions", Definitions(Schedules(pool), watcher).step),
                 ("scheduler", scheduler.step),
                 ("rescuer", Rescuer(pool, notifier, options.lease).step),
-                ("transaction ids", partial(watch_transaction_ids, pool)),
+                ("positions", partial(watch_positions, pool)),
             ):
                 group.create_task(repeat(name, step, stop=stop))
             group.create_task(ProjectionRunner(pool, busy=worker.is_busy).run(stop))

@@ -114,7 +114,8 @@ def migrate() -> None:
     from app.store.address import server_of
 
     address = database_address(start())
-    bring_to_head(address.direct, password=address.password, patience_seconds=30)
+    if bring_to_head(address.direct, password=address.password, patience_seconds=30):
+        click.echo("The database has moved to a server with lower transaction IDs: new events now follow the old ones.")
     click.echo(f"{server_of(address.direct)} is at version {head()}.")
 
 

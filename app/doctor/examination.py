@@ -42,7 +42,7 @@ IN_DATABASE: Final = (
     Check("clock", clock.look),
     Check("rights", rights.look),
     Check("schema", schema.look),
-    Check("transaction ids", schema.look_at_transaction_ids),
+    Check("positions", schema.look_at_positions),
     Check("transactions", transactions.look_at_open),
     Check("prepared", transactions.look_at_prepared),
     Check("slots", transactions.look_at_slots),

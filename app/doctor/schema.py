@@ -1,4 +1,4 @@
-"""The version of the schema, and whether the store still is in the server that made it."""
+"""The version of the schema, and whether the next event follows the stored ones."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from app.bootstrap.schema_version import head, pending_migrations, schema_problem
 from app.doctor.finding import fail, ok
+from app.store.positions import check_positions
 from app.store.reads import fetch_schema_version
-from app.store.transaction_ids import check_transaction_ids
 
 if TYPE_CHECKING:
     from app.doctor.finding import Finding
@@ -26,8 +26,8 @@ async def look(installation: Installation) -> list[Finding]:
     return [fail("schema", text, "\n".join(["Run 'syncline migrate', which runs these migrations:", *steps]))]
 
 
-async def look_at_transaction_ids(installation: Installation) -> list[Finding]:
-    """Raises `StoreMovedError`, which says what to do, if the store was restored into another server."""
+async def look_at_positions(installation: Installation) -> list[Finding]:
+    """Raises `StoreMovedError`, which says what to do, if the store has moved to another server."""
     async with installation.connected() as connection:
-        await check_transaction_ids(connection)
-    return [ok("transaction ids", "the events are older than the server's next transaction")]
+        await check_positions(connection)
+    return [ok("positions", "the next event follows the stored ones")]

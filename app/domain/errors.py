@@ -74,13 +74,12 @@ class DatabaseReadOnlyError(DatabaseUnreachableError):
 
 
 class StoreMovedError(SynclineError):
-    """The database was restored into a server with lower transaction ids than its events have."""
+    """The store has moved to a server with lower transaction ids than its events have."""
 
-    def __init__(self, *, stored: int, own: int) -> None:
+    def __init__(self, *, newest: int, following: int) -> None:
         super().__init__(
-            f"the database was restored into a server with lower transaction IDs: its events go up to {stored}, the "
-            f"server is at {own}; stop the server and run pg_resetwal --epoch={(stored >> 32) + 1}, see Backup and "
-            "restore in docs/operations.md"
+            "the database has moved to a server with lower transaction IDs, as by a restore: its newest event is at "
+            f"position {newest}, the next one would be at {following}; run 'syncline migrate'"
         )
 
 

@@ -24,8 +24,8 @@ from app.domain.errors import (
 )
 from app.store.address import DatabaseAddress, is_read_again, server_of
 from app.store.jsonb import jsonb_text
+from app.store.positions import check_positions
 from app.store.sessions import PIN_ALL, PIN_SESSION, PINNED, PINNED_PLANS, UTF8, check_encoding, check_session
-from app.store.transaction_ids import check_transaction_ids
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -105,8 +105,8 @@ async def open_pool(
         statement_seconds: the timeout of each statement; None for maintenance over a long history.
         queue_seconds: how long a statement waits for a free connection before it raises `DatabaseBusyError`; None waits
             forever.
-        checks_ids: whether each new connection is refused if the store was restored into a server with lower
-            transaction ids.
+        checks_ids: whether each new connection is refused if the store has moved to a server with lower transaction
+            ids.
 
     Raises:
         StoreMovedError: it was.
@@ -399,5 +399,5 @@ async def _begin_session(connection: asyncpg.Connection[asyncpg.Record], *, pool
     if not pooled:
         await connection.execute(PIN_SESSION)
     if checks_ids:
-        await check_transaction_ids(connection)
+        await check_positions(connection)
     await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=jsonb_text, decoder=orjson.loads)

@@ -336,10 +336,7 @@ def _uncanceled(task: UUID, *, is_ahead: bool | None) -> UnsettledError:
         case None:
             why = "the queue has lost it; run 'syncline projections rebuild task_queue'"
         case True:
-            why = (
-                "the database was restored into a server with lower transaction IDs; see Backup and restore in "
-                "docs/operations.md"
-            )
+            why = "the database has moved to a server with lower transaction IDs; run 'syncline migrate'"
         case False:
             why = "its row in the queue kept changing; try again"
     return UnsettledError(f"task {task} was not canceled: {why}")

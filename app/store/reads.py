@@ -29,9 +29,9 @@ from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
 
 from app.domain.errors import DatabaseReadOnlyError
 from app.domain.task import Status
+from app.store.positions import require_own_positions
 from app.store.queries import load_statements
 from app.store.tables import INSTANT, collection_status, tasks
-from app.store.transaction_ids import require_own_ids
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -110,9 +110,9 @@ class Reader:
             if await connection.fetchval(_SQL["read_only"]):
                 raise DatabaseReadOnlyError
 
-    async def require_own_ids(self) -> None:
-        """Raises `StoreMovedError` if the store was restored into a server with lower transaction ids."""
-        await require_own_ids(self._pool)
+    async def require_own_positions(self) -> None:
+        """Raises `StoreMovedError` if the store has moved to a server with lower transaction ids."""
+        await require_own_positions(self._pool)
 
     async def get_schema_version(self) -> str | None:
         """The database's migration; None before the first one."""

@@ -62,7 +62,7 @@ events = Table(
     _required("attempt", SmallInteger),
     Column("worker", Uuid),
     _required("data", JSONB, server_default=text("'{}'")),
-    _required("xid", XID8, server_default=text("pg_current_xact_id()")),
+    _required("xid", XID8, server_default=text("syncline.position()")),
     PrimaryKeyConstraint("task", "version", name="events_pkey"),
     CheckConstraint("version > 0", name="events_version_positive"),
     Index("events_xid", "xid"),

@@ -108,6 +108,13 @@ class DurableServer:
             row = connection.execute("SELECT pg_promote()").fetchone()
         assert row == (True,), "the standby did not become a primary"
 
+    def run(self, program: str, *arguments: str | Path) -> None:
+        """Run one of PostgreSQL's programs, such as `pg_dump`, for this server; it may write below `home`."""
+        tcp = self.tcp
+        server = ("--host", tcp["host"], "--port", str(tcp["port"]), "--username", tcp["user"], "--dbname", ROLE)
+        done = self._programs.run(program, *server, *arguments, environment={"PGPASSWORD": tcp["password"]})
+        assert done.returncode == 0, f"{program}: {done.stdout}"
+
     def close(self) -> None:
         end_server(self._server)
 

@@ -45,6 +45,10 @@ _SCHEMAS = """table_schemas (
     task uuid, attempt smallint, changed_at timestamptz
 )"""
 _LATER_TABLES = (("0012", _SCHEMAS),)
+_LATER_FUNCTIONS = (
+    ("0015", "position(xid8) RETURNS xid8 LANGUAGE sql STABLE AS 'SELECT $1'"),
+    ("0015", "position() RETURNS xid8 LANGUAGE sql STABLE AS 'SELECT pg_current_xact_id()'"),
+)
 FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off")
 
 # Deletes the directory when its standard input ends, as it does whatever way the test session goes, and the server
@@ -124,16 +128,21 @@ def migrate(url: str) -> None:
 
 @contextmanager
 def lent_columns(url: str, revision: str) -> Iterator[None]:
-    """An older revision has the tables and columns that the statements of this release write, while it is filled."""
+    """An older revision has what the statements of this release use, while it is filled."""
     lent = [(table, column) for since, table, column in _LATER_COLUMNS if revision < since]
     tables = [table for since, table in _LATER_TABLES if revision < since]
+    functions = [function for since, function in _LATER_FUNCTIONS if revision < since]
     with psycopg.connect(url, autocommit=True) as connection:
         for table, column in lent:
             connection.execute(f"ALTER TABLE syncline.{table} ADD COLUMN {column}".encode())
         for table in tables:
             connection.execute(f"CREATE TABLE syncline.{table}".encode())
             connection.execute(f"GRANT ALL ON syncline.{table.partition(' ')[0]} TO PUBLIC".encode())
+        for function in functions:
+            connection.execute(f"CREATE FUNCTION syncline.{function}".encode())
         yield
+        for function in functions:
+            connection.execute(f"DROP FUNCTION syncline.{function.partition(' ')[0]}".encode())
         for table in tables:
             connection.execute(f"DROP TABLE syncline.{table.partition(' ')[0]}".encode())
         for table, column in lent:

@@ -30,7 +30,7 @@ async def look_at_database(reader: Reader) -> DatabaseState:
     try:
         async with asyncio.timeout(_DATABASE_SECONDS):
             await reader.require_writable()
-            await reader.require_own_ids()
+            await reader.require_own_positions()
             version = await reader.get_schema_version()
             lags = await reader.get_projection_lags() if version else None
             return DatabaseState("ok", version, lags)

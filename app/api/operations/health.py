@@ -27,8 +27,7 @@ _DATABASE_PROBLEMS: Final = {
     "unreachable": "PostgreSQL does not answer",
     "refused": LOGIN_REFUSED,
     "read-only": str(DatabaseReadOnlyError()),
-    "moved": "the database was restored into a server with lower transaction IDs: see Backup and restore in "
-    "docs/operations.md",
+    "moved": "the database has moved to a server with lower transaction IDs: run 'syncline migrate'",
 }
 
 

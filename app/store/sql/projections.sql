@@ -27,7 +27,7 @@ ORDER BY task, version
 
 -- name: horizon
 -- All transactions below this id have ended: their events are visible now, or never will be.
-SELECT pg_snapshot_xmin(pg_current_snapshot())
+SELECT syncline.position(pg_snapshot_xmin(pg_current_snapshot()))
 
 -- name: touched_since
 -- Tasks with events of transaction $1 or later.
@@ -37,7 +37,7 @@ SELECT DISTINCT task FROM syncline.events WHERE xid >= $1
 -- The live generation of projection $1 if it has events to apply; writes nothing.
 SELECT c.generation FROM syncline.checkpoints c
 WHERE c.projection = $1 AND c.state = 'live' AND EXISTS (
-  SELECT FROM syncline.events e WHERE e.xid > c.xid AND e.xid < pg_snapshot_xmin(pg_current_snapshot())
+  SELECT FROM syncline.events e WHERE e.xid > c.xid AND e.xid < syncline.position(pg_snapshot_xmin(pg_current_snapshot()))
 )
 
 -- name: take_checkpoint
@@ -66,7 +66,7 @@ SELECT xid, count(*) OVER () AS events
 FROM (
   SELECT xid FROM syncline.events
   WHERE xid > $1
-    AND xid < pg_snapshot_xmin(pg_current_snapshot())
+    AND xid < syncline.position(pg_snapshot_xmin(pg_current_snapshot()))
   ORDER BY xid FETCH FIRST ($2::bigint) ROWS WITH TIES
 ) AS whole
 ORDER BY xid DESC

@@ -2,9 +2,9 @@
 -- stream. Every statement locks the row, increments its version, appends the event and updates the projections: one
 -- statement, one transaction.
 --
--- `q.xid <= pg_current_xact_id()`: a statement that waited for the row lock may have a lower transaction id than the
--- writer it waited for. If it appended now, readers that go by transaction id would see the events in the wrong order. So
--- the statement leaves the row alone and is sent again.
+-- `q.xid <= syncline.position()`: a statement that waited for the row lock may have a lower transaction id than the
+-- writer it waited for. If it appended now, readers that go by positions would see the events in the wrong order. So the
+-- statement leaves the row alone and is sent again.
 --
 -- Writes are fenced by the claim number, not by the attempt number. A database that was promoted from a standby, or that
 -- lost its last commits in a crash, may have lost a claim while its worker lives on, and hand out the same attempt again.
@@ -29,7 +29,7 @@ WITH named AS MATERIALIZED (
   INSERT INTO syncline.task_queue
     (source, collection, task, status, priority, run_at, version, attempt, failures, max_attempts, cancel_requested, changed_at, xid,
      backfill)
-  SELECT source, collection, task, 'SCHEDULED', priority, at, 1, 0, 0, max_attempts, false, at, pg_current_xact_id(), backfill
+  SELECT source, collection, task, 'SCHEDULED', priority, at, 1, 0, 0, max_attempts, false, at, syncline.position(), backfill
   FROM wanted
   ON CONFLICT (source, collection) DO NOTHING
   RETURNING source, collection, task
@@ -89,9 +89,9 @@ WITH left_out AS MATERIALIZED (
   UPDATE syncline.task_queue q
   SET status = 'RUNNING', version = q.version + 1, attempt = q.attempt + 1, worker = $1,
       claim = greatest(q.claim + 1, (extract(epoch FROM syncline.clock()) * 1000)::bigint << 20 | floor(random() * 1048576)::bigint),
-      changed_at = syncline.clock(), xid = pg_current_xact_id()
+      changed_at = syncline.clock(), xid = syncline.position()
   FROM due
-  WHERE q.source = due.source AND q.collection = due.collection AND q.xid <= pg_current_xact_id()
+  WHERE q.source = due.source AND q.collection = due.collection AND q.xid <= syncline.position()
   RETURNING q.source, q.collection, q.task, q.version, q.attempt, q.claim, q.failures, q.max_attempts, q.cancel_requested,
             q.changed_at AS at, q.backfill
 ), listed AS (
@@ -129,9 +129,9 @@ SELECT task, claim, cancel_requested FROM syncline.task_queue
 WHERE worker = $1 AND status = 'RUNNING' AND (cancel_requested OR NOT $2::boolean)
 
 -- name: active_task
--- A task that has not ended, and whether the transaction id in its queue row is higher than any that this server has
--- used, as after a restore into a new server. No statement can change such a row. Null if the row is missing.
-SELECT q.xid >= pg_snapshot_xmax(pg_current_snapshot()) AS is_ahead
+-- A task that has not ended, and whether the position in its queue row is higher than any that this server has given out,
+-- as after a restore into a new server. No statement can change such a row. Null if the row is missing.
+SELECT q.xid >= syncline.position(pg_snapshot_xmax(pg_current_snapshot())) AS is_ahead
 FROM syncline.tasks t
 LEFT JOIN syncline.task_queue q ON q.source = t.source AND q.collection = t.collection AND q.task = t.task
 WHERE t.task = $1 AND t.status IN ('SCHEDULED', 'RUNNING')
@@ -158,15 +158,15 @@ WITH fence AS MATERIALIZED (
   UPDATE syncline.task_queue q
   SET status = 'SCHEDULED', version = q.version + 1, worker = NULL, run_at = syncline.clock() + o.delay,
       failures = q.failures + CASE WHEN o.type = 'AttemptHandedBack' THEN 0 ELSE 1 END,
-      changed_at = syncline.clock(), xid = pg_current_xact_id()
+      changed_at = syncline.clock(), xid = syncline.position()
   FROM outcome o
   WHERE q.source = o.source AND q.collection = o.collection AND q.task = o.task AND q.claim = o.claim AND q.worker = $1
-    AND o.status = 'SCHEDULED' AND NOT q.cancel_requested AND q.xid <= pg_current_xact_id() AND EXISTS (SELECT FROM fence)
+    AND o.status = 'SCHEDULED' AND NOT q.cancel_requested AND q.xid <= syncline.position() AND EXISTS (SELECT FROM fence)
   RETURNING o.*, q.version, q.failures, q.changed_at AS at, q.run_at
 ), ended AS (
   DELETE FROM syncline.task_queue q USING outcome o
   WHERE q.source = o.source AND q.collection = o.collection AND q.task = o.task AND q.claim = o.claim AND q.worker = $1
-    AND o.status <> 'SCHEDULED' AND q.xid <= pg_current_xact_id() AND EXISTS (SELECT FROM fence)
+    AND o.status <> 'SCHEDULED' AND q.xid <= syncline.position() AND EXISTS (SELECT FROM fence)
   RETURNING o.*, q.version + 1 AS version, q.failures + CASE WHEN o.status = 'FAILED' THEN 1 ELSE 0 END AS failures,
             syncline.clock() AS at, NULL::timestamptz AS run_at
 ), moved AS (
@@ -217,9 +217,9 @@ WITH fence AS MATERIALIZED (
   WHERE worker = $1 AND state IN ('active', 'draining') AND lease_until > syncline.clock() FOR KEY SHARE
 ), moved AS (
   UPDATE syncline.task_queue q
-  SET version = q.version + 1, changed_at = syncline.clock(), xid = pg_current_xact_id()
+  SET version = q.version + 1, changed_at = syncline.clock(), xid = syncline.position()
   WHERE q.source = $2 AND q.collection = $3 AND q.task = $4 AND q.claim = $5 AND q.worker = $1
-    AND q.version = $11 AND q.xid <= pg_current_xact_id() AND EXISTS (SELECT FROM fence)
+    AND q.version = $11 AND q.xid <= syncline.position() AND EXISTS (SELECT FROM fence)
   RETURNING q.source, q.collection, q.task, q.attempt, q.version, q.changed_at AS at
 ), listed AS (
   UPDATE syncline.tasks t SET rows = t.rows + $7::bigint, version = m.version FROM moved m WHERE t.task = m.task
@@ -272,9 +272,9 @@ WITH fence AS MATERIALIZED (
   WHERE worker = $1 AND state IN ('active', 'draining') AND lease_until > syncline.clock() FOR KEY SHARE
 ), moved AS (
   UPDATE syncline.task_queue q
-  SET version = q.version + 1, changed_at = syncline.clock(), xid = pg_current_xact_id()
+  SET version = q.version + 1, changed_at = syncline.clock(), xid = syncline.position()
   WHERE q.source = $2 AND q.collection = $3 AND q.task = $4 AND q.claim = $5 AND q.worker = $1
-    AND q.version = $10 AND q.xid <= pg_current_xact_id() AND EXISTS (SELECT FROM fence)
+    AND q.version = $10 AND q.xid <= syncline.position() AND EXISTS (SELECT FROM fence)
   RETURNING q.source, q.collection, q.task, q.attempt, q.version, q.changed_at AS at
 ), listed AS (
   UPDATE syncline.tasks t SET version = m.version FROM moved m WHERE t.task = m.task
@@ -310,9 +310,9 @@ WITH fence AS MATERIALIZED (
   WHERE worker = $1 AND state IN ('active', 'draining') AND lease_until > syncline.clock() FOR KEY SHARE
 ), moved AS (
   UPDATE syncline.task_queue q
-  SET version = q.version + 1, changed_at = syncline.clock(), xid = pg_current_xact_id()
+  SET version = q.version + 1, changed_at = syncline.clock(), xid = syncline.position()
   WHERE q.source = $2 AND q.collection = $3 AND q.task = $4 AND q.claim = $5 AND q.worker = $1
-    AND q.version = $13 AND q.xid <= pg_current_xact_id() AND EXISTS (SELECT FROM fence)
+    AND q.version = $13 AND q.xid <= syncline.position() AND EXISTS (SELECT FROM fence)
   RETURNING q.task, q.attempt, q.version, q.changed_at AS at
 ), listed AS (
   UPDATE syncline.tasks t SET version = m.version FROM moved m WHERE t.task = m.task
@@ -344,12 +344,12 @@ WITH fence AS MATERIALIZED (
 ), head AS MATERIALIZED (
   SELECT q.source, q.collection, p.progress
   FROM syncline.task_queue q JOIN report p ON p.source = q.source AND p.collection = q.collection
-  WHERE q.task = p.task AND q.claim = p.claim AND q.worker = $1 AND q.xid <= pg_current_xact_id()
+  WHERE q.task = p.task AND q.claim = p.claim AND q.worker = $1 AND q.xid <= syncline.position()
     AND EXISTS (SELECT FROM fence)
   FOR UPDATE OF q SKIP LOCKED
 ), moved AS (
   UPDATE syncline.task_queue q
-  SET version = q.version + 1, changed_at = syncline.clock(), xid = pg_current_xact_id()
+  SET version = q.version + 1, changed_at = syncline.clock(), xid = syncline.position()
   FROM head h
   WHERE q.source = h.source AND q.collection = h.collection
   RETURNING q.task, q.attempt, q.version, q.changed_at AS at, h.progress
@@ -369,7 +369,7 @@ WITH listed AS (
 ), head AS MATERIALIZED (
   SELECT q.source, q.collection, q.status, q.cancel_requested
   FROM syncline.task_queue q JOIN listed USING (source, collection)
-  WHERE q.task = $1 AND q.xid <= pg_current_xact_id()
+  WHERE q.task = $1 AND q.xid <= syncline.position()
   FOR UPDATE OF q
 ), ended AS (
   DELETE FROM syncline.task_queue q USING head h
@@ -377,7 +377,7 @@ WITH listed AS (
   RETURNING q.task, q.source, q.collection, q.attempt, q.version + 1 AS version, syncline.clock() AS at
 ), requested AS (
   UPDATE syncline.task_queue q
-  SET cancel_requested = true, version = q.version + 1, changed_at = syncline.clock(), xid = pg_current_xact_id()
+  SET cancel_requested = true, version = q.version + 1, changed_at = syncline.clock(), xid = syncline.position()
   FROM head h
   WHERE q.source = h.source AND q.collection = h.collection AND h.status = 'RUNNING' AND NOT h.cancel_requested
   RETURNING q.task, q.attempt, q.worker, q.version, q.changed_at AS at
@@ -411,13 +411,13 @@ WITH gone AS MATERIALIZED (
          CASE WHEN q.cancel_requested THEN 'CANCELED' WHEN q.failures + 1 >= q.max_attempts THEN 'FAILED' ELSE 'SCHEDULED' END AS status,
          'worker ' || coalesce(w.host || ' (pid ' || w.pid || ')', q.worker::text) || ' is gone: its lease ran out' AS error
   FROM syncline.task_queue q LEFT JOIN syncline.workers w USING (worker)
-  WHERE q.status = 'RUNNING' AND coalesce(w.state, 'lost') IN ('lost', 'stopped') AND q.xid <= pg_current_xact_id()
+  WHERE q.status = 'RUNNING' AND coalesce(w.state, 'lost') IN ('lost', 'stopped') AND q.xid <= syncline.position()
   LIMIT 1000
   FOR UPDATE OF q SKIP LOCKED
 ), requeued AS (
   UPDATE syncline.task_queue q
   SET status = 'SCHEDULED', version = q.version + 1, worker = NULL, run_at = syncline.clock(), failures = q.failures + 1,
-      changed_at = syncline.clock(), xid = pg_current_xact_id()
+      changed_at = syncline.clock(), xid = syncline.position()
   FROM gone g WHERE q.source = g.source AND q.collection = g.collection AND g.status = 'SCHEDULED'
   RETURNING g.*, q.task, q.version, q.attempt, q.failures, q.changed_at AS at, q.run_at
 ), ended AS (

@@ -261,7 +261,7 @@ async def test_a_cancel_that_does_not_get_through_is_not_ok(client: httpx.AsyncC
     answer = await client.post(f"/api/v1/tasks/{id_}/cancel")
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
     assert answer.json()["message"] == "Queue is busy"
-    assert "restored into a server with lower transaction IDs" in answer.json()["error"]
+    assert "moved to a server with lower transaction IDs" in answer.json()["error"]
     await api.pool.execute("UPDATE syncline.task_queue SET xid = pg_current_xact_id()")
     assert (await client.post(f"/api/v1/tasks/{id_}/cancel")).json() == {"status": "ok"}
     assert (await client.get(f"/api/v1/tasks/{id_}")).json()["status"] == "CANCELED"

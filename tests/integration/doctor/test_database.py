@@ -375,15 +375,15 @@ async def test_a_schema_of_a_newer_release_is_right(database_url: str) -> None:
 
 
 async def test_a_store_that_moved_to_a_younger_server_is_a_failure(database_url: str) -> None:
-    assert (await look_once(schema.look_at_transaction_ids, installation_at(database_url)))[1] == "ok"
+    assert (await look_once(schema.look_at_positions, installation_at(database_url)))[1] == "ok"
     with psycopg.connect(database_url, autocommit=True) as admin:
         admin.execute(
             "INSERT INTO syncline.events (task, version, type, at, status, attempt, xid) "
             "VALUES (syncline.uuid7(syncline.clock()), 1, 'TaskScheduled', now(), 'SCHEDULED', 0, '987654321987')"
         )
-    _, state, text, _ = await look_once(schema.look_at_transaction_ids, installation_at(database_url))
+    _, state, text, _ = await look_once(schema.look_at_positions, installation_at(database_url))
     assert state == "fail"
-    assert "run pg_resetwal --epoch=" in text
+    assert "run 'syncline migrate'" in text
 
 
 async def test_an_old_transaction_is_named_with_what_it_holds_up(

@@ -344,7 +344,7 @@ AHEAD = "UPDATE syncline.task_queue SET xid = (pg_current_xact_id()::text::numer
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        (AHEAD, "restored into a server with lower transaction IDs"),
+        (AHEAD, "moved to a server with lower transaction IDs"),
         ("DELETE FROM syncline.task_queue", "the queue has lost it"),
     ],
     ids=["lower ids", "lost"],
