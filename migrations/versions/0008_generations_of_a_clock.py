@@ -47,6 +47,27 @@ NO_BOOKMARKS = "SELECT NULL::text[] AS destinations, NULL::timestamptz AS bookma
 # Back to 31 bits: the time of the reset in seconds, which is greater than any counter has been.
 NARROWED = "CASE WHEN generation > 2147483647 THEN generation / 4096 / 1000 ELSE generation END"
 
+# After a way back and forth: the events still have the wide generation, and so have the destinations. It stays narrow
+# where a release that counts has saved a bookmark since; then that is the collection's generation.
+WIDENED = """
+WITH current AS (
+  SELECT b.source, b.collection, b.destination, b.generation AS narrow, (
+    SELECT (e.data ->> 'generation')::bigint FROM syncline.events e
+    WHERE e.task = b.task AND e.attempt = b.attempt AND e.type = 'BookmarkSaved' AND e.data ->> 'destination' = b.destination
+    ORDER BY e.version DESC LIMIT 1
+  ) AS wide
+  FROM syncline.bookmarks b JOIN syncline.resets r USING (source, collection, generation)
+  WHERE b.generation > 1000000000
+), regained AS (
+  SELECT source, collection, min(narrow) AS narrow, min(wide) AS wide FROM current GROUP BY source, collection
+  HAVING count(wide) = count(*) AND min(wide) = max(wide) AND min(wide) / 4096 / 1000 = min(narrow)
+), widened AS (
+  UPDATE syncline.bookmarks b SET generation = g.wide FROM regained g
+  WHERE b.source = g.source AND b.collection = g.collection AND b.generation = g.narrow
+)
+UPDATE syncline.resets r SET generation = g.wide FROM regained g WHERE r.source = g.source AND r.collection = g.collection
+"""
+
 
 def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
@@ -54,6 +75,7 @@ def upgrade() -> None:
     # In the same order as a reset.
     op.execute("ALTER TABLE syncline.bookmarks ALTER COLUMN generation TYPE bigint")
     op.execute("ALTER TABLE syncline.resets ALTER COLUMN generation TYPE bigint")
+    op.execute(WIDENED)
     op.execute(COLLECTIONS.format(bookmarks=OTHERS_ARE_VOID))
 
 

@@ -30,6 +30,9 @@ from tests.servers.postgres import ROOT, create_database, database_name, drop_da
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from uuid import UUID
+
+    from tests.harness import Store
 
 VERSIONS = sorted((ROOT / "migrations" / "versions").glob("*.py"))
 REVISIONS = [
@@ -147,6 +150,44 @@ async def test_wide_generations_are_narrowed_on_the_way_back(database_url: str) 
     assert row[0]
     assert abs(row[1]) <= 1
     assert row[2] == "integer"
+
+
+async def test_wide_generations_are_regained_on_the_way_forth_where_no_older_release_has_gone_on(
+    database_url: str,
+) -> None:
+    async with opened_store(database_url) as store:
+        worker = await store.worker()
+        wide = {name: await reset_collection(store.pool, "s", name) for name in ("kept", "loaded")}
+        for name in wide:
+            for destination in ("one", "two"):
+                await _save(store, worker, name, destination)
+    _alembic(database_url, "downgrade", "0007")
+    with psycopg.connect(database_url) as connection:
+        connection.execute(SAVED_BY_THE_OLDER_RELEASE)
+    migrate(database_url)
+    with psycopg.connect(database_url) as connection:
+        rows = connection.execute(
+            "SELECT collection, r.generation, array_agg(b.generation) FROM syncline.resets r"
+            " JOIN syncline.bookmarks b USING (source, collection) GROUP BY 1, 2 ORDER BY 1"
+        ).fetchall()
+    narrow = wide["loaded"] // 4096 // 1000
+    assert rows == [("kept", wide["kept"], [wide["kept"]] * 2), ("loaded", narrow, [narrow] * 2)]
+
+
+# With the generation that it has found, which the event has too.
+SAVED_BY_THE_OLDER_RELEASE = """
+INSERT INTO syncline.events (task, version, type, at, status, attempt, worker, data)
+SELECT e.task, 1000, e.type, e.at, e.status, e.attempt, e.worker,
+       e.data || jsonb_build_object('generation', b.generation)
+FROM syncline.bookmarks b JOIN syncline.events e USING (task)
+WHERE b.collection = 'loaded' AND b.destination = 'two' AND e.type = 'BookmarkSaved'
+"""
+
+
+async def _save(store: Store, worker: UUID, collection: str, destination: str) -> None:
+    claim = await store.claimed(worker, collection)
+    await store.queue.save_bookmark(worker, claim, commit=1, destination=destination, rows=1, bookmark={"at": 1})
+    assert await store.end(worker, claim)
 
 
 async def test_a_login_that_may_not_make_roles_migrates_where_they_exist(
