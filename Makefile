@@ -1,7 +1,8 @@
 # Commands for people. `make install` needs Python 3.11 or newer (PYTHON=... names another one) and a package index.
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo demo-rows test matrix soak static check bench bench-report chaos audit fuzz format clean
+.PHONY: help install install-dev demo demo-rows test matrix soak static check bench bench-report chaos audit fuzz format
+.PHONY: dump-release clean
 
 BIN := .venv/bin
 SEEN := tests/scenarios/results/seen.json
@@ -69,6 +70,9 @@ fuzz: install-dev ## run every property test with many more examples, new ones e
 
 chaos: install-dev ## inject faults and check the histories for an hour; write the tables in docs/reliability.md (SEEDS=1,2 FAULTS=20: only a part, and no tables)
 	@$(BIN)/python -m tests.chaos --tap --page $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FAULTS),--faults $(FAULTS))
+
+dump-release: install-dev ## fill a database with this release and leave a dump of it in tests/releases
+	@$(BIN)/python scripts/dump_release.py
 
 format: install-dev ## format the source code
 	@$(BIN)/ruff check --fix-only --quiet .

@@ -48,12 +48,17 @@ class Process:
     """One `syncline` command; its output is kept for the report of a failure."""
 
     def __init__(
-        self, directory: Path, environment: dict[str, str], *arguments: str, program: Sequence[str] = ("-m", "app.cli")
+        self,
+        directory: Path,
+        environment: dict[str, str],
+        *arguments: str,
+        python: str = sys.executable,
+        program: Sequence[str] = ("-m", "app.cli"),
     ) -> None:
         self.output = directory / f"{'-'.join(arguments)}-{time.monotonic_ns()}.log".replace("/", "_")
         with self.output.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, *program, *arguments],
+                [python, *program, *arguments],
                 env=environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -100,10 +105,11 @@ class Process:
 
 
 class Cluster:
-    """Processes that end with the block."""
+    """Processes that end with the block. `python` is the interpreter of the checkout whose code they run."""
 
-    def __init__(self, directory: Path, config: str, database_url: str) -> None:
+    def __init__(self, directory: Path, config: str, database_url: str, *, python: str = sys.executable) -> None:
         self.directory = directory
+        self.python = python
         self.config = directory / "syncline.yaml"
         self.config.write_text(config)
         self.environment = {
@@ -138,7 +144,9 @@ class Cluster:
         `environment` is what it has beside or instead of the others' environment.
         """
         options = {"program": ("-c", _PROGRAM.format(bounds=dict(bounds)))} if bounds else {}
-        process = Process(self.directory, self.environment | dict(environment or {}), *arguments, **options)
+        process = Process(
+            self.directory, self.environment | dict(environment or {}), *arguments, python=self.python, **options
+        )
         self.processes.append(process)
         return process
 
@@ -168,12 +176,15 @@ class Api:
         except httpx.TransportError:
             return False
 
-    def call(self, method: str, path: str, **parameters: str) -> httpx.Response:
+    def call(
+        self, method: str, path: str, *, body: Mapping[str, str] | None = None, token: str = TOKEN, **parameters: str
+    ) -> httpx.Response:
         return httpx.request(
             method,
             f"{self.address}/api/v1{path}",
             params=parameters,
-            headers={"X-Admin-Token": TOKEN},
+            json=body,
+            headers={"X-Admin-Token": token},
             timeout=DEADLINE_SECONDS,
             trust_env=False,
             verify=NO_TLS,
