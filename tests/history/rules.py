@@ -324,9 +324,14 @@ def drains_hand_back(history: History) -> Iterator[tuple[str, str]]:
         if drain.exit_code != 0:
             yield f"process {drain.pid}", f"ended with exit code {drain.exit_code}"
     began = {drain.pid: drain.began for drain in history.drains}
-    # A process that lost a lease before is another worker since: what it lost is the rescuer's.
+    # A process that lost a lease before is another worker since: what it lost is the rescuer's. A worker renews its
+    # lease when a quarter of it is over; one that had not for half of it had lost the database before it had to stop.
     newest = {row.pid: row for row in sorted(history.workers, key=lambda row: row.worker)}
-    drained = {row.worker: began[pid] for pid, row in newest.items() if pid in began and row.lease_until > began[pid]}
+    drained = {
+        row.worker: began[pid]
+        for pid, row in newest.items()
+        if pid in began and row.lease_until > began[pid] + history.lease / 2
+    }
     for id_, task in history.tasks.items():
         if (task.source, task.collection) in (history.may_fail or ()):
             continue

@@ -348,6 +348,10 @@ def test_what_a_process_had_lost_before_it_was_told_to_stop_is_no_fault_of_the_d
     drain = Drain(lost.pid, BEGIN + 20 * SECOND, BEGIN + 21 * SECOND, 0)
     assert check(history.with_(drains=[drain]))
     assert not check(history.with_(drains=[drain], workers=[lost, replace(active, pid=lost.pid)]))
+    for since, is_excused in ((timedelta(0), True), (history.lease / 2, True), (history.lease * 0.75, False)):
+        unrenewed = replace(lost, lease_until=drain.began + since)
+        found = list(drains_hand_back(history.with_(drains=[drain], workers=[unrenewed, active])))
+        assert (found == []) == is_excused
 
 
 def test_old_tasks_may_have_been_dropped() -> None:
