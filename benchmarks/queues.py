@@ -77,7 +77,7 @@ class Syncline:
 
     name: str = OURS
     share: float = 1
-    left: str = "SELECT count(*) FROM syncline.task_queue"
+    left: str = "SELECT count(*) FROM syncline.collections WHERE status IN ('SCHEDULED', 'RUNNING')"
     migrated: bool = True
     slots: int = 1000
 
@@ -110,7 +110,7 @@ class Syncline:
         # The event is the claim's, the first line of the log the attempt's own.
         query = """
             SELECT right(t.collection, 6)::integer, extract(epoch FROM greatest(e.at, l.at))::float
-            FROM syncline.events e JOIN syncline.tasks t USING (task)
+            FROM syncline.events e JOIN syncline.all_tasks t USING (task)
             LEFT JOIN syncline.log_events l ON l.task = e.task AND l.attempt = e.attempt AND l.line = 1
             WHERE e.type = 'TaskStarted'
         """

@@ -28,7 +28,7 @@ TASKS: Final = Size(full=1_000_000, small=10_000)
 REPETITIONS: Final = Size(full=3, small=1)
 LOST: Final = f"{OURS}, of lost rows"
 COUNT: Final = "SELECT count(*)"
-_LOSE: Final = "TRUNCATE syncline.tasks, syncline.task_queue, syncline.collection_status, syncline.bookmarks"
+_LOSE: Final = "TRUNCATE syncline.tasks, syncline.collections, syncline.bookmarks"
 _COUNT: Final = "SELECT count(*) FROM syncline.events"
 
 

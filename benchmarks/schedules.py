@@ -40,7 +40,7 @@ _DECIDED: Final = """
 """
 _ENDED: Final = """
     SELECT count(*), extract(epoch FROM max(finished_at) - fire_time)::float
-    FROM syncline.tasks WHERE fire_time = %s AND status = 'SUCCESS' GROUP BY fire_time
+    FROM syncline.all_tasks WHERE fire_time = %s AND status = 'SUCCESS' GROUP BY fire_time
 """
 
 

@@ -54,7 +54,7 @@ SIZES = """
 SELECT sum(pg_total_relation_size(c.oid)) AS all,
        sum(pg_total_relation_size(c.oid)) FILTER (WHERE c.relname LIKE 'events%') AS events,
        sum(pg_total_relation_size(c.oid)) FILTER (WHERE c.relname LIKE 'log_events%') AS log_events,
-       sum(pg_total_relation_size(c.oid)) FILTER (WHERE c.relname = 'tasks') AS tasks
+       sum(pg_total_relation_size(c.oid)) FILTER (WHERE c.relname LIKE 'tasks%') AS tasks
 FROM pg_class c WHERE c.relnamespace = 'syncline'::regnamespace AND c.relkind = 'r'
 """
 DEAD = "SELECT sum(n_dead_tup)::bigint FROM pg_stat_user_tables WHERE schemaname = 'syncline'"
@@ -62,11 +62,11 @@ PARTITIONS = (
     "SELECT count(*) FROM pg_class WHERE relnamespace = 'syncline'::regnamespace AND relispartition AND relkind = 'r'"
 )
 LOST = """
-SELECT count(*) FROM syncline.collection_status s
+SELECT count(*) FROM syncline.collections s
 WHERE s.last_success_at IS NOT NULL AND NOT EXISTS (
   SELECT FROM syncline.tasks t JOIN syncline.events e ON e.task = t.task AND e.type = 'TaskSucceeded'
   WHERE t.source = s.source AND t.collection = s.collection AND t.finished_at = s.last_success_at
-) OR NOT EXISTS (SELECT FROM syncline.tasks t WHERE t.task = s.last_task)
+) OR NOT EXISTS (SELECT FROM syncline.all_tasks t WHERE t.task = s.task)
 """
 
 
@@ -171,7 +171,7 @@ class Soak:
         # What the last statements did to the tables reaches the server's statistics within a second.
         self.days["dead"].append(float(await self.store.admin.fetchval(DEAD)))
         self.days["partitions"].append(float(await self.store.admin.fetchval(PARTITIONS)))
-        self.days["tasks"].append(float(await self.store.admin.fetchval("SELECT count(*) FROM syncline.tasks")))
+        self.days["tasks"].append(float(await self.store.admin.fetchval("SELECT count(*) FROM syncline.all_tasks")))
         for name, seconds in self._seconds.items():
             self.days[name].append(statistics.median(seconds) * 1000)
         self._seconds.clear()

@@ -24,7 +24,7 @@ MIGRATION_LOCK = 7_239_114_650_201
 
 ENTER_INCARNATION = text("SELECT syncline.incarnation() < syncline.enter_incarnation()")
 
-PARTITION = re.compile(r"(events|log_events|fire_times)_(until_)?\d+(_\d+)?")
+PARTITION = re.compile(r"(events|log_events|fire_times|tasks)_(until_)?\d+(_\d+)?")
 
 
 def database_url() -> str:

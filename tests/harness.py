@@ -113,7 +113,7 @@ class Store:
         return found
 
     async def status(self, task: UUID) -> str:
-        status: str = await self.pool.fetchval("SELECT status FROM syncline.tasks WHERE task = $1", task)
+        status: str = await self.pool.fetchval("SELECT status FROM syncline.all_tasks WHERE task = $1", task)
         return status
 
     async def log(self, task: UUID) -> list[asyncpg.Record]:
@@ -133,21 +133,17 @@ class Store:
             await self.admin.execute("DELETE FROM syncline.events WHERE task = $1 AND version > 1", task)
             await self.admin.execute("DELETE FROM syncline.log_events WHERE task = $1", task)
             await self.admin.execute("DELETE FROM syncline.bookmarks WHERE task = $1", task)
+            await self.admin.execute("DELETE FROM syncline.tasks WHERE task = $1", task)
             await self.admin.execute(
-                "UPDATE syncline.tasks SET status = 'SCHEDULED', attempt = 0, rows = 0, started_at = NULL, version = 1"
-                " WHERE task = $1",
-                task,
-            )
-            await self.admin.execute(
-                "UPDATE syncline.task_queue"
-                " SET status = 'SCHEDULED', attempt = 0, claim = 0, version = 1, worker = NULL WHERE task = $1",
+                "UPDATE syncline.collections SET status = 'SCHEDULED', attempt = 0, claim = 0, rows = 0,"
+                " started_at = NULL, version = 1, worker = NULL WHERE task = $1",
                 task,
             )
 
     async def everything(self) -> str:
         """Every row of every table, so that a test can say that nothing at all has changed."""
         tables = (
-            *("events", "log_events", "task_queue", "tasks", "collection_status", "bookmarks", "table_schemas"),
+            *("events", "log_events", "collections", "tasks", "bookmarks", "table_schemas"),
             *("fire_times", "renewed_configs"),
         )
         rows = {table: await self.pool.fetch(f"SELECT t::text FROM syncline.{table} t ORDER BY 1") for table in tables}
@@ -183,7 +179,7 @@ class Store:
         async def runs() -> bool:
             return bool(
                 await self.pool.fetchval(
-                    "SELECT true FROM syncline.tasks WHERE task = $1 AND status = 'RUNNING' AND attempt = $2",
+                    "SELECT true FROM syncline.all_tasks WHERE task = $1 AND status = 'RUNNING' AND attempt = $2",
                     task,
                     attempt,
                 )

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
@@ -73,8 +74,8 @@ def _failure(url: str, error: Exception, *, is_late: bool) -> Exception | None:
     """The error to raise; None if another try may help, and it is not too late for it."""
     failed = f"migrating {server_of(url)} failed"
     if isinstance(error, OperationalError):
-        if getattr(error.orig, "sqlstate", None) is not None:
-            return DatabaseUnreachableError(f"{failed}: {error.orig}")
+        if isinstance(error.orig, psycopg.Error) and error.orig.sqlstate is not None:
+            return DatabaseUnreachableError(f"{failed}: {error.orig.diag.message_primary or error.orig}")
         return _unreachable(url, error) if is_late else None
     if isinstance(error, InternalError) and not isinstance(error.orig, ReadOnlySqlTransaction):
         return error

@@ -45,7 +45,7 @@ class IllegalTransitionError(SynclineError):
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """The state of a task: its row in `tasks`, and in `task_queue` while it is active.
+    """The state of a task: its row in `tasks` when it has ended, and in its collection's row while it is the last one.
 
     `backfill` is the `Interval` that it loads, as text; None for a sync. `claim` is the number of the last claim, 0
     before the first one.

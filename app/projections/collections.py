@@ -1,4 +1,4 @@
-"""Folds the tasks of each collection into its status, its row in the queue and its bookmarks.
+"""Folds the tasks of each collection into its row, its bookmarks and the columns of its tables.
 
 Histories may be taken in any order; `History.order` decides.
 """
@@ -61,9 +61,9 @@ class Collections:
         if not history.ended:
             self._active[history.task.task] = history
 
-    def status_rows(self) -> list[dict[str, Any]]:
-        """The rows of `collection_status`."""
-        return [_status_row(key, c.last, c, self.retired.get(key)) for key, c in self._collections.items() if c.last]
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows of `collections`."""
+        return [_row(c.last, c, self.retired.get(key)) for key, c in self._collections.items() if c.last]
 
     def schema_rows(self) -> list[dict[str, Any]]:
         """The rows of `table_schemas`."""
@@ -75,25 +75,19 @@ class Collections:
             for saved in collection.saved.values():
                 yield saved.task, saved.version
 
-    def active(self) -> list[History]:
-        """The active tasks. A collection has two if the queue lost the row of the first one."""
-        return list(self._active.values())
+    def displaced(self) -> list[UUID]:
+        """Active tasks that are not the last ones of their collections: the store had lost its row in between."""
+        return [task for task, history in self._active.items() if self._collections[history.key].last is not history]
 
 
 def _later(one: History | None, other: History) -> History:
     return other if one is None or other.order >= one.order else one
 
 
-def _status_row(
-    key: tuple[str, str], last: History, collection: _Collection, retired: RetiredFailures | None
-) -> dict[str, Any]:
+def _row(last: History, collection: _Collection, retired: RetiredFailures | None) -> dict[str, Any]:
     success = collection.success.task.task if collection.success else None
     failures = retired.failures if retired and retired.success == success else 0
-    return {
-        "source": key[0],
-        "collection": key[1],
-        "last_task": last.task.task,
-        "last_status": last.task.status,
+    return last.head_row() | {
         "last_success_at": collection.success and collection.success.task.finished_at,
         "last_failure_at": collection.failure and collection.failure.task.finished_at,
         "consecutive_failures": failures + len(collection.failures_since_success),

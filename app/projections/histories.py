@@ -88,12 +88,12 @@ class History:
                 }
 
     def tasks_row(self) -> dict[str, Any]:
-        """The row of `tasks`."""
+        """The row of `tasks`, which has tasks that have ended."""
         return {column: getattr(self.task, column) for column in TASKS_COLUMNS}
 
-    def queue_row(self) -> dict[str, Any]:
-        """The row of `task_queue`; for active tasks."""
-        return {column: getattr(self.task, column) for column in _QUEUE_COLUMNS} | {"xid": self.xid}
+    def head_row(self) -> dict[str, Any]:
+        """What the row of its collection says of the task, if that is the last one."""
+        return {column: getattr(self.task, column) for column in _HEAD_COLUMNS} | {"xid": self.xid}
 
 
 TASKS_COLUMNS = (
@@ -116,20 +116,11 @@ TASKS_COLUMNS = (
     "version",
     "backfill",
 )
-_QUEUE_COLUMNS = (
-    "source",
-    "collection",
-    "task",
-    "status",
-    "priority",
+_HEAD_COLUMNS = (
+    *(column for column in TASKS_COLUMNS if column != "finished_at"),
     "run_at",
-    "version",
-    "attempt",
-    "failures",
-    "max_attempts",
     "worker",
     "cancel_requested",
-    "changed_at",
-    "backfill",
     "claim",
+    "changed_at",
 )

@@ -14,6 +14,7 @@ from app.domain.choices import unknown_name
 from app.domain.errors import ConfigurationError, SynclineError
 from app.projections.asynchronous import ASYNCHRONOUS
 from app.projections.collections import Collections
+from app.projections.histories import History
 from app.projections.runner import apply_next
 from app.projections.survey import Survey
 from app.store import projections as store
@@ -21,12 +22,11 @@ from app.store import projections as store
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from app.projections.histories import History
     from app.projections.projection import AsyncProjection
     from app.store.database import Connection, Pool
 
 # Updated in the same transaction as the events.
-SYNCHRONOUS: Final = ("tasks", "task_queue", "collection_status", "bookmarks", "table_schemas")
+SYNCHRONOUS: Final = ("tasks", "collections", "bookmarks", "table_schemas")
 PROJECTIONS: Final = (*SYNCHRONOUS, *(projection.name for projection in ASYNCHRONOUS))
 ALL: Final = "all"
 
@@ -97,12 +97,11 @@ async def _replace_rows_of_collections(
     connection: Connection, names: set[str], collections: Collections
 ) -> dict[str, int]:
     counts = {}
-    if "task_queue" in names:
-        counts["task_queue"] = await _replace_task_queue(connection, collections.active())
-    if "collection_status" in names:
-        rows = collections.status_rows()
-        await store.replace_all(connection, "collection_status", rows)
-        counts["collection_status"] = len(rows)
+    if "collections" in names:
+        await _cancel_displaced(connection, collections)
+        rows = collections.rows()
+        await store.replace_all(connection, "collections", rows)
+        counts["collections"] = len(rows)
     if "table_schemas" in names:
         rows = collections.schema_rows()
         await store.replace_all(connection, "table_schemas", rows)
@@ -112,13 +111,12 @@ async def _replace_rows_of_collections(
     return counts
 
 
-async def _replace_task_queue(connection: Connection, active: list[History]) -> int:
-    newest = {history.key: history for history in sorted(active, key=lambda history: history.order)}
-    displaced = [history.task.task for history in active if newest[history.key] is not history]
-    if displaced:
-        await store.cancel_displaced(connection, displaced, "the queue had lost it, and a newer task is active")
-    await store.replace_all(connection, "task_queue", [history.queue_row() for history in newest.values()])
-    return len(newest)
+async def _cancel_displaced(connection: Connection, collections: Collections) -> None:
+    if displaced := collections.displaced():
+        why = "the store had lost the row of its collection, and a newer task is active"
+        await store.cancel_displaced(connection, displaced, why)
+        canceled = [History.of(stream) for stream in await store.list_streams(connection, displaced)]
+        await store.replace_tasks(connection, [history.tasks_row() for history in canceled])
 
 
 async def _begin_generation(pool: Pool, projection: AsyncProjection) -> int:

@@ -79,7 +79,7 @@ class _Verification:
         self._followings = [await self._following(projection) for projection in self._asynchronous]
         async for drift in self._streams_and_tasks():
             yield drift
-        for compare in (self._task_queue, self._collection_status, self._bookmarks, self._table_schemas):
+        for compare in (self._collection_rows, self._bookmarks, self._table_schemas):
             for drift in await compare():
                 yield drift
         for following in self._followings:
@@ -115,24 +115,16 @@ class _Verification:
         return _compare(
             "tasks",
             ("task",),
-            (history.tasks_row() for history in histories),
+            (history.tasks_row() for history in histories if history.ended),
             (row for row in rows if row["task"] not in except_for),
         )
 
-    async def _task_queue(self) -> Iterator[Drift]:
+    async def _collection_rows(self) -> Iterator[Drift]:
         return _compare(
-            "task_queue",
-            ("source", "collection", "task"),
-            (history.queue_row() for history in self._collections.active()),
-            await store.list_all_rows(self._connection, "task_queue"),
-        )
-
-    async def _collection_status(self) -> Iterator[Drift]:
-        return _compare(
-            "collection_status",
+            "collections",
             ("source", "collection"),
-            self._collections.status_rows(),
-            await store.list_all_rows(self._connection, "collection_status"),
+            self._collections.rows(),
+            await store.list_all_rows(self._connection, "collections"),
         )
 
     async def _bookmarks(self) -> Iterator[Drift]:

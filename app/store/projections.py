@@ -32,7 +32,7 @@ _TERMINAL: Final = sorted(TERMINAL)
 
 Row: TypeAlias = dict[str, Any]
 # Projections that are small enough to be replaced in one statement.
-Replaced: TypeAlias = Literal["task_queue", "collection_status", "table_schemas"]
+Replaced: TypeAlias = Literal["collections", "table_schemas"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,14 +121,14 @@ async def plan_sets(connection: Connection) -> None:
 
 
 async def replace_tasks(connection: Connection, rows: Sequence[Row]) -> None:
-    """Make the rows of these tasks equal to the given ones; equal rows are not written."""
+    """Make the rows of these tasks equal to the given ones; equal rows are not written. Active tasks get no row."""
     await plan_sets(connection)
     await connection.execute(_SQL["drop_wrong_tasks"], _plain(rows))
     await connection.execute(_SQL["add_missing_tasks"], _plain(rows))
 
 
 async def count_tasks(pool: Pool) -> int:
-    """The number of tasks."""
+    """The number of tasks that have ended."""
     count: int = await pool.fetchval(_SQL["count_tasks"])
     return count
 
@@ -141,7 +141,7 @@ async def replace_all(connection: Connection, projection: Replaced, rows: Sequen
 
 
 async def cancel_displaced(connection: Connection, tasks: Collection[UUID], error: str) -> None:
-    """Cancel active tasks that cannot have a row in the queue. The queue must be stopped."""
+    """Cancel active tasks that are not the last ones of their collections. The queue must be stopped."""
     await connection.execute(_SQL["cancel_displaced"], tasks, error)
 
 

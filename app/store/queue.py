@@ -77,9 +77,9 @@ class TaskQueue:
             left = {position: new for position, new in enumerate(requests) if position not in answers}
             if not left:
                 break
-            scheduled = await self._schedule_and_notify([*left.values()])
+            # The first of several requests for a collection gets the new task.
+            scheduled = await self._schedule_and_notify([*{new.key: new for new in reversed(left.values())}.values()])
             for position, new in left.items():
-                # The first of several requests for a collection gets the new task.
                 if task := scheduled.pop(new.key, None):
                     answers[position] = task, True
             # If the active task ends before this finds it, the next try schedules a new one.
@@ -334,11 +334,11 @@ def _unsettled(new: NewTask) -> UnsettledError:
 def _uncanceled(task: UUID, *, is_ahead: bool | None) -> UnsettledError:
     match is_ahead:
         case None:
-            why = "the queue has lost it; run 'syncline projections rebuild task_queue'"
+            why = "the store has lost its row; run 'syncline projections rebuild collections'"
         case True:
             why = "the database has moved to a server with lower transaction IDs; run 'syncline migrate'"
         case False:
-            why = "its row in the queue kept changing; try again"
+            why = "its row kept changing; try again"
     return UnsettledError(f"task {task} was not canceled: {why}")
 
 

@@ -18,11 +18,15 @@ from sqlalchemy import (
     Text,
     Uuid,
     bindparam,
+    cast,
     column,
     func,
+    literal_column,
+    null,
     select,
     true,
     tuple_,
+    union_all,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
@@ -31,10 +35,12 @@ from app.domain.errors import DatabaseReadOnlyError
 from app.domain.task import Status
 from app.store.positions import require_own_positions
 from app.store.queries import load_statements
-from app.store.tables import INSTANT, collection_status, tasks
+from app.store.tables import INSTANT, collections, tasks
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+
+    from sqlalchemy import BindParameter, Table
 
     from app.store.database import Pool
 
@@ -43,11 +49,14 @@ _DIALECT: Final = asyncpg_dialect.dialect()  # type: ignore[no-untyped-call]
 PAGE: Final = 1000
 BEFORE_ALL_LINES: Final = (-1, 0)
 
+_Conditions: TypeAlias = "Callable[[Table], list[ColumnElement[bool]]]"
 PageKey: TypeAlias = tuple[datetime, UUID]
 """The last row of a page: when it was created, and its task."""
 Row: TypeAlias = "asyncpg.Record | dict[str, Any]"
 
-_COLUMNS: Final = tuple(column for column in tasks.columns if column.name != "version")
+_COLUMNS: Final = tuple(column.name for column in tasks.columns if column.name != "version")
+_PAGE_SIZE: Final = bindparam("page", type_=Integer)
+_ACTIVE: Final[tuple[ColumnClause[str], ...]] = (literal_column("'SCHEDULED'"), literal_column("'RUNNING'"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,10 +166,11 @@ class Reader:
 
     async def _with_progress(self, rows: list[asyncpg.Record]) -> list[Row]:
         """Add `progress` to the rows of running tasks: the latest report of their attempt, if there is one."""
-        running = [row["task"] for row in rows if row["status"] == Status.RUNNING]
+        running = [(row["task"], row["attempt"]) for row in rows if row["status"] == Status.RUNNING]
         if not running:
             return list(rows)
-        progress = {row["task"]: row["data"] for row in await self._pool.fetch(_SQL["progress_of"], running)}
+        reports = await self._pool.fetch(_SQL["progress_of"], *map(list, zip(*running, strict=True)))
+        progress = {row["task"]: row["data"] for row in reports}
         return [{**row, "progress": progress[row["task"]]} if row["task"] in progress else row for row in rows]
 
     async def _pages(self, selection: TaskFilter) -> AsyncIterator[list[asyncpg.Record]]:
@@ -251,48 +261,50 @@ def _compile(query: Select[Any]) -> _Statement:
 
 @cache
 def _page(filters: _Filters, *, in_windows: bool, goes_on: bool) -> _Statement:
-    key = tuple_(tasks.c.created_at, tasks.c.task)
-    query = select(*_COLUMNS).order_by(tasks.c.created_at, tasks.c.task).limit(bindparam("page", type_=Integer))
-    if goes_on:
-        query = query.where(key > tuple_(bindparam("after_at", type_=INSTANT), bindparam("after", type_=Uuid)))
+    def is_beyond(table: Table) -> list[ColumnElement[bool]]:
+        after = tuple_(bindparam("after_at", type_=INSTANT), bindparam("after", type_=Uuid))
+        return [_key(table) > after] if goes_on else []
+
     if not in_windows:
-        return _compile(query.where(*_conditions(filters), _interval()))
+        return _compile(_first(lambda table: [*_conditions(table, filters), _interval(table), *is_beyond(table)]))
     window = _windows()
     # No condition for the interval, which contains the windows: with two lower bounds, the index scan may start at the
     # wrong one.
-    in_window = query.where(
-        *_conditions(filters),
-        tasks.c.collection == window.c.window_collection,
-        key >= tuple_(window.c.oldest_at, window.c.oldest),
-        key <= tuple_(window.c.newest_at, window.c.newest),
+    in_window = _first(
+        lambda table: [
+            *_conditions(table, filters),
+            *is_beyond(table),
+            table.c.collection == _outer(window.c.window_collection),
+            _key(table) >= tuple_(_outer(window.c.oldest_at), _outer(window.c.oldest)),
+            _key(table) <= tuple_(_outer(window.c.newest_at), _outer(window.c.newest)),
+        ]
     ).lateral("in_window")
-    merged = select(in_window).select_from(window).join(in_window, true())
-    return _compile(merged.order_by(in_window.c.created_at, in_window.c.task).limit(bindparam("page", type_=Integer)))
+    page = select(in_window).select_from(window).join(in_window, true())
+    return _compile(page.order_by(in_window.c.created_at, in_window.c.task).limit(_PAGE_SIZE))
 
 
 @cache
 def _newest_of_one(filters: _Filters) -> _Statement:
     """The `limit` newest tasks of one collection, newest first."""
-    query = select(*_COLUMNS).where(*_conditions(filters), _interval())
-    newest_first = query.order_by(tasks.c.created_at.desc(), tasks.c.task.desc())
-    return _compile(newest_first.limit(bindparam("limit", type_=Integer)))
+    return _compile(_last(lambda table: [*_conditions(table, filters), _interval(table)]))
 
 
 @cache
 def _newest_of_each_collection(filters: _Filters) -> _Statement:
-    """The window of the `limit` newest tasks of each collection, found by a backward index scan.
+    """The window of the `limit` newest tasks of each collection, found by backward index scans.
 
     The windows are fixed for the whole result: tasks that are created while its pages are read are not in it.
     """
-    known = collection_status
-    back = (
-        select(tasks.c.created_at, tasks.c.task)
-        .where(*_conditions(filters), _interval(), tasks.c.collection == known.c.collection)
-        .order_by(tasks.c.created_at.desc(), tasks.c.task.desc())
-        .limit(1)
+    known = collections.alias("known")
+    back = _last(
+        lambda table: [
+            *_conditions(table, filters),
+            _interval(table),
+            table.c.collection == _outer(known.c.collection),
+        ]
     )
-    newest = back.lateral("newest_task")
-    oldest = back.offset(bindparam("before_oldest", type_=Integer)).lateral("oldest_task")
+    newest = back.limit(1).lateral("newest_task")
+    oldest = back.limit(1).offset(bindparam("before_oldest", type_=Integer)).lateral("oldest_task")
     return _compile(
         select(
             known.c.collection,
@@ -308,22 +320,61 @@ def _newest_of_each_collection(filters: _Filters) -> _Statement:
     )
 
 
+def _first(conditions: _Conditions) -> Select[Any]:
+    """A page of the tasks that meet the conditions, oldest first."""
+    return _listed(
+        conditions, lambda of: of.order_by(of.selected_columns.created_at, of.selected_columns.task), _PAGE_SIZE
+    )
+
+
+def _last(conditions: _Conditions) -> Select[Any]:
+    """The `limit` newest tasks that meet the conditions, newest first."""
+    return _listed(
+        conditions,
+        lambda of: of.order_by(of.selected_columns.created_at.desc(), of.selected_columns.task.desc()),
+        bindparam("limit", type_=Integer),
+    )
+
+
+def _listed(
+    conditions: _Conditions, in_order: Callable[[Select[Any]], Select[Any]], size: BindParameter[int]
+) -> Select[Any]:
+    """Tasks that have ended, and active ones, which are the last tasks of a few collections.
+
+    Each part is bounded by itself, for only then the first one is read in the order of an index.
+    """
+    ended = select(*(tasks.c[name] for name in _COLUMNS)).where(*conditions(tasks))
+    head = (cast(null(), INSTANT).label(name) if name == "finished_at" else collections.c[name] for name in _COLUMNS)
+    active = select(*head).where(collections.c.status.in_(_ACTIVE), *conditions(collections))
+    parts = (select(in_order(part).limit(size).subquery()) for part in (ended, active))
+    return in_order(select(union_all(*parts).subquery("listed"))).limit(size)
+
+
+def _outer(of: ColumnElement[Any]) -> ColumnElement[Any]:
+    """A column of the query around this one, which SQLAlchemy would add to this one's FROM clause."""
+    return literal_column(str(of), type_=of.type)
+
+
 def _windows() -> TableValuedAlias:
     """The windows as a table of the query."""
     kinds: tuple[Any, ...] = (Text, INSTANT, Uuid, INSTANT, Uuid)
     columns: list[ColumnClause[Any]] = [column(name, kind) for name, kind in zip(_Window._fields, kinds, strict=True)]
     arrays = [bindparam(column.name, type_=ARRAY(column.type)) for column in columns]
-    return func.unnest(*arrays).table_valued(*columns).render_derived("window")
+    return func.unnest(*arrays).table_valued(*columns).render_derived("part")
 
 
-def _conditions(filters: _Filters) -> list[ColumnElement[bool]]:
-    conditions = [tasks.c.source == bindparam("source", type_=Text)]
+def _key(table: Table) -> ColumnElement[Any]:
+    return tuple_(table.c.created_at, table.c.task)
+
+
+def _conditions(table: Table, filters: _Filters) -> list[ColumnElement[bool]]:
+    conditions = [table.c.source == bindparam("source", type_=Text)]
     if filters.collection:
-        conditions.append(tasks.c.collection == bindparam("collection", type_=Text))
+        conditions.append(table.c.collection == bindparam("collection", type_=Text))
     if filters.status:
-        conditions.append(tasks.c.status == bindparam("status", type_=Text))
+        conditions.append(table.c.status == bindparam("status", type_=Text))
     return conditions
 
 
-def _interval() -> ColumnElement[bool]:
-    return tasks.c.created_at.between(bindparam("start", type_=INSTANT), bindparam("end", type_=INSTANT))
+def _interval(table: Table) -> ColumnElement[bool]:
+    return table.c.created_at.between(bindparam("start", type_=INSTANT), bindparam("end", type_=INSTANT))

@@ -82,29 +82,39 @@ log_events = Table(
     postgresql_partition_by="RANGE (task)",
 )
 
-task_queue = Table(
-    "task_queue",
+collections = Table(
+    "collections",
     metadata,
     _required("source", Text),
     _required("collection", Text),
     _required("task", Uuid),
     _required("status", Text),
+    _required("source_type", Text),
+    _required("trigger", Text),
+    Column("fire_time", INSTANT),
     _required("priority", BigInteger),
+    _required("max_attempts", SmallInteger),
+    Column("backfill", Text),
     _required("run_at", INSTANT),
     _required("version", Integer),
     _required("attempt", SmallInteger),
     _required("failures", SmallInteger),
-    _required("max_attempts", SmallInteger),
+    _required("rows", BigInteger),
+    Column("error", Text),
+    _required("created_at", INSTANT),
+    Column("started_at", INSTANT),
     Column("worker", Uuid),
     _required("cancel_requested", Boolean),
+    _required("claim", BigInteger),
     _required("changed_at", INSTANT),
     _required("xid", XID8),
-    Column("backfill", Text),
-    _required("claim", BigInteger, server_default=text("0")),
-    PrimaryKeyConstraint("source", "collection", name="task_queue_pkey"),
-    CheckConstraint("status IN ('SCHEDULED', 'RUNNING')", name="task_queue_active"),
-    Index("task_queue_ready", text("priority DESC"), "task", postgresql_where=text("status = 'SCHEDULED'")),
-    Index("task_queue_running", "worker", postgresql_where=text("status = 'RUNNING'")),
+    Column("last_success_at", INSTANT),
+    Column("last_failure_at", INSTANT),
+    _required("consecutive_failures", Integer),
+    PrimaryKeyConstraint("source", "collection", name="collections_pkey"),
+    CheckConstraint("status IN ('SCHEDULED', 'RUNNING', 'SUCCESS', 'FAILED', 'CANCELED')", name="collections_status"),
+    Index("collections_ready", text("priority DESC"), "task", postgresql_where=text("status = 'SCHEDULED'")),
+    Index("collections_running", "worker", postgresql_where=text("status = 'RUNNING'")),
 )
 
 tasks = Table(
@@ -125,25 +135,13 @@ tasks = Table(
     Column("error", Text),
     _required("created_at", INSTANT),
     Column("started_at", INSTANT),
-    Column("finished_at", INSTANT),
+    _required("finished_at", INSTANT),
     _required("version", Integer),
     Column("backfill", Text),
     PrimaryKeyConstraint("task", name="tasks_pkey"),
     Index("tasks_by_collection", "source", "collection", "created_at", "task"),
     Index("tasks_by_source", "source", "created_at", "task"),
-)
-
-collection_status = Table(
-    "collection_status",
-    metadata,
-    _required("source", Text),
-    _required("collection", Text),
-    _required("last_task", Uuid),
-    _required("last_status", Text),
-    Column("last_success_at", INSTANT),
-    Column("last_failure_at", INSTANT),
-    _required("consecutive_failures", Integer),
-    PrimaryKeyConstraint("source", "collection", name="collection_status_pkey"),
+    postgresql_partition_by="RANGE (task)",
 )
 
 bookmarks = Table(

@@ -121,7 +121,7 @@ async def test_a_post_behind_others_that_wait_for_the_database_is_a_503_in_time(
     async def one_waits() -> bool:
         return await waiting() == 1
 
-    async with client_of(api) as client, locked(database_url, "syncline.task_queue") as waiting:
+    async with client_of(api) as client, locked(database_url, "syncline.collections") as waiting:
         ask = partial(client.post, "/api/v1/tasks", params={"source": "load", "collection": "quick"})
         first = asyncio.create_task(ask())
         await until(one_waits)

@@ -101,7 +101,7 @@ def test_the_worker_with_the_newer_catalogue_carries_out_what_the_older_one_does
     cluster.start("worker", environment=environment)
     assert [api.ended(task)["status"] for task in tasks] == ["SUCCESS"] * 3
     with psycopg.connect(database_url) as connection:
-        [failures] = connection.execute("SELECT sum(failures) FROM syncline.tasks").fetchone() or [None]
+        [failures] = connection.execute("SELECT sum(failures) FROM syncline.all_tasks").fetchone() or [None]
     assert failures == 0
 
 

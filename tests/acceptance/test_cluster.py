@@ -148,7 +148,7 @@ def worker_of(database_url: str, task_id: str) -> int | None:
     """The process that runs a task."""
     with psycopg.connect(database_url) as connection:
         row = connection.execute(
-            "SELECT w.pid FROM syncline.task_queue q JOIN syncline.workers w USING (worker) WHERE q.task = %s",
+            "SELECT w.pid FROM syncline.collections q JOIN syncline.workers w USING (worker) WHERE q.task = %s",
             [task_id[-36:]],
         ).fetchone()
     return int(row[0]) if row else None

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _PATIENCE_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 0.25
 _SUCCEEDED = """
-SELECT count(DISTINCT source) FROM syncline.tasks WHERE source = ANY (%s) AND status = 'SUCCESS' AND created_at > %s
+SELECT count(DISTINCT source) FROM syncline.all_tasks WHERE source = ANY (%s) AND status = 'SUCCESS' AND created_at > %s
 """
 
 

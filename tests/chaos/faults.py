@@ -146,7 +146,7 @@ async def machine_lost(system: System, victim: int) -> AsyncIterator[None]:
 @kind("queue locked", touches="locks", hold=(0.5, 1.5))
 @asynccontextmanager
 async def queue_locked(system: System, _victim: int) -> AsyncIterator[None]:
-    async with held(system, "LOCK TABLE syncline.task_queue IN ACCESS EXCLUSIVE MODE"):
+    async with held(system, "LOCK TABLE syncline.collections IN ACCESS EXCLUSIVE MODE"):
         yield
 
 
@@ -154,7 +154,7 @@ async def queue_locked(system: System, _victim: int) -> AsyncIterator[None]:
 @asynccontextmanager
 async def queue_locked_for_long(system: System, _victim: int) -> AsyncIterator[None]:
     """However many statements wait for the queue, none of them may keep a lease from being renewed."""
-    async with held(system, "LOCK TABLE syncline.task_queue IN ACCESS EXCLUSIVE MODE"):
+    async with held(system, "LOCK TABLE syncline.collections IN ACCESS EXCLUSIVE MODE"):
         yield
 
 
@@ -168,7 +168,7 @@ async def leases_locked(system: System, _victim: int) -> AsyncIterator[None]:
 @kind("queue rows locked", touches="locks", hold=(0.5, 1.5))
 @asynccontextmanager
 async def rows_locked(system: System, _victim: int) -> AsyncIterator[None]:
-    async with held(system, "SELECT FROM syncline.task_queue WHERE hashtext(collection) % 2 = 0 FOR UPDATE"):
+    async with held(system, "SELECT FROM syncline.collections WHERE hashtext(collection) % 2 = 0 FOR UPDATE"):
         yield
 
 

@@ -26,13 +26,13 @@ _GIVE_UP_SECONDS: Final = 120.0
 _STILL = """
 SELECT s.source || '/' || s.collection
 FROM syncline.schedules s
-LEFT JOIN syncline.task_queue q USING (source, collection)
+LEFT JOIN syncline.collections q USING (source, collection)
 LEFT JOIN syncline.workers w ON w.worker = q.worker
 WHERE s.active AND s.expression LIKE '@every%%'
   AND NOT (coalesce(q.status = 'SCHEDULED' AND q.failures > 0 AND q.run_at > now(), false))
   AND NOT (coalesce(q.status = 'RUNNING' AND w.lease_until > now() AND w.renewed_at > %(since)s, false))
   AND NOT EXISTS (
-    SELECT FROM syncline.tasks t
+    SELECT FROM syncline.all_tasks t
     WHERE t.source = s.source AND t.collection = s.collection AND t.created_at > %(since)s - interval '30 minutes'
       AND t.started_at > %(since)s
   )

@@ -15,8 +15,7 @@ _TABLES: Final = (
     "events",
     "log_events",
     "tasks",
-    "task_queue",
-    "collection_status",
+    "collections",
     "bookmarks",
     "table_schemas",
     "renewed_configs",
@@ -25,7 +24,7 @@ _TABLES: Final = (
 )
 _EXPAND: Final = (
     *(f"ALTER TABLE syncline.{table} ADD COLUMN IF NOT EXISTS later text" for table in _TABLES),
-    "CREATE INDEX CONCURRENTLY IF NOT EXISTS later ON syncline.tasks (created_at)",
+    "CREATE INDEX CONCURRENTLY IF NOT EXISTS later ON syncline.collections (created_at)",
     "UPDATE syncline.alembic_version SET version_num = 'later'",
 )
 _TRIES: Final = 200

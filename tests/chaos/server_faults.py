@@ -29,7 +29,9 @@ _DUE_SECONDS: Final = 15.0
 _NEARLY_DUE: Final = """
 SELECT FROM syncline.schedules s
 WHERE s.source = %s AND s.next_fire_at BETWEEN now() AND now() + interval '0.5 s'
-  AND NOT EXISTS (SELECT FROM syncline.task_queue q WHERE q.source = s.source)
+  AND NOT EXISTS (
+    SELECT FROM syncline.collections c WHERE c.source = s.source AND c.status IN ('SCHEDULED', 'RUNNING')
+  )
 """
 _TERMINATE: Final = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()

@@ -88,7 +88,7 @@ def restarted(cluster: Cluster, worker: Process, database_url: str) -> Drain:
 def running(database_url: str, *statuses: str) -> int:
     with psycopg.connect(database_url) as connection:
         found = connection.execute(
-            "SELECT count(*) FROM syncline.task_queue WHERE status = ANY (%s)", [list(statuses or ("RUNNING",))]
+            "SELECT count(*) FROM syncline.collections WHERE status = ANY (%s)", [list(statuses or ("RUNNING",))]
         ).fetchone()
     return int(found[0]) if found else 0
 

@@ -137,9 +137,8 @@ def projected(history: History) -> Projections:
     for life in lives:
         collections.take(life)
     return Projections(
-        tasks=[life.tasks_row() for life in lives],
-        task_queue=[life.queue_row() for life in collections.active()],
-        collection_status=collections.status_rows(),
+        tasks=[life.tasks_row() for life in lives if life.ended],
+        collections=collections.rows(),
         table_schemas=collections.schema_rows(),
         bookmarks=[_bookmark(history, task, version) for task, version in collections.saving_events()],
     )

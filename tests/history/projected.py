@@ -14,23 +14,6 @@ if TYPE_CHECKING:
     from tests.history.record import History, Projections
 
 Row = dict[str, Any]
-_HEAD: tuple[str, ...] = (
-    "source",
-    "collection",
-    "task",
-    "status",
-    "priority",
-    "run_at",
-    "version",
-    "attempt",
-    "failures",
-    "max_attempts",
-    "worker",
-    "cancel_requested",
-    "changed_at",
-    "backfill",
-    "claim",
-)
 _LISTED: tuple[str, ...] = (
     "task",
     "source",
@@ -51,35 +34,42 @@ _LISTED: tuple[str, ...] = (
     "version",
     "backfill",
 )
+_HEAD: tuple[str, ...] = (
+    *(column for column in _LISTED if column != "finished_at"),
+    "run_at",
+    "worker",
+    "cancel_requested",
+    "claim",
+    "changed_at",
+)
 
 
 def wrong_projections(history: History, found: Projections) -> Iterator[tuple[str, str]]:
     """(row, what is wrong with it) of the inline projections."""
     tasks = history.tasks.values()
-    active = [task for task in tasks if task.status not in TERMINAL]
-    yield from _compared("tasks", ("task",), [_row(task, _LISTED) for task in tasks], found.tasks)
-    yield from _compared("task_queue", ("source", "collection"), [_row(t, _HEAD) for t in active], found.task_queue)
+    ended = [task for task in tasks if task.status in TERMINAL]
+    yield from _compared("tasks", ("task",), [_row(task, _LISTED) for task in ended], found.tasks)
+    yield from _compared("collections", ("source", "collection"), _heads(history), found.collections)
     yield from _compared("bookmarks", ("source", "collection", "destination"), _bookmarks(history), found.bookmarks)
     schema_key = ("source", "collection", "destination", "table_name", "revision")
     yield from _compared("table_schemas", schema_key, _schemas(history), found.table_schemas)
-    if history.kept_since is None:  # what is counted over all tasks outlives those that were dropped
-        key = ("source", "collection")
-        yield from _compared("collection_status", key, _statuses(history), found.collection_status)
 
 
 def _row(task: Task, columns: Iterable[str]) -> Row:
     return {column: getattr(task, column) for column in columns}
 
 
-def _statuses(history: History) -> list[Row]:
+def _heads(history: History) -> list[Row]:
     """Tasks of a collection never overlap, and their ids grow: the last one has the highest id."""
     lives: dict[tuple[str, str], list[Task]] = defaultdict(list)
     for task in sorted(history.tasks.values(), key=lambda task: task.task):
         lives[task.source, task.collection].append(task)
-    return [_status(key, tasks) for key, tasks in lives.items()]
+    # What is counted over all tasks outlives those that were dropped.
+    counts = history.kept_since is None
+    return [_row(tasks[-1], _HEAD) | (_status(tasks) if counts else {}) for tasks in lives.values()]
 
 
-def _status(key: tuple[str, str], tasks: Sequence[Task]) -> Row:
+def _status(tasks: Sequence[Task]) -> Row:
     row: Row = {"last_success_at": None, "last_failure_at": None, "consecutive_failures": 0}
     for task in tasks:
         if task.status is Status.SUCCESS:
@@ -87,8 +77,7 @@ def _status(key: tuple[str, str], tasks: Sequence[Task]) -> Row:
         elif task.status is Status.FAILED:
             failures = row["consecutive_failures"] + 1
             row |= {"last_failure_at": task.finished_at, "consecutive_failures": failures}
-    last = {"last_task": tasks[-1].task, "last_status": tasks[-1].status}
-    return {"source": key[0], "collection": key[1]} | last | row
+    return row
 
 
 def _bookmarks(history: History) -> list[Row]:

@@ -63,10 +63,7 @@ def read_history(url: str, *, unsteady: Collection[tuple[str, str]] = (), **more
                 WorkerRow(*row) for row in _rows(connection, "worker, pid, state, lease_until", "workers", "worker")
             ],
             projections=Projections(
-                *(
-                    _table(connection, name)
-                    for name in ("tasks", "task_queue", "collection_status", "bookmarks", "table_schemas")
-                )
+                *(_table(connection, name) for name in ("tasks", "collections", "bookmarks", "table_schemas"))
             ),
             changed=changed,
             **more,
@@ -77,7 +74,7 @@ def read_acknowledged(url: str, since: datetime) -> Acknowledged:
     """What clients of this database may know of that was written since then."""
     with psycopg.connect(url) as connection:
         tasks = connection.execute(
-            "SELECT task, source, collection FROM syncline.tasks WHERE created_at >= %s", [since]
+            "SELECT task, source, collection FROM syncline.all_tasks WHERE created_at >= %s", [since]
         )
         lines = connection.execute(f"SELECT {_LINE} FROM syncline.log_events WHERE at >= %s".encode(), [since])
         return Acknowledged(

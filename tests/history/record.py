@@ -88,8 +88,7 @@ class Projections:
     """The inline projections, row by row, with the columns of their tables."""
 
     tasks: Sequence[Mapping[str, Any]] = ()
-    task_queue: Sequence[Mapping[str, Any]] = ()
-    collection_status: Sequence[Mapping[str, Any]] = ()
+    collections: Sequence[Mapping[str, Any]] = ()
     bookmarks: Sequence[Mapping[str, Any]] = ()
     table_schemas: Sequence[Mapping[str, Any]] = ()
 

@@ -246,14 +246,14 @@ def a_task_is_not_listed(history: History) -> History:
 
 @breaks("projections_equal_the_fold")
 def a_queue_row_outlived_its_task(history: History) -> History:
-    stray = dict(projected(history).task_queue[0]) | {"collection": "stray"}
-    return history.with_(projections=replace(projected(history), task_queue=[*projected(history).task_queue, stray]))
+    stray = dict(projected(history).collections[0]) | {"collection": "stray"}
+    return history.with_(projections=replace(projected(history), collections=[*projected(history).collections, stray]))
 
 
 @breaks("projections_equal_the_fold")
 def failures_are_miscounted(history: History) -> History:
-    rows = [dict(row) | {"consecutive_failures": 7} for row in projected(history).collection_status]
-    return history.with_(projections=replace(projected(history), collection_status=rows))
+    rows = [dict(row) | {"consecutive_failures": 7} for row in projected(history).collections]
+    return history.with_(projections=replace(projected(history), collections=rows))
 
 
 @breaks("projections_equal_the_fold")

@@ -57,7 +57,7 @@ async def test_3_queued_tasks_survive_a_restart_however_long_they_wait(
     store: Store, database_url: str, config: Path
 ) -> None:
     task = await store.schedule()
-    await store.pool.execute("UPDATE syncline.task_queue SET changed_at = changed_at - interval '30 days'")
+    await store.pool.execute("UPDATE syncline.collections SET changed_at = changed_at - interval '30 days'")
     async with running_worker(database_url, config, slots=0) as running:
         await running.registered()
         assert await store.leases.rescue() == []
@@ -107,7 +107,7 @@ async def test_5_every_node_looks_at_the_clock_and_a_tick_runs_once(database_url
         started = [(row["fire_time"], row["task"]) for row in ledger if row["outcome"] == "started"]
         assert len(started) >= 20
         tasks = await store.pool.fetch(
-            "SELECT fire_time, task FROM syncline.tasks WHERE fire_time <= $1 ORDER BY 1", now
+            "SELECT fire_time, task FROM syncline.all_tasks WHERE fire_time <= $1 ORDER BY 1", now
         )
         assert [tuple(row) for row in tasks] == started
 

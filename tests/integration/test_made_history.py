@@ -32,7 +32,7 @@ async def test_a_made_history_breaks_no_rule_and_its_projections_verify(
     async with opened(empty_database_url) as pool:
         counts = await rebuild_all(pool)
         assert await verify(pool) == []
-        assert (counts["tasks"], counts["collection_status"]) == (TASKS, 400)
+        assert (counts["tasks"], counts["collections"]) == (TASKS, 400)
         assert await _kinds(pool) == {"AttemptFailed", "BookmarkSaved", "TaskCanceled", "TaskFailed", "TaskSucceeded"}
     with psycopg.connect(empty_database_url) as connection:
         weeks = connection.execute("SELECT count(DISTINCT tableoid) FROM syncline.log_events").fetchone()

@@ -14,34 +14,42 @@ _ASKED: Final = "SELECT task FROM syncline.events WHERE type = 'CancelRequested'
 _GONE: Final = "SELECT worker FROM syncline.workers WHERE lease_until < syncline.clock()"
 # The version of the schema since which it exists, what it is, and from which rows one sees it.
 _KINDS: Final = (
-    ("0007", "a task that succeeded", "tasks WHERE status = 'SUCCESS'"),
-    ("0007", "a task that failed after a retry", "tasks WHERE status = 'FAILED' AND failures > 1"),
-    ("0007", "a task that was canceled while it ran", "events WHERE type = 'CancelRequested'"),
-    ("0007", "a task that was canceled in the queue", f"events WHERE type = 'TaskCanceled' AND task NOT IN ({_ASKED})"),
-    ("0007", "a task that was rescued", "events WHERE type = 'AttemptRescued'"),
-    ("0007", "a task that was handed back", "events WHERE type = 'AttemptHandedBack'"),
-    ("0007", "a retry", "events WHERE type = 'AttemptFailed'"),
-    ("0007", "progress", "events WHERE type = 'ProgressReported'"),
-    ("0007", "a backfill that succeeded", "tasks WHERE backfill IS NOT NULL AND status = 'SUCCESS'"),
-    ("0007", "a fire time that started a task", "fire_times WHERE outcome = 'started' AND task IS NOT NULL"),
-    ("0007", "a fire time that was skipped", "fire_times WHERE outcome = 'skipped'"),
-    ("0007", "a fire time that was missed", "fire_times WHERE outcome = 'missed'"),
-    ("0007", "a schedule", "schedules WHERE active"),
-    ("0007", "a cache that was cleared", "resets WHERE generation > 0"),
-    ("0007", "a bookmark since then", "bookmarks WHERE bookmark IS NOT NULL AND generation > 0"),
-    ("0007", "log lines", "log_events WHERE message LIKE '%synthetic line%'"),
-    ("0007", "a token that was used", "api_tokens WHERE last_used_at IS NOT NULL"),
-    ("0007", "a token that was revoked", "api_tokens WHERE revoked_at IS NOT NULL"),
-    ("0007", "a queued task", "task_queue WHERE status = 'SCHEDULED'"),
-    ("0007", "a running task whose lease has expired", f"task_queue WHERE status = 'RUNNING' AND worker IN ({_GONE})"),
-    ("0007", "failures whose events are gone", "retired_failures WHERE failures > 0"),
-    ("0007", "days whose statistics are final", "retention WHERE sealed_before IS NOT NULL"),
-    ("0007", "statistics", "daily_collection_stats WHERE success > 0"),
-    ("0007", "a worker that was lost", "workers WHERE state = 'lost'"),
-    ("0007", "a worker that was stopped", "workers WHERE state = 'stopped'"),
-    ("0009", "a claim with a number", "task_queue WHERE claim > 0"),
-    ("0012", "a table whose columns have changed", "table_schemas WHERE revision > 1"),
-    ("0014", "a renewed configuration", "renewed_configs"),
+    ("0007", "a task that succeeded", "reporting.tasks WHERE status = 'SUCCESS'"),
+    ("0007", "a task that failed after a retry", "reporting.tasks WHERE status = 'FAILED' AND failures > 1"),
+    ("0007", "a task that was canceled while it ran", "syncline.events WHERE type = 'CancelRequested'"),
+    (
+        "0007",
+        "a task that was canceled in the queue",
+        f"syncline.events WHERE type = 'TaskCanceled' AND task NOT IN ({_ASKED})",
+    ),
+    ("0007", "a task that was rescued", "syncline.events WHERE type = 'AttemptRescued'"),
+    ("0007", "a task that was handed back", "syncline.events WHERE type = 'AttemptHandedBack'"),
+    ("0007", "a retry", "syncline.events WHERE type = 'AttemptFailed'"),
+    ("0007", "progress", "syncline.events WHERE type = 'ProgressReported'"),
+    ("0007", "a backfill that succeeded", "reporting.tasks WHERE trigger = 'backfill' AND status = 'SUCCESS'"),
+    ("0007", "a fire time that started a task", "syncline.fire_times WHERE outcome = 'started' AND task IS NOT NULL"),
+    ("0007", "a fire time that was skipped", "syncline.fire_times WHERE outcome = 'skipped'"),
+    ("0007", "a fire time that was missed", "syncline.fire_times WHERE outcome = 'missed'"),
+    ("0007", "a schedule", "syncline.schedules WHERE active"),
+    ("0007", "a cache that was cleared", "syncline.resets WHERE generation > 0"),
+    ("0007", "a bookmark since then", "syncline.bookmarks WHERE bookmark IS NOT NULL AND generation > 0"),
+    ("0007", "log lines", "syncline.log_events WHERE message LIKE '%synthetic line%'"),
+    ("0007", "a token that was used", "syncline.api_tokens WHERE last_used_at IS NOT NULL"),
+    ("0007", "a token that was revoked", "syncline.api_tokens WHERE revoked_at IS NOT NULL"),
+    ("0007", "a queued task", "reporting.queue WHERE status = 'SCHEDULED'"),
+    (
+        "0007",
+        "a running task whose lease has expired",
+        f"reporting.queue WHERE status = 'RUNNING' AND worker IN ({_GONE})",
+    ),
+    ("0007", "failures whose events are gone", "syncline.retired_failures WHERE failures > 0"),
+    ("0007", "days whose statistics are final", "syncline.retention WHERE sealed_before IS NOT NULL"),
+    ("0007", "statistics", "syncline.daily_collection_stats WHERE success > 0"),
+    ("0007", "a worker that was lost", "syncline.workers WHERE state = 'lost'"),
+    ("0007", "a worker that was stopped", "syncline.workers WHERE state = 'stopped'"),
+    ("0009", "a claim with a number", "syncline.events WHERE type = 'TaskStarted' AND data ? 'claim'"),
+    ("0012", "a table whose columns have changed", "syncline.table_schemas WHERE revision > 1"),
+    ("0014", "a renewed configuration", "syncline.renewed_configs"),
 )
 
 
@@ -58,5 +66,5 @@ def list_traces(text: str, checkout: Path) -> list[str]:
 
 
 def _has(connection: psycopg.Connection[Any], rows: str) -> bool:
-    found = connection.execute(f"SELECT EXISTS (SELECT FROM syncline.{rows})".encode()).fetchone()
+    found = connection.execute(f"SELECT EXISTS (SELECT FROM {rows})".encode()).fetchone()
     return found == (True,)

@@ -35,10 +35,10 @@ _FIRED: Final = (
 )
 _QUIET: Final = """
 SELECT NOT EXISTS (SELECT FROM syncline.schedules WHERE collection = 'often' AND active)
-   AND NOT EXISTS (SELECT FROM syncline.task_queue)
+   AND NOT EXISTS (SELECT FROM reporting.queue)
 """
 _EXPIRED: Final = """
-SELECT count(*) = 1 FROM syncline.task_queue q JOIN syncline.workers w USING (worker)
+SELECT count(*) = 1 FROM reporting.queue q JOIN syncline.workers w USING (worker)
 WHERE q.status = 'RUNNING' AND w.lease_until < syncline.clock()
 """
 

@@ -32,23 +32,6 @@ ROOT = Path(__file__).parents[2]
 IMAGE = "postgres:18-alpine"
 MEMORY = Path("/dev/shm")  # noqa: S108 - only ever a fresh private directory in it
 MEMORY_BYTES = 1024**3
-# The revision that brings a column, the table, and the column as it is declared.
-_LATER_COLUMNS = (
-    ("0007", "tasks", "backfill text"),
-    ("0007", "task_queue", "backfill text"),
-    ("0009", "task_queue", "claim bigint NOT NULL DEFAULT 0"),
-    ("0013", "schedules", "missing_since timestamptz"),
-)
-# The revision that brings a table, and the table as it is declared, without its key.
-_SCHEMAS = """table_schemas (
-    source text, collection text, destination text, table_name text, revision integer, columns jsonb, changes jsonb,
-    task uuid, attempt smallint, changed_at timestamptz
-)"""
-_LATER_TABLES = (("0012", _SCHEMAS),)
-_LATER_FUNCTIONS = (
-    ("0015", "position(xid8) RETURNS xid8 LANGUAGE sql STABLE AS 'SELECT $1'"),
-    ("0015", "position() RETURNS xid8 LANGUAGE sql STABLE AS 'SELECT pg_current_xact_id()'"),
-)
 FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off")
 
 # Deletes the directory when its standard input ends, as it does whatever way the test session goes, and the server
@@ -126,27 +109,14 @@ def migrate(url: str) -> None:
     command.upgrade(config, "head")
 
 
-@contextmanager
-def lent_columns(url: str, revision: str) -> Iterator[None]:
-    """An older revision has what the statements of this release use, while it is filled."""
-    lent = [(table, column) for since, table, column in _LATER_COLUMNS if revision < since]
-    tables = [table for since, table in _LATER_TABLES if revision < since]
-    functions = [function for since, function in _LATER_FUNCTIONS if revision < since]
+def step(url: str, direction: str, revision: str) -> None:
+    """Bring the schema up or down to a revision. No worker of the test is there any more."""
     with psycopg.connect(url, autocommit=True) as connection:
-        for table, column in lent:
-            connection.execute(f"ALTER TABLE syncline.{table} ADD COLUMN {column}".encode())
-        for table in tables:
-            connection.execute(f"CREATE TABLE syncline.{table}".encode())
-            connection.execute(f"GRANT ALL ON syncline.{table.partition(' ')[0]} TO PUBLIC".encode())
-        for function in functions:
-            connection.execute(f"CREATE FUNCTION syncline.{function}".encode())
-        yield
-        for function in functions:
-            connection.execute(f"DROP FUNCTION syncline.{function.partition(' ')[0]}".encode())
-        for table in tables:
-            connection.execute(f"DROP TABLE syncline.{table.partition(' ')[0]}".encode())
-        for table, column in lent:
-            connection.execute(f"ALTER TABLE syncline.{table} DROP COLUMN {column.partition(' ')[0]}".encode())
+        if connection.execute("SELECT to_regclass('syncline.workers')").fetchone() != (None,):
+            connection.execute("UPDATE syncline.workers SET state = 'stopped'")
+    config = Config(ROOT / "alembic.ini")
+    config.attributes["url"] = url
+    getattr(command, direction)(config, revision)
 
 
 def _tcp_of(url: str) -> TcpServer | None:

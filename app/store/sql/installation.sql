@@ -54,10 +54,10 @@ WHERE n.nspname = 'syncline' AND NOT has_schema_privilege($1, n.oid, 'USAGE')
 UNION ALL
 SELECT n.nspname || '.' || c.relname, r.right
 FROM (VALUES (ARRAY['events', 'log_events', 'fire_times'], ARRAY['SELECT', 'INSERT']),
-             (ARRAY['task_queue', 'tasks', 'bookmarks', 'collection_status', 'schedules', 'workers', 'resets', 'checkpoints',
+             (ARRAY['collections', 'tasks', 'bookmarks', 'schedules', 'workers', 'resets', 'checkpoints',
                     'daily_collection_stats', 'daily_collection_histogram', 'table_schemas', 'renewed_configs'],
               ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
-             (ARRAY['alembic_version', 'api_tokens', 'retention', 'retired_failures'], ARRAY['SELECT'])) AS w (names, rights)
+             (ARRAY['alembic_version', 'all_tasks', 'api_tokens', 'retention', 'retired_failures'], ARRAY['SELECT'])) AS w (names, rights)
 CROSS JOIN unnest(w.rights) AS r ("right")
 JOIN pg_class c ON c.relname = ANY (w.names) JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = 'syncline' AND NOT has_table_privilege($1, c.oid, r.right)
@@ -90,7 +90,7 @@ FROM pg_replication_slots ORDER BY slot_name
 -- name: workers
 -- The workers whose lease has not ended, and those that were lost in the last hour.
 SELECT w.host, w.pid, w.release, w.slots, w.state IN ('active', 'draining') AND w.lease_until > syncline.clock() AS alive,
-       (SELECT count(*) FROM syncline.task_queue q WHERE q.worker = w.worker AND q.status = 'RUNNING') AS running
+       (SELECT count(*) FROM syncline.collections c WHERE c.worker = w.worker AND c.status = 'RUNNING') AS running
 FROM syncline.workers w
 WHERE w.state IN ('active', 'draining') OR (w.state = 'lost' AND w.renewed_at > syncline.clock() - interval '1 hour')
 ORDER BY w.started_at
@@ -99,7 +99,8 @@ ORDER BY w.started_at
 -- How many tasks could start now, the age in seconds of the oldest one, and how many run.
 SELECT count(*) FILTER (WHERE ready) AS ready, count(*) FILTER (WHERE status = 'RUNNING') AS running,
        extract(epoch FROM syncline.clock() - min(run_at) FILTER (WHERE ready))::float8 AS seconds
-FROM (SELECT status, run_at, status = 'SCHEDULED' AND run_at <= syncline.clock() AS ready FROM syncline.task_queue) AS q
+FROM (SELECT status, run_at, status = 'SCHEDULED' AND run_at <= syncline.clock() AS ready FROM syncline.collections
+      WHERE status IN ('SCHEDULED', 'RUNNING')) AS q
 
 -- name: schedules
 -- How many schedules are active, and how many should have fired $1 ago although their collection has no active task; of
@@ -109,7 +110,8 @@ SELECT count(*) AS active, count(*) FILTER (WHERE late) AS late,
        extract(epoch FROM syncline.clock() - min(next_fire_at) FILTER (WHERE late))::float8 AS seconds
 FROM (
   SELECT s.source, s.collection, s.next_fire_at, s.next_fire_at < syncline.clock() - $1::interval AND NOT EXISTS (
-    SELECT FROM syncline.task_queue q WHERE q.source = s.source AND q.collection = s.collection
+    SELECT FROM syncline.collections c
+    WHERE c.source = s.source AND c.collection = s.collection AND c.status IN ('SCHEDULED', 'RUNNING')
   ) AS late
   FROM syncline.schedules s WHERE s.active
 ) AS s
@@ -117,6 +119,6 @@ FROM (
 -- name: error_events
 -- The last 200 of the last 100,000 events that are errors. Their data is left out: texts of errors may quote rows.
 SELECT e.task::text AS task, e.version, e.type, e.at::text AS at, e.status, e.attempt, t.source, t.collection, t.source_type
-FROM (SELECT * FROM syncline.events ORDER BY xid DESC LIMIT 100000) AS e LEFT JOIN syncline.tasks t ON t.task = e.task
+FROM (SELECT * FROM syncline.events ORDER BY xid DESC LIMIT 100000) AS e LEFT JOIN syncline.all_tasks t ON t.task = e.task
 WHERE e.type IN ('AttemptFailed', 'AttemptRescued', 'TaskFailed')
 ORDER BY e.xid DESC, e.version DESC LIMIT 200

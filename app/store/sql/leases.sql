@@ -36,8 +36,8 @@ RETURNING worker
 SELECT EXISTS (
   SELECT FROM syncline.workers WHERE state IN ('active', 'draining') AND lease_until < syncline.clock()
 ) OR EXISTS (
-  SELECT FROM syncline.task_queue q LEFT JOIN syncline.workers w USING (worker)
-  WHERE q.status = 'RUNNING' AND coalesce(w.state, 'lost') IN ('lost', 'stopped')
+  SELECT FROM syncline.collections c LEFT JOIN syncline.workers w USING (worker)
+  WHERE c.status = 'RUNNING' AND coalesce(w.state, 'lost') IN ('lost', 'stopped')
 )
 
 -- name: forget_workers

@@ -11,8 +11,8 @@ WITH fence AS MATERIALIZED (
 ), writer AS MATERIALIZED (
   SELECT a.ordinal
   FROM unnest($2::text[], $3::text[], $4::uuid[], $6::bigint[]) WITH ORDINALITY AS a (source, collection, task, claim, ordinal)
-  JOIN syncline.task_queue q ON q.source = a.source AND q.collection = a.collection
-  WHERE q.task = a.task AND q.claim = a.claim AND q.worker = $1 AND EXISTS (SELECT FROM fence)
+  JOIN syncline.collections c ON c.source = a.source AND c.collection = a.collection
+  WHERE c.task = a.task AND c.claim = a.claim AND c.worker = $1 AND EXISTS (SELECT FROM fence)
 ), block AS MATERIALIZED (
   SELECT ($4::uuid[])[ordinal] AS task, ($5::smallint[])[ordinal] AS attempt, first, last,
          (SELECT at FROM fence) - age * interval '1 s' AS at, level, messages

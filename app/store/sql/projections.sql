@@ -122,43 +122,41 @@ SELECT source, collection, success, failures FROM syncline.retired_failures
 -- Until the end of the transaction no event is appended. A table lock instead of row locks: a statement that waits for a
 -- row keeps its old snapshot and would not see rows that were restored meanwhile; one that waits for the table takes its
 -- snapshot afterwards.
-LOCK TABLE syncline.task_queue IN SHARE ROW EXCLUSIVE MODE
+LOCK TABLE syncline.collections IN SHARE ROW EXCLUSIVE MODE
 
 -- name: drop_wrong_tasks
--- Deletes the rows of the given tasks that differ from the expected ones.
+-- Deletes the rows of the given tasks that differ from the expected ones. An active task has none.
 DELETE FROM syncline.tasks t USING jsonb_populate_recordset(NULL::syncline.tasks, $1) w
 WHERE t.task = w.task AND t IS DISTINCT FROM w
 
 -- name: add_missing_tasks
--- Adds the rows of the given tasks that are missing.
-INSERT INTO syncline.tasks SELECT * FROM jsonb_populate_recordset(NULL::syncline.tasks, $1) ON CONFLICT DO NOTHING
+-- Adds the rows of the given tasks that have ended and are missing.
+INSERT INTO syncline.tasks SELECT * FROM jsonb_populate_recordset(NULL::syncline.tasks, $1) WHERE finished_at IS NOT NULL
+ON CONFLICT DO NOTHING
 
 -- name: count_tasks
--- Counts all tasks.
+-- Counts the tasks that have ended.
 SELECT count(*) FROM syncline.tasks
 
--- name: drop_wrong_task_queue
--- Deletes the rows of the queue that are not expected, or differ.
-DELETE FROM syncline.task_queue t WHERE NOT EXISTS (
-  SELECT FROM jsonb_populate_recordset(NULL::syncline.task_queue, $1) w
+-- name: drop_wrong_collections
+-- Deletes the rows of collections that are not expected, or differ.
+DELETE FROM syncline.collections t WHERE NOT EXISTS (
+  SELECT FROM jsonb_populate_recordset(NULL::syncline.collections, $1) w
   WHERE w.source = t.source AND w.collection = t.collection AND w IS NOT DISTINCT FROM t
 )
 
--- name: add_missing_task_queue
--- Adds the rows of the queue that are missing.
-INSERT INTO syncline.task_queue
-SELECT * FROM jsonb_populate_recordset(NULL::syncline.task_queue, $1) ON CONFLICT DO NOTHING
+-- name: add_missing_collections
+-- Adds the rows of collections that are missing.
+INSERT INTO syncline.collections
+SELECT * FROM jsonb_populate_recordset(NULL::syncline.collections, $1) ON CONFLICT DO NOTHING
 
 -- name: cancel_displaced
--- Cancels active tasks that cannot get a row in the queue, because their collection has a newer task: the queue had lost
--- their row when that one was requested. Runs while the queue is locked.
+-- Cancels active tasks that are not their collection's last one, because that was requested when the row of the collection
+-- was lost. Runs while the queue is stopped; the rows of the tasks are added afterwards.
 WITH displaced AS (
-  SELECT DISTINCT ON (task) task, version + 1 AS version, attempt, syncline.clock() AS at, $2::text AS error
+  SELECT DISTINCT ON (task) task, version + 1 AS version, attempt, greatest(at, syncline.clock()) AS at, $2::text AS error
   FROM syncline.events WHERE task = ANY ($1::uuid[])
   ORDER BY task, version DESC
-), listed AS (
-  UPDATE syncline.tasks t SET status = 'CANCELED', error = d.error, finished_at = d.at, version = d.version
-  FROM displaced d WHERE t.task = d.task
 ), logged AS (
   INSERT INTO syncline.log_events (task, attempt, line, at, level, message)
   SELECT d.task, d.attempt,
@@ -168,18 +166,6 @@ WITH displaced AS (
 )
 INSERT INTO syncline.events (task, version, type, at, status, attempt, data)
 SELECT task, version, 'TaskCanceled', at, 'CANCELED', attempt, jsonb_build_object('error', error) FROM displaced
-
--- name: drop_wrong_collection_status
--- Deletes the rows of collections that are not expected, or differ.
-DELETE FROM syncline.collection_status t WHERE NOT EXISTS (
-  SELECT FROM jsonb_populate_recordset(NULL::syncline.collection_status, $1) w
-  WHERE w.source = t.source AND w.collection = t.collection AND w IS NOT DISTINCT FROM t
-)
-
--- name: add_missing_collection_status
--- Adds the rows of collections that are missing.
-INSERT INTO syncline.collection_status
-SELECT * FROM jsonb_populate_recordset(NULL::syncline.collection_status, $1) ON CONFLICT DO NOTHING
 
 -- name: drop_wrong_table_schemas
 -- Deletes the revisions of tables that are not expected, or differ.
@@ -220,13 +206,9 @@ WHERE b.generation = coalesce(r.generation, 0)
 -- The rows of tasks after $1 up to $2, or to the end.
 SELECT * FROM syncline.tasks WHERE task > $1 AND ($2::uuid IS NULL OR task <= $2)
 
--- name: all_task_queue
--- All rows of the queue.
-SELECT * FROM syncline.task_queue
-
--- name: all_collection_status
--- The status of every collection.
-SELECT * FROM syncline.collection_status
+-- name: all_collections
+-- The rows of all collections.
+SELECT * FROM syncline.collections
 
 -- name: all_table_schemas
 -- All revisions of all tables.

@@ -1,10 +1,13 @@
--- The queue has one row for each active task, with the key (source, collection); this row is the head of the task's
--- stream. Every statement locks the row, increments its version, appends the event and updates the projections: one
--- statement, one transaction.
+-- A collection's row is the head of the stream of its last task: its lock, its place in the queue, and its status. Every
+-- statement here does the same: lock the head, move it, append the event, and insert a task that has ended into `tasks`.
+-- One statement, one transaction.
 --
--- `q.xid <= syncline.position()`: a statement that waited for the row lock may have a lower transaction id than the
+-- `c.xid <= syncline.position()`: a statement that waited for the row lock may have a lower transaction id than the
 -- writer it waited for. If it appended now, readers that go by positions would see the events in the wrong order. So the
 -- statement leaves the row alone and is sent again.
+--
+-- `greatest(at, c.changed_at)`: a statement has one time, which it takes before it waits for rows. So that no event is earlier
+-- than the one before it, whatever the clock does, it takes the later one of the two.
 --
 -- Writes are fenced by the claim number, not by the attempt number. A database that was promoted from a standby, or that
 -- lost its last commits in a crash, may have lost a claim while its worker lives on, and hand out the same attempt again.
@@ -13,53 +16,50 @@
 -- disabled for these statements.
 
 -- name: schedule_tasks
--- Queues tasks unless their collection has an active one; returns the new tasks. If channel $9 is given, it is notified
--- once, and only if there is a new task: an uncorrelated subquery is evaluated once for all rows, and not at all without
--- rows.
--- Destinations fence with the ids of a collection's tasks, so ids increase even if the clock was set back.
+-- Begins tasks unless their collection has an active one; returns the new tasks. Each collection is named once. If channel
+-- $9 is given, it is notified once, and only if there is a new task: an uncorrelated subquery is evaluated once for all
+-- rows, and not at all without rows.
+-- Collections with an active task are left out first: the conflict would lock their rows. Destinations fence with the ids
+-- of a collection's tasks, so ids increase even if the clock was set back.
 WITH named AS MATERIALIZED (
-  SELECT source, collection, source_type, trigger, class, fire_time, max_attempts, backfill, syncline.clock() AS at,
-         (SELECT last_task FROM syncline.collection_status s WHERE s.source = w.source AND s.collection = w.collection) AS last_task
+  SELECT w.*, syncline.clock() AS at, c.task AS last_task, c.status IN ('SCHEDULED', 'RUNNING') AS active
   FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::timestamptz[], $7::smallint[], $8::text[])
     AS w (source, collection, source_type, trigger, class, fire_time, max_attempts, backfill)
+  LEFT JOIN syncline.collections c ON c.source = w.source AND c.collection = w.collection
 ), wanted AS MATERIALIZED (
   SELECT *, syncline.uuid7(at, last_task) AS task, class * 1000000000000 - floor(extract(epoch FROM at))::bigint AS priority
-  FROM named
-), queued AS (
-  INSERT INTO syncline.task_queue
-    (source, collection, task, status, priority, run_at, version, attempt, failures, max_attempts, cancel_requested, changed_at, xid,
-     backfill)
-  SELECT source, collection, task, 'SCHEDULED', priority, at, 1, 0, 0, max_attempts, false, at, syncline.position(), backfill
+  FROM named WHERE active IS NOT TRUE
+), moved AS (
+  INSERT INTO syncline.collections AS c
+    (source, collection, task, status, source_type, trigger, fire_time, priority, max_attempts, backfill, run_at, version, attempt,
+     failures, rows, created_at, cancel_requested, claim, changed_at, xid, consecutive_failures)
+  SELECT source, collection, task, 'SCHEDULED', source_type, trigger, fire_time, priority, max_attempts, backfill, at, 1, 0,
+         0, 0, at, false, 0, at, syncline.position(), 0
   FROM wanted
-  ON CONFLICT (source, collection) DO NOTHING
-  RETURNING source, collection, task
-), added AS (
-  SELECT * FROM wanted WHERE (task IN (SELECT task FROM queued)) IS TRUE
-), listed AS (
-  INSERT INTO syncline.tasks
-    (task, source, collection, source_type, trigger, fire_time, priority, max_attempts, status, attempt, failures, rows, created_at, version,
-     backfill)
-  SELECT task, source, collection, source_type, trigger, fire_time, priority, max_attempts, 'SCHEDULED', 0, 0, 0, at, 1, backfill
-  FROM added
-), reported AS (
-  INSERT INTO syncline.collection_status AS s (source, collection, last_task, last_status, consecutive_failures)
-  SELECT source, collection, task, 'SCHEDULED', 0 FROM added
-  ON CONFLICT (source, collection) DO UPDATE SET last_task = excluded.last_task, last_status = excluded.last_status
+  ON CONFLICT (source, collection) DO UPDATE
+  SET task = excluded.task, status = excluded.status, source_type = excluded.source_type, trigger = excluded.trigger,
+      fire_time = excluded.fire_time, priority = excluded.priority, max_attempts = excluded.max_attempts,
+      backfill = excluded.backfill, run_at = excluded.run_at, version = excluded.version, attempt = excluded.attempt,
+      failures = excluded.failures, rows = excluded.rows, error = NULL, created_at = excluded.created_at, started_at = NULL,
+      worker = NULL, cancel_requested = false, claim = excluded.claim, changed_at = excluded.changed_at, xid = excluded.xid
+  WHERE c.status NOT IN ('SCHEDULED', 'RUNNING') AND c.task < excluded.task AND c.xid <= excluded.xid
+  RETURNING *
 ), appended AS (
   INSERT INTO syncline.events (task, version, type, at, status, attempt, data)
-  SELECT task, 1, 'TaskScheduled', at, 'SCHEDULED', 0,
+  SELECT task, 1, 'TaskScheduled', created_at, 'SCHEDULED', 0,
          jsonb_build_object('source', source, 'collection', collection, 'source_type', source_type, 'trigger', trigger,
                             'fire_time', fire_time, 'priority', priority, 'max_attempts', max_attempts)
            || CASE WHEN backfill IS NULL THEN '{}' ELSE jsonb_build_object('backfill', backfill) END
-  FROM added
+  FROM moved
 )
-SELECT source, collection, task, (SELECT pg_notify($9::text, '') WHERE $9::text IS NOT NULL) FROM queued
+SELECT source, collection, task, (SELECT pg_notify($9::text, '') WHERE $9::text IS NOT NULL) FROM moved
 
 -- name: active_tasks
 -- The active tasks of the given collections.
-SELECT w.source, w.collection, q.task
+SELECT w.source, w.collection, c.task
 FROM unnest($1::text[], $2::text[]) AS w (source, collection)
-JOIN syncline.task_queue q ON q.source = w.source AND q.collection = w.collection
+JOIN syncline.collections c ON c.source = w.source AND c.collection = w.collection
+WHERE c.status IN ('SCHEDULED', 'RUNNING')
 
 -- name: claim_tasks
 -- Assigns up to $2 due tasks to worker $1, highest priority first, if its lease is valid. Rows that other workers have
@@ -71,76 +71,37 @@ WITH left_out AS MATERIALIZED (
   SELECT l.source, l.collection FROM unnest($3::text[], $4::text[], $5::timestamptz[]) AS l (source, collection, until)
   WHERE l.until > (SELECT syncline.clock())
 ), fence AS MATERIALIZED (
-  SELECT FROM syncline.workers
+  SELECT syncline.clock() AS at FROM syncline.workers
   WHERE worker = $1 AND state = 'active' AND lease_until > syncline.clock() AND EXISTS (
-    SELECT FROM syncline.task_queue
+    SELECT FROM syncline.collections
     WHERE status = 'SCHEDULED' AND run_at <= (SELECT syncline.clock())
       AND ((source, collection) IN (SELECT source, collection FROM left_out)) IS NOT TRUE
   )
   FOR KEY SHARE
 ), due AS MATERIALIZED (
-  SELECT source, collection FROM syncline.task_queue
-  WHERE status = 'SCHEDULED' AND run_at <= (SELECT syncline.clock()) AND EXISTS (SELECT FROM fence)
+  SELECT source, collection FROM syncline.collections
+  WHERE status = 'SCHEDULED' AND run_at <= (SELECT at FROM fence) AND EXISTS (SELECT FROM fence)
     AND ((source, collection) IN (SELECT source, collection FROM left_out)) IS NOT TRUE
   ORDER BY priority DESC, task
   LIMIT $2
   FOR NO KEY UPDATE SKIP LOCKED
-), claimed AS (
-  UPDATE syncline.task_queue q
-  SET status = 'RUNNING', version = q.version + 1, attempt = q.attempt + 1, worker = $1,
-      claim = greatest(q.claim + 1, (extract(epoch FROM syncline.clock()) * 1000)::bigint << 20 | floor(random() * 1048576)::bigint),
-      changed_at = syncline.clock(), xid = syncline.position()
-  FROM due
-  WHERE q.source = due.source AND q.collection = due.collection AND q.xid <= syncline.position()
-  RETURNING q.source, q.collection, q.task, q.version, q.attempt, q.claim, q.failures, q.max_attempts, q.cancel_requested,
-            q.changed_at AS at, q.backfill
-), listed AS (
-  UPDATE syncline.tasks t
-  SET status = 'RUNNING', attempt = c.attempt, started_at = coalesce(t.started_at, c.at), version = c.version
-  FROM claimed c WHERE t.task = c.task
-  RETURNING t.task, t.started_at
-), reported AS (
-  UPDATE syncline.collection_status s SET last_status = 'RUNNING'
-  FROM claimed c WHERE s.source = c.source AND s.collection = c.collection
+), moved AS (
+  UPDATE syncline.collections c
+  SET status = 'RUNNING', version = c.version + 1, attempt = c.attempt + 1, worker = $1,
+      claim = greatest(c.claim + 1, (extract(epoch FROM f.at) * 1000)::bigint << 20 | floor(random() * 1048576)::bigint),
+      started_at = coalesce(c.started_at, greatest(f.at, c.changed_at)), changed_at = greatest(f.at, c.changed_at),
+      xid = syncline.position()
+  FROM due, fence f
+  WHERE c.source = due.source AND c.collection = due.collection AND c.xid <= syncline.position()
+  RETURNING c.*
 ), appended AS (
   INSERT INTO syncline.events (task, version, type, at, status, attempt, worker, data)
-  SELECT task, version, 'TaskStarted', at, 'RUNNING', attempt, $1, jsonb_build_object('claim', claim) FROM claimed
+  SELECT task, version, 'TaskStarted', changed_at, 'RUNNING', attempt, $1, jsonb_build_object('claim', claim) FROM moved
 )
-SELECT c.source, c.collection, c.task, c.attempt, c.claim, c.failures, c.max_attempts, c.cancel_requested, c.at,
-       coalesce((SELECT generation FROM syncline.resets r WHERE r.source = c.source AND r.collection = c.collection), 0)
-         AS generation, c.backfill
-FROM claimed c
-
--- name: held_attempts
--- The attempts that worker $1 may write for, and how many log lines they have.
-SELECT q.source, q.collection, q.task, q.attempt, q.claim, q.failures, q.max_attempts, q.cancel_requested, q.changed_at AS at,
-       coalesce((SELECT generation FROM syncline.resets r WHERE r.source = q.source AND r.collection = q.collection), 0)
-         AS generation, q.backfill,
-       coalesce((SELECT max(line) FROM syncline.log_events l WHERE l.task = q.task AND l.attempt = q.attempt), 0) AS lines
-FROM syncline.task_queue q
-WHERE q.worker = $1 AND q.status = 'RUNNING' AND EXISTS (
-  SELECT FROM syncline.workers
-  WHERE worker = $1 AND state IN ('active', 'draining') AND lease_until > syncline.clock()
-)
-
--- name: running_claims
--- The running claims of worker $1, and whether their cancellation was requested; with $2 only those.
-SELECT task, claim, cancel_requested FROM syncline.task_queue
-WHERE worker = $1 AND status = 'RUNNING' AND (cancel_requested OR NOT $2::boolean)
-
--- name: active_task
--- A task that has not ended, and whether the position in its queue row is higher than any that this server has given out,
--- as after a restore into a new server. No statement can change such a row. Null if the row is missing.
-SELECT q.xid >= syncline.position(pg_snapshot_xmax(pg_current_snapshot())) AS is_ahead
-FROM syncline.tasks t
-LEFT JOIN syncline.task_queue q ON q.source = t.source AND q.collection = t.collection AND q.task = t.task
-WHERE t.task = $1 AND t.status IN ('SCHEDULED', 'RUNNING')
-
--- name: unknown_since
--- Since when every worker that claimed task $1 has not known its collection; null if the last one did. The latest event
--- that queued the task decides: a start, failure or hand-back for another reason starts the time again.
-SELECT (data ->> 'unknown_since')::timestamptz FROM syncline.events
-WHERE task = $1 AND status = 'SCHEDULED' ORDER BY version DESC LIMIT 1
+SELECT source, collection, task, attempt, claim, failures, max_attempts, cancel_requested, changed_at AS at,
+       coalesce((SELECT generation FROM syncline.resets r WHERE r.source = m.source AND r.collection = m.collection), 0)
+         AS generation, backfill
+FROM moved m
 
 -- name: end_attempts
 -- Ends attempts of worker $1 ($2–$11) if its lease is valid and they still belong to it, together with their last log
@@ -154,41 +115,32 @@ WITH fence AS MATERIALIZED (
   SELECT * FROM unnest($2::text[], $3::text[], $4::uuid[], $5::smallint[], $6::bigint[], $7::text[], $8::text[], $9::text[],
                        $10::interval[], $11::text[]) WITH ORDINALITY
     AS o (source, collection, task, attempt, claim, type, status, error, delay, details, ordinal)
-), requeued AS (
-  UPDATE syncline.task_queue q
-  SET status = 'SCHEDULED', version = q.version + 1, worker = NULL, run_at = syncline.clock() + o.delay,
-      failures = q.failures + CASE WHEN o.type = 'AttemptHandedBack' THEN 0 ELSE 1 END,
-      changed_at = syncline.clock(), xid = syncline.position()
-  FROM outcome o
-  WHERE q.source = o.source AND q.collection = o.collection AND q.task = o.task AND q.claim = o.claim AND q.worker = $1
-    AND o.status = 'SCHEDULED' AND NOT q.cancel_requested AND q.xid <= syncline.position() AND EXISTS (SELECT FROM fence)
-  RETURNING o.*, q.version, q.failures, q.changed_at AS at, q.run_at
-), ended AS (
-  DELETE FROM syncline.task_queue q USING outcome o
-  WHERE q.source = o.source AND q.collection = o.collection AND q.task = o.task AND q.claim = o.claim AND q.worker = $1
-    AND o.status <> 'SCHEDULED' AND q.xid <= syncline.position() AND EXISTS (SELECT FROM fence)
-  RETURNING o.*, q.version + 1 AS version, q.failures + CASE WHEN o.status = 'FAILED' THEN 1 ELSE 0 END AS failures,
-            syncline.clock() AS at, NULL::timestamptz AS run_at
 ), moved AS (
-  SELECT * FROM requeued UNION ALL SELECT * FROM ended
-), listed AS (
-  UPDATE syncline.tasks t
-  SET status = m.status, failures = m.failures, version = m.version,
-      error = CASE WHEN m.status = 'SUCCESS' THEN NULL ELSE coalesce(m.error, t.error) END,
-      finished_at = CASE WHEN m.status = 'SCHEDULED' THEN NULL ELSE m.at END
-  FROM moved m WHERE t.task = m.task
-), reported AS (
-  UPDATE syncline.collection_status s
-  SET last_status = m.status,
-      last_success_at = CASE WHEN m.status = 'SUCCESS' THEN m.at ELSE s.last_success_at END,
-      last_failure_at = CASE WHEN m.status = 'FAILED' THEN m.at ELSE s.last_failure_at END,
-      consecutive_failures = CASE m.status WHEN 'SUCCESS' THEN 0 WHEN 'FAILED' THEN s.consecutive_failures + 1
-                                           ELSE s.consecutive_failures END
-  FROM moved m WHERE s.source = m.source AND s.collection = m.collection
+  UPDATE syncline.collections c
+  SET status = o.status, version = c.version + 1, worker = NULL,
+      run_at = CASE o.status WHEN 'SCHEDULED' THEN f.at + o.delay ELSE c.run_at END,
+      failures = c.failures + (o.type IN ('AttemptFailed', 'TaskFailed'))::integer,
+      error = CASE o.status WHEN 'SUCCESS' THEN NULL ELSE coalesce(o.error, c.error) END,
+      last_success_at = CASE o.status WHEN 'SUCCESS' THEN greatest(f.at, c.changed_at) ELSE c.last_success_at END,
+      last_failure_at = CASE o.status WHEN 'FAILED' THEN greatest(f.at, c.changed_at) ELSE c.last_failure_at END,
+      consecutive_failures = CASE o.status WHEN 'SUCCESS' THEN 0 WHEN 'FAILED' THEN c.consecutive_failures + 1
+                                           ELSE c.consecutive_failures END,
+      changed_at = greatest(f.at, c.changed_at), xid = syncline.position()
+  FROM outcome o, fence f
+  WHERE c.source = o.source AND c.collection = o.collection AND c.task = o.task AND c.claim = o.claim AND c.worker = $1
+    AND NOT (o.status = 'SCHEDULED' AND c.cancel_requested) AND c.xid <= syncline.position()
+  RETURNING c.*, o.ordinal, o.type, o.details, o.error AS said
+), ended AS (
+  INSERT INTO syncline.tasks
+    (task, source, collection, source_type, trigger, fire_time, priority, max_attempts, status, attempt, failures, rows, error,
+     created_at, started_at, finished_at, version, backfill)
+  SELECT task, source, collection, source_type, trigger, fire_time, priority, max_attempts, status, attempt, failures, rows, error,
+         created_at, started_at, changed_at, version, backfill
+  FROM moved WHERE status <> 'SCHEDULED'
 ), appended AS (
   INSERT INTO syncline.events (task, version, type, at, status, attempt, worker, data)
-  SELECT task, version, type, at, status, attempt, $1,
-         details::jsonb || jsonb_strip_nulls(jsonb_build_object('error', error, 'run_at', run_at))
+  SELECT task, version, type, changed_at, status, attempt, $1,
+         details::jsonb || jsonb_strip_nulls(jsonb_build_object('error', said, 'run_at', CASE status WHEN 'SCHEDULED' THEN run_at END))
   FROM moved
 ), logged AS (
   INSERT INTO syncline.log_events (task, attempt, line, at, level, message)
@@ -198,31 +150,61 @@ WITH fence AS MATERIALIZED (
 )
 SELECT ordinal::integer FROM outcome WHERE (ordinal IN (SELECT ordinal FROM moved)) IS NOT TRUE
 
+-- name: held_attempts
+-- The attempts that worker $1 may write for, and how many log lines they have.
+SELECT c.source, c.collection, c.task, c.attempt, c.claim, c.failures, c.max_attempts, c.cancel_requested, c.changed_at AS at,
+       coalesce((SELECT generation FROM syncline.resets r WHERE r.source = c.source AND r.collection = c.collection), 0)
+         AS generation, c.backfill,
+       coalesce((SELECT max(line) FROM syncline.log_events l WHERE l.task = c.task AND l.attempt = c.attempt), 0) AS lines
+FROM syncline.collections c
+WHERE c.worker = $1 AND c.status = 'RUNNING' AND EXISTS (
+  SELECT FROM syncline.workers
+  WHERE worker = $1 AND state IN ('active', 'draining') AND lease_until > syncline.clock()
+)
+
+-- name: running_claims
+-- The running claims of worker $1, and whether their cancellation was requested; with $2 only those.
+SELECT task, claim, cancel_requested FROM syncline.collections
+WHERE worker = $1 AND status = 'RUNNING' AND (cancel_requested OR NOT $2::boolean)
+
+-- name: active_task
+-- A task that has not ended, and whether its position is higher than any that this server has given out, as after a restore
+-- into a new server. No statement can change such a row. Null if the row of its collection is missing.
+SELECT c.xid >= syncline.position(pg_snapshot_xmax(pg_current_snapshot())) AS is_ahead
+FROM syncline.events e
+LEFT JOIN syncline.collections c ON c.source = e.data ->> 'source' AND c.collection = e.data ->> 'collection' AND c.task = e.task
+WHERE e.task = $1 AND e.version = 1 AND NOT EXISTS (SELECT FROM syncline.tasks WHERE task = $1)
+
+-- name: unknown_since
+-- Since when every worker that claimed task $1 has not known its collection; null if the last one did. The latest event
+-- that queued the task decides: a start, failure or hand-back for another reason starts the time again.
+SELECT (data ->> 'unknown_since')::timestamptz FROM syncline.events
+WHERE task = $1 AND status = 'SCHEDULED' ORDER BY version DESC LIMIT 1
+
 -- name: bookmark_head
 -- The version of a stream that worker $1 may append to, and whether it already has commit $6 of the attempt. The subquery
--- uses $4 and not the column of the queue, so that other partitions are excluded before planning.
-SELECT q.version, EXISTS (
+-- uses $4 and not the column of the head, so that other partitions are excluded before planning.
+SELECT c.version, EXISTS (
   SELECT FROM syncline.events e
-  WHERE e.task = $4 AND e.attempt = q.attempt AND e.type = 'BookmarkSaved' AND (e.data->>'commit')::integer = $6
+  WHERE e.task = $4 AND e.attempt = c.attempt AND e.type = 'BookmarkSaved' AND (e.data->>'commit')::integer = $6
 ) AS saved
-FROM syncline.task_queue q
-WHERE q.source = $2 AND q.collection = $3 AND q.task = $4 AND q.claim = $5 AND q.worker = $1
+FROM syncline.collections c
+WHERE c.source = $2 AND c.collection = $3 AND c.task = $4 AND c.claim = $5 AND c.worker = $1
 
 -- name: save_bookmark
 -- Saves commit $10 of the attempt: destination $6 has $7 rows up to bookmark $8 of generation $9, for standing $12. No row
 -- if the lease has expired, or if the stream is no longer at version $11: it may already have this commit, if the answer
 -- to an earlier try was lost.
 WITH fence AS MATERIALIZED (
-  SELECT FROM syncline.workers
+  SELECT syncline.clock() AS at FROM syncline.workers
   WHERE worker = $1 AND state IN ('active', 'draining') AND lease_until > syncline.clock() FOR KEY SHARE
 ), moved AS (
-  UPDATE syncline.task_queue q
-  SET version = q.version + 1, changed_at = syncline.clock(), xid = syncline.position()
-  WHERE q.source = $2 AND q.collection = $3 AND q.task = $4 AND q.claim = $5 AND q.worker = $1
-    AND q.version = $11 AND q.xid <= syncline.position() AND EXISTS (SELECT FROM fence)
-  RETURNING q.source, q.collection, q.task, q.attempt, q.version, q.changed_at AS at
-), listed AS (
-  UPDATE syncline.tasks t SET rows = t.rows + $7::bigint, version = m.version FROM moved m WHERE t.task = m.task
+  UPDATE syncline.collections c
+  SET version = c.version + 1, rows = c.rows + $7::bigint, changed_at = greatest(f.at, c.changed_at), xid = syncline.position()
+  FROM fence f
+  WHERE c.source = $2 AND c.collection = $3 AND c.task = $4 AND c.claim = $5 AND c.worker = $1
+    AND c.version = $11 AND c.xid <= syncline.position()
+  RETURNING c.source, c.collection, c.task, c.attempt, c.version, c.changed_at AS at
 ), saved AS (
   INSERT INTO syncline.bookmarks AS b (source, collection, destination, bookmark, generation, task, attempt, saved_at)
   SELECT source, collection, $6::text, $8::jsonb, $9::bigint, task, attempt, at FROM moved
@@ -257,27 +239,26 @@ ORDER BY destination, table_name, revision DESC
 
 -- name: schema_head
 -- The version of a stream that worker $1 may append to, and whether the table already has revision $8.
-SELECT q.version, EXISTS (
+SELECT c.version, EXISTS (
   SELECT FROM syncline.table_schemas s
   WHERE s.source = $2 AND s.collection = $3 AND s.destination = $6 AND s.table_name = $7 AND s.revision = $8
 ) AS saved
-FROM syncline.task_queue q
-WHERE q.source = $2 AND q.collection = $3 AND q.task = $4 AND q.claim = $5 AND q.worker = $1
+FROM syncline.collections c
+WHERE c.source = $2 AND c.collection = $3 AND c.task = $4 AND c.claim = $5 AND c.worker = $1
 
 -- name: revise_schema
 -- Adds revision $8 of the columns of a table, with the columns and changes in $9. Returns no row if the lease has
 -- expired, or if the stream is no longer at version $10, as in `save_bookmark`.
 WITH fence AS MATERIALIZED (
-  SELECT FROM syncline.workers
+  SELECT syncline.clock() AS at FROM syncline.workers
   WHERE worker = $1 AND state IN ('active', 'draining') AND lease_until > syncline.clock() FOR KEY SHARE
 ), moved AS (
-  UPDATE syncline.task_queue q
-  SET version = q.version + 1, changed_at = syncline.clock(), xid = syncline.position()
-  WHERE q.source = $2 AND q.collection = $3 AND q.task = $4 AND q.claim = $5 AND q.worker = $1
-    AND q.version = $10 AND q.xid <= syncline.position() AND EXISTS (SELECT FROM fence)
-  RETURNING q.source, q.collection, q.task, q.attempt, q.version, q.changed_at AS at
-), listed AS (
-  UPDATE syncline.tasks t SET version = m.version FROM moved m WHERE t.task = m.task
+  UPDATE syncline.collections c
+  SET version = c.version + 1, changed_at = greatest(f.at, c.changed_at), xid = syncline.position()
+  FROM fence f
+  WHERE c.source = $2 AND c.collection = $3 AND c.task = $4 AND c.claim = $5 AND c.worker = $1
+    AND c.version = $10 AND c.xid <= syncline.position()
+  RETURNING c.source, c.collection, c.task, c.attempt, c.version, c.changed_at AS at
 ), revised AS (
   INSERT INTO syncline.table_schemas
     (source, collection, destination, table_name, revision, columns, changes, task, attempt, changed_at)
@@ -291,12 +272,12 @@ SELECT version FROM moved
 
 -- name: renewal_head
 -- The version of a stream that worker $1 may append to, and whether it already has renewal $6 of the attempt.
-SELECT q.version, EXISTS (
+SELECT c.version, EXISTS (
   SELECT FROM syncline.events e
-  WHERE e.task = $4 AND e.attempt = q.attempt AND e.type = 'ConfigRenewed' AND (e.data->>'renewal')::integer = $6
+  WHERE e.task = $4 AND e.attempt = c.attempt AND e.type = 'ConfigRenewed' AND (e.data->>'renewal')::integer = $6
 ) AS saved
-FROM syncline.task_queue q
-WHERE q.source = $2 AND q.collection = $3 AND q.task = $4 AND q.claim = $5 AND q.worker = $1
+FROM syncline.collections c
+WHERE c.source = $2 AND c.collection = $3 AND c.task = $4 AND c.claim = $5 AND c.worker = $1
 
 -- name: keep_renewed_config
 -- Keeps renewal $6 of the attempt: what source or destination ($7, $8) has made of its configuration $12 seconds ago ($9 to
@@ -306,16 +287,15 @@ WHERE q.source = $2 AND q.collection = $3 AND q.task = $4 AND q.claim = $5 AND q
 -- of a clock that was set back since. One that began before the configuration in the catalogue was changed has a digest ($10)
 -- of its own, and so replaces nothing newer; rows of other digests that were not renewed for 30 days are removed.
 WITH fence AS MATERIALIZED (
-  SELECT FROM syncline.workers
+  SELECT syncline.clock() AS at FROM syncline.workers
   WHERE worker = $1 AND state IN ('active', 'draining') AND lease_until > syncline.clock() FOR KEY SHARE
 ), moved AS (
-  UPDATE syncline.task_queue q
-  SET version = q.version + 1, changed_at = syncline.clock(), xid = syncline.position()
-  WHERE q.source = $2 AND q.collection = $3 AND q.task = $4 AND q.claim = $5 AND q.worker = $1
-    AND q.version = $13 AND q.xid <= syncline.position() AND EXISTS (SELECT FROM fence)
-  RETURNING q.task, q.attempt, q.version, q.changed_at AS at
-), listed AS (
-  UPDATE syncline.tasks t SET version = m.version FROM moved m WHERE t.task = m.task
+  UPDATE syncline.collections c
+  SET version = c.version + 1, changed_at = greatest(f.at, c.changed_at), xid = syncline.position()
+  FROM fence f
+  WHERE c.source = $2 AND c.collection = $3 AND c.task = $4 AND c.claim = $5 AND c.worker = $1
+    AND c.version = $13 AND c.xid <= syncline.position()
+  RETURNING c.task, c.attempt, c.version, c.changed_at AS at
 ), kept AS (
   INSERT INTO syncline.renewed_configs AS r (role, name, digest, key_id, sealed, renewed_at)
   SELECT $7::text, $8::text, $10::bytea, $9::bytea, $11::bytea, at - $12::float8 * interval '1 s' FROM moved WHERE $11::bytea IS NOT NULL
@@ -337,24 +317,22 @@ SELECT version FROM moved
 -- Appends the progress $6 of attempts: collections ($2, $3), tasks $4, claims $5. Attempts that no longer belong to
 -- worker $1, or whose row is locked, are skipped: more progress will follow.
 WITH fence AS MATERIALIZED (
-  SELECT FROM syncline.workers
+  SELECT syncline.clock() AS at FROM syncline.workers
   WHERE worker = $1 AND state IN ('active', 'draining') AND lease_until > syncline.clock() FOR KEY SHARE
 ), report AS MATERIALIZED (
   SELECT * FROM unnest($2::text[], $3::text[], $4::uuid[], $5::bigint[], $6::text[]) AS p (source, collection, task, claim, progress)
 ), head AS MATERIALIZED (
-  SELECT q.source, q.collection, p.progress
-  FROM syncline.task_queue q JOIN report p ON p.source = q.source AND p.collection = q.collection
-  WHERE q.task = p.task AND q.claim = p.claim AND q.worker = $1 AND q.xid <= syncline.position()
+  SELECT c.source, c.collection, p.progress
+  FROM syncline.collections c JOIN report p ON p.source = c.source AND p.collection = c.collection
+  WHERE c.task = p.task AND c.claim = p.claim AND c.worker = $1 AND c.xid <= syncline.position()
     AND EXISTS (SELECT FROM fence)
-  FOR UPDATE OF q SKIP LOCKED
+  FOR UPDATE OF c SKIP LOCKED
 ), moved AS (
-  UPDATE syncline.task_queue q
-  SET version = q.version + 1, changed_at = syncline.clock(), xid = syncline.position()
-  FROM head h
-  WHERE q.source = h.source AND q.collection = h.collection
-  RETURNING q.task, q.attempt, q.version, q.changed_at AS at, h.progress
-), listed AS (
-  UPDATE syncline.tasks t SET version = m.version FROM moved m WHERE t.task = m.task
+  UPDATE syncline.collections c
+  SET version = c.version + 1, changed_at = greatest(f.at, c.changed_at), xid = syncline.position()
+  FROM head h, fence f
+  WHERE c.source = h.source AND c.collection = h.collection
+  RETURNING c.task, c.attempt, c.version, c.changed_at AS at, h.progress
 ), appended AS (
   INSERT INTO syncline.events (task, version, type, at, status, attempt, worker, data)
   SELECT task, version, 'ProgressReported', at, 'RUNNING', attempt, $1, progress::jsonb FROM moved
@@ -364,41 +342,35 @@ SELECT count(*) FROM moved
 -- name: cancel_task
 -- Cancels a queued task, or requests the cancellation of a running one. Returns the new status, or no row if the task is
 -- not active or its row changed meanwhile.
-WITH listed AS (
-  SELECT source, collection FROM syncline.tasks WHERE task = $1
-), head AS MATERIALIZED (
-  SELECT q.source, q.collection, q.status, q.cancel_requested
-  FROM syncline.task_queue q JOIN listed USING (source, collection)
-  WHERE q.task = $1 AND q.xid <= syncline.position()
-  FOR UPDATE OF q
-), ended AS (
-  DELETE FROM syncline.task_queue q USING head h
-  WHERE q.source = h.source AND q.collection = h.collection AND h.status = 'SCHEDULED'
-  RETURNING q.task, q.source, q.collection, q.attempt, q.version + 1 AS version, syncline.clock() AS at
-), requested AS (
-  UPDATE syncline.task_queue q
-  SET cancel_requested = true, version = q.version + 1, changed_at = syncline.clock(), xid = syncline.position()
+WITH head AS MATERIALIZED (
+  SELECT c.source, c.collection, c.status, c.cancel_requested, syncline.clock() AS at
+  FROM syncline.events e JOIN syncline.collections c ON c.source = e.data ->> 'source' AND c.collection = e.data ->> 'collection'
+  WHERE e.task = $1 AND e.version = 1 AND c.task = $1 AND c.status IN ('SCHEDULED', 'RUNNING') AND c.xid <= syncline.position()
+  FOR UPDATE OF c
+), moved AS (
+  UPDATE syncline.collections c
+  SET status = CASE h.status WHEN 'SCHEDULED' THEN 'CANCELED' ELSE c.status END,
+      cancel_requested = h.status = 'RUNNING', version = c.version + 1, changed_at = greatest(h.at, c.changed_at),
+      xid = syncline.position()
   FROM head h
-  WHERE q.source = h.source AND q.collection = h.collection AND h.status = 'RUNNING' AND NOT h.cancel_requested
-  RETURNING q.task, q.attempt, q.worker, q.version, q.changed_at AS at
-), listed_end AS (
-  UPDATE syncline.tasks t SET status = 'CANCELED', finished_at = e.at, version = e.version FROM ended e WHERE t.task = e.task
-), listed_request AS (
-  UPDATE syncline.tasks t SET version = a.version FROM requested a WHERE t.task = a.task
-), reported AS (
-  UPDATE syncline.collection_status s SET last_status = 'CANCELED'
-  FROM ended e WHERE s.source = e.source AND s.collection = e.collection
-), appended_end AS (
-  INSERT INTO syncline.events (task, version, type, at, status, attempt)
-  SELECT task, version, 'TaskCanceled', at, 'CANCELED', attempt FROM ended
-), appended_request AS (
+  WHERE c.source = h.source AND c.collection = h.collection AND NOT h.cancel_requested
+  RETURNING c.*
+), ended AS (
+  INSERT INTO syncline.tasks
+    (task, source, collection, source_type, trigger, fire_time, priority, max_attempts, status, attempt, failures, rows, error,
+     created_at, started_at, finished_at, version, backfill)
+  SELECT task, source, collection, source_type, trigger, fire_time, priority, max_attempts, status, attempt, failures, rows, error,
+         created_at, started_at, changed_at, version, backfill
+  FROM moved WHERE status = 'CANCELED'
+), appended AS (
   INSERT INTO syncline.events (task, version, type, at, status, attempt, worker)
-  SELECT task, version, 'CancelRequested', at, 'RUNNING', attempt, worker FROM requested
+  SELECT task, version, CASE status WHEN 'CANCELED' THEN 'TaskCanceled' ELSE 'CancelRequested' END, changed_at, status, attempt, worker
+  FROM moved
 ), logged AS (
   INSERT INTO syncline.log_events (task, attempt, line, at, level, message)
-  SELECT e.task, e.attempt, 1 + coalesce((SELECT max(line) FROM syncline.log_events l WHERE l.task = $1 AND l.attempt = e.attempt), 0),
-         e.at, 'warn', $2
-  FROM ended e
+  SELECT m.task, m.attempt, 1 + coalesce((SELECT max(line) FROM syncline.log_events l WHERE l.task = $1 AND l.attempt = m.attempt), 0),
+         m.changed_at, 'warn', $2
+  FROM moved m WHERE m.status = 'CANCELED'
 )
 SELECT CASE h.status WHEN 'SCHEDULED' THEN 'CANCELED' ELSE h.status END AS status FROM head h
 
@@ -407,48 +379,42 @@ SELECT CASE h.status WHEN 'SCHEDULED' THEN 'CANCELED' ELSE h.status END AS statu
 -- attempt, and is queued again otherwise. Runs in one transaction after `mark_lost_workers`: only then can the lost
 -- worker write no more log lines.
 WITH gone AS MATERIALIZED (
-  SELECT q.source, q.collection,
-         CASE WHEN q.cancel_requested THEN 'CANCELED' WHEN q.failures + 1 >= q.max_attempts THEN 'FAILED' ELSE 'SCHEDULED' END AS status,
-         'worker ' || coalesce(w.host || ' (pid ' || w.pid || ')', q.worker::text) || ' is gone: its lease ran out' AS error
-  FROM syncline.task_queue q LEFT JOIN syncline.workers w USING (worker)
-  WHERE q.status = 'RUNNING' AND coalesce(w.state, 'lost') IN ('lost', 'stopped') AND q.xid <= syncline.position()
+  SELECT c.source, c.collection, syncline.clock() AS at,
+         CASE WHEN c.cancel_requested THEN 'CANCELED' WHEN c.failures + 1 >= c.max_attempts THEN 'FAILED' ELSE 'SCHEDULED' END AS status,
+         'worker ' || coalesce(w.host || ' (pid ' || w.pid || ')', c.worker::text) || ' is gone: its lease ran out' AS error
+  FROM syncline.collections c LEFT JOIN syncline.workers w USING (worker)
+  WHERE c.status = 'RUNNING' AND coalesce(w.state, 'lost') IN ('lost', 'stopped') AND c.xid <= syncline.position()
   LIMIT 1000
-  FOR UPDATE OF q SKIP LOCKED
-), requeued AS (
-  UPDATE syncline.task_queue q
-  SET status = 'SCHEDULED', version = q.version + 1, worker = NULL, run_at = syncline.clock(), failures = q.failures + 1,
-      changed_at = syncline.clock(), xid = syncline.position()
-  FROM gone g WHERE q.source = g.source AND q.collection = g.collection AND g.status = 'SCHEDULED'
-  RETURNING g.*, q.task, q.version, q.attempt, q.failures, q.changed_at AS at, q.run_at
-), ended AS (
-  DELETE FROM syncline.task_queue q USING gone g
-  WHERE q.source = g.source AND q.collection = g.collection AND g.status <> 'SCHEDULED'
-  RETURNING g.*, q.task, q.version + 1 AS version, q.attempt,
-            q.failures + CASE WHEN g.status = 'FAILED' THEN 1 ELSE 0 END AS failures, syncline.clock() AS at, NULL::timestamptz AS run_at
+  FOR UPDATE OF c SKIP LOCKED
 ), moved AS (
-  SELECT * FROM requeued UNION ALL SELECT * FROM ended
-), listed AS (
-  UPDATE syncline.tasks t
-  SET status = m.status, failures = m.failures, version = m.version, error = m.error,
-      finished_at = CASE WHEN m.status = 'SCHEDULED' THEN NULL ELSE m.at END
-  FROM moved m WHERE t.task = m.task
-), reported AS (
-  UPDATE syncline.collection_status s
-  SET last_status = m.status,
-      last_failure_at = CASE WHEN m.status = 'FAILED' THEN m.at ELSE s.last_failure_at END,
-      consecutive_failures = s.consecutive_failures + CASE WHEN m.status = 'FAILED' THEN 1 ELSE 0 END
-  FROM moved m WHERE s.source = m.source AND s.collection = m.collection
+  UPDATE syncline.collections c
+  SET status = g.status, version = c.version + 1, worker = NULL,
+      run_at = CASE g.status WHEN 'SCHEDULED' THEN g.at ELSE c.run_at END,
+      failures = c.failures + (g.status <> 'CANCELED')::integer, error = g.error,
+      last_failure_at = CASE g.status WHEN 'FAILED' THEN greatest(g.at, c.changed_at) ELSE c.last_failure_at END,
+      consecutive_failures = c.consecutive_failures + (g.status = 'FAILED')::integer,
+      changed_at = greatest(g.at, c.changed_at), xid = syncline.position()
+  FROM gone g WHERE c.source = g.source AND c.collection = g.collection
+  RETURNING c.*
+), ended AS (
+  INSERT INTO syncline.tasks
+    (task, source, collection, source_type, trigger, fire_time, priority, max_attempts, status, attempt, failures, rows, error,
+     created_at, started_at, finished_at, version, backfill)
+  SELECT task, source, collection, source_type, trigger, fire_time, priority, max_attempts, status, attempt, failures, rows, error,
+         created_at, started_at, changed_at, version, backfill
+  FROM moved WHERE status <> 'SCHEDULED'
 ), appended AS (
   INSERT INTO syncline.events (task, version, type, at, status, attempt, data)
   SELECT task, version,
          CASE status WHEN 'SCHEDULED' THEN 'AttemptRescued' WHEN 'FAILED' THEN 'TaskFailed' ELSE 'TaskCanceled' END,
-         at, status, attempt, jsonb_strip_nulls(jsonb_build_object('error', error, 'run_at', run_at))
+         changed_at, status, attempt,
+         jsonb_strip_nulls(jsonb_build_object('error', error, 'run_at', CASE status WHEN 'SCHEDULED' THEN run_at END))
   FROM moved
 ), logged AS (
   INSERT INTO syncline.log_events (task, attempt, line, at, level, message)
   SELECT task, attempt,
          1 + coalesce((SELECT max(line) FROM syncline.log_events l WHERE l.task = m.task AND l.attempt = m.attempt), 0),
-         at, CASE status WHEN 'CANCELED' THEN 'warn' ELSE 'error' END,
+         changed_at, CASE status WHEN 'CANCELED' THEN 'warn' ELSE 'error' END,
          '[' || source || '_' || collection || '_' || task || '] '
            || CASE status WHEN 'SCHEDULED' THEN 'attempt ' || attempt || ' is taken over: ' WHEN 'FAILED' THEN 'FINISHED WITH ERROR: '
                           ELSE 'CANCELED: ' END || error

@@ -7,21 +7,25 @@ SELECT current_setting('transaction_read_only')::boolean
 SELECT version_num FROM syncline.alembic_version
 
 -- name: task_row
--- One task.
+-- One task: it has ended, or it is the active one of its collection, which its first event names.
 SELECT task, source, collection, source_type, trigger, fire_time, priority, max_attempts, status, attempt, failures, rows,
        error, created_at, started_at, finished_at, backfill
 FROM syncline.tasks WHERE task = $1
+UNION ALL
+SELECT c.task, c.source, c.collection, c.source_type, c.trigger, c.fire_time, c.priority, c.max_attempts, c.status, c.attempt,
+       c.failures, c.rows, c.error, c.created_at, c.started_at, NULL, c.backfill
+FROM syncline.events e JOIN syncline.collections c ON c.source = e.data ->> 'source' AND c.collection = e.data ->> 'collection'
+WHERE e.task = $1 AND e.version = 1 AND c.task = $1 AND c.status IN ('SCHEDULED', 'RUNNING')
 
 -- name: progress_of
--- The latest progress of the running attempts of tasks $1.
+-- The latest progress of the running attempts ($2) of tasks $1.
 SELECT t.task, latest.data
-FROM syncline.tasks t
+FROM unnest($1::uuid[], $2::smallint[]) AS t (task, attempt)
 CROSS JOIN LATERAL (
   SELECT e.data FROM syncline.events e
   WHERE e.task = t.task AND e.type = 'ProgressReported' AND e.attempt = t.attempt
   ORDER BY e.version DESC LIMIT 1
 ) AS latest
-WHERE t.task = ANY ($1::uuid[])
 
 -- name: log_page
 -- A page of a task's log after (attempt $2, line $3), written between $4 and $5, in order.
@@ -39,14 +43,14 @@ LIMIT $6
 
 -- name: active_task
 -- The task of source $1, collection $2 that waits or runs.
-SELECT task::text FROM syncline.task_queue WHERE source = $1 AND collection = $2
+SELECT task::text FROM syncline.collections WHERE source = $1 AND collection = $2 AND status IN ('SCHEDULED', 'RUNNING')
 
 -- name: collection_rows
 -- All collections: the last task and its status, the last success and failure, and the next fire time.
 SELECT coalesce(c.source, s.source) AS source, coalesce(c.collection, s.collection) AS collection,
-       c.last_task, c.last_status, c.last_success_at, c.last_failure_at, coalesce(c.consecutive_failures, 0) AS consecutive_failures,
+       c.task AS last_task, c.status AS last_status, c.last_success_at, c.last_failure_at, coalesce(c.consecutive_failures, 0) AS consecutive_failures,
        s.next_fire_at
-FROM syncline.collection_status c
+FROM syncline.collections c
 FULL JOIN (SELECT * FROM syncline.schedules WHERE active) AS s ON s.source = c.source AND s.collection = c.collection
 
 -- name: current_tables
@@ -57,7 +61,7 @@ ORDER BY source, collection, destination, table_name, revision DESC
 
 -- name: source_is_known
 -- Whether a collection of source $1 ever had a task or has a schedule.
-SELECT EXISTS (SELECT FROM syncline.collection_status WHERE source = $1)
+SELECT EXISTS (SELECT FROM syncline.collections WHERE source = $1)
     OR EXISTS (SELECT FROM syncline.schedules WHERE source = $1 AND active)
 
 -- name: projection_lags

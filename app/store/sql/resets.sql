@@ -1,21 +1,14 @@
 -- name: reset_collection
 -- Deletes the bookmarks of a collection. The destinations' own copies become void, because they have an older generation.
 -- The new generation is the clock's milliseconds and 12 random bits: greater than all before it, and not used again after
--- a restore. Workers of release 0.1.0 can only save bookmarks of 31 bits. While one of them is alive, the generation is
--- the clock's seconds, which is greater than anything they have counted to. Until 2039 both fit into a double without
--- loss.
+-- a restore. Until 2039 it fits into a double without loss.
 WITH forgotten AS (
   DELETE FROM syncline.bookmarks WHERE source = $1 AND collection = $2
 ), now AS MATERIALIZED (
-  SELECT syncline.clock() AS at, EXISTS (
-    SELECT FROM syncline.workers
-    WHERE release = '0.1.0' AND state IN ('active', 'draining') AND lease_until > syncline.clock()
-  ) AS counting_workers
+  SELECT syncline.clock() AS at
 )
 INSERT INTO syncline.resets AS r (source, collection, generation, reset_at)
-SELECT $1, $2, CASE WHEN counting_workers THEN floor(extract(epoch FROM at))
-                    ELSE floor(extract(epoch FROM at) * 1000) * 4096 + floor(random() * 4096)::integer END, at
-FROM now
+SELECT $1, $2, floor(extract(epoch FROM at) * 1000) * 4096 + floor(random() * 4096)::integer, at FROM now
 ON CONFLICT (source, collection) DO UPDATE
 SET generation = greatest(excluded.generation, r.generation + 1), reset_at = excluded.reset_at
 RETURNING generation

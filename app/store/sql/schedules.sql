@@ -52,7 +52,8 @@ WITH gone AS MATERIALIZED (
   WHERE s.active AND (s.source, s.collection) IN (SELECT * FROM unnest($1::text[], $2::text[]))
     AND s.missing_since <= (SELECT syncline.clock()) - $3::interval
     AND ((s.next_fire_at > (SELECT syncline.clock())) IS NOT FALSE OR EXISTS (
-      SELECT FROM syncline.task_queue q WHERE q.source = s.source AND q.collection = s.collection
+      SELECT FROM syncline.collections c
+      WHERE c.source = s.source AND c.collection = s.collection AND c.status IN ('SCHEDULED', 'RUNNING')
     ))
   ORDER BY s.source, s.collection
   FOR NO KEY UPDATE
@@ -78,8 +79,9 @@ FROM marked WHERE s.source = marked.source AND s.collection = marked.collection
 SELECT extract(epoch FROM s.next_fire_at - syncline.clock())::float8
 FROM syncline.schedules s
 WHERE s.active AND s.next_fire_at IS NOT NULL AND (
-  SELECT q.backfill IS NOT NULL OR (s.misfire = 'all' AND s.next_fire_at < (SELECT syncline.clock()) - $1::interval)
-  FROM syncline.task_queue q WHERE q.source = s.source AND q.collection = s.collection
+  SELECT c.backfill IS NOT NULL OR (s.misfire = 'all' AND s.next_fire_at < (SELECT syncline.clock()) - $1::interval)
+  FROM syncline.collections c
+  WHERE c.source = s.source AND c.collection = s.collection AND c.status IN ('SCHEDULED', 'RUNNING')
 ) IS NOT TRUE
 ORDER BY s.next_fire_at
 LIMIT 1
@@ -92,8 +94,9 @@ SELECT s.source, s.collection, s.source_type, s.max_attempts, s.expression, s.ti
        s.next_fire_at, syncline.clock() AS now
 FROM syncline.schedules s
 WHERE s.active AND s.next_fire_at <= (SELECT syncline.clock()) AND (
-  SELECT q.backfill IS NOT NULL OR (s.misfire = 'all' AND s.next_fire_at < (SELECT syncline.clock()) - $1::interval)
-  FROM syncline.task_queue q WHERE q.source = s.source AND q.collection = s.collection
+  SELECT c.backfill IS NOT NULL OR (s.misfire = 'all' AND s.next_fire_at < (SELECT syncline.clock()) - $1::interval)
+  FROM syncline.collections c
+  WHERE c.source = s.source AND c.collection = s.collection AND c.status IN ('SCHEDULED', 'RUNNING')
 ) IS NOT TRUE
 ORDER BY s.next_fire_at
 LIMIT 1000
@@ -103,9 +106,9 @@ FOR NO KEY UPDATE OF s SKIP LOCKED
 -- The collections with an active task. A separate statement: the one that locks the schedules may have waited, and would
 -- see an old state of the queue. The scalar subquery is an index look-up for each pair; a join might scan the whole
 -- queue.
-SELECT c.source, c.collection
-FROM unnest($1::text[], $2::text[]) AS c (source, collection)
-WHERE (SELECT true FROM syncline.task_queue q WHERE q.source = c.source AND q.collection = c.collection)
+SELECT w.source, w.collection
+FROM unnest($1::text[], $2::text[]) AS w (source, collection)
+WHERE (SELECT c.status IN ('SCHEDULED', 'RUNNING') FROM syncline.collections c WHERE c.source = w.source AND c.collection = w.collection)
 
 -- name: undecided_fire_times
 -- The ordinals of those fire times that are not in the ledger yet: none is decided twice, even if the clock was set back.

@@ -24,10 +24,10 @@ HEADERS = {"X-Admin-Token": TOKEN}
 
 TASK_ROWS = """
 INSERT INTO syncline.tasks (task, source, collection, source_type, trigger, priority, max_attempts, status, attempt,
-                            failures, rows, created_at, version)
-SELECT gen_random_uuid(), 'load', 'quick', 'synthetic', 'api', 1, 3, 'SUCCESS', 1, 0, 0,
-       timestamptz '2020-01-01Z' + n * interval '1 second', 3
+                            failures, rows, created_at, finished_at, version)
+SELECT syncline.uuid7(at), 'load', 'quick', 'synthetic', 'api', 1, 3, 'SUCCESS', 1, 0, 0, at, at, 3
 FROM generate_series(1, $1::integer) AS n
+CROSS JOIN LATERAL (SELECT timestamptz '2020-01-01Z' + n * interval '1 second' AS at) AS t
 """
 LOG_ROWS = """
 INSERT INTO syncline.log_events (task, attempt, line, at, level, message)

@@ -49,7 +49,7 @@ destinations:
 async def test_sources_tell_how_each_collection_fares(client: httpx.AsyncClient, api: OpenedApi) -> None:
     posted = await client.post("/api/v1/tasks", params={"source": "load", "collection": "quick"})
     await api.pool.execute(
-        "UPDATE syncline.collection_status SET last_status = 'FAILED', consecutive_failures = 2, last_failure_at = $1",
+        "UPDATE syncline.collections SET status = 'FAILED', consecutive_failures = 2, last_failure_at = $1",
         datetime(2021, 3, 10, tzinfo=UTC),
     )
     await api.pool.execute(

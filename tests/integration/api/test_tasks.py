@@ -32,8 +32,10 @@ async def scheduled(client: httpx.AsyncClient, **names: str) -> str:
 
 async def add_task(database_url: str, **values: Any) -> uuid.UUID:
     """A row of the task list as it would be long after."""
+    created_at = values.get("created_at", datetime(2021, 3, 10, 22, 0, tzinfo=UTC))
     row = {
-        "task": uuid.uuid4(),
+        # As a UUIDv7 begins.
+        "task": uuid.UUID(int=int(created_at.timestamp() * 1000) << 80 | uuid.uuid4().int >> 48),
         "source": "load",
         "collection": "quick",
         "source_type": "synthetic",
@@ -44,23 +46,32 @@ async def add_task(database_url: str, **values: Any) -> uuid.UUID:
         "attempt": 1,
         "failures": 0,
         "rows": 0,
-        "created_at": datetime(2021, 3, 10, 22, 0, tzinfo=UTC),
+        "created_at": created_at,
+        "finished_at": created_at,
         "version": 3,
     } | values
+    head = row | {
+        "run_at": created_at,
+        "cancel_requested": False,
+        "claim": 0,
+        "changed_at": created_at,
+        "xid": 1,
+        "consecutive_failures": 0,
+    }
+    del head["finished_at"]
     connection = await asyncpg.connect(database_url)
-    places = ", ".join(f"${place}" for place in range(1, len(row) + 1))
     try:
-        await connection.execute(
-            f"INSERT INTO syncline.tasks ({', '.join(row)}) VALUES ({places})",
-            *row.values(),
-        )
-        await connection.execute(
-            "INSERT INTO syncline.collection_status VALUES ($1, $2, $3, $4, NULL, NULL, 0) ON CONFLICT DO NOTHING",
-            *(row[name] for name in ("source", "collection", "task", "status")),
-        )
+        await _insert(connection, "tasks", row)
+        await _insert(connection, "collections", head)
     finally:
         await connection.close()
     return uuid.UUID(str(row["task"]))
+
+
+async def _insert(connection: asyncpg.Connection[asyncpg.Record], table: str, row: dict[str, Any]) -> None:
+    places = ", ".join(f"${place}" for place in range(1, len(row) + 1))
+    statement = f"INSERT INTO syncline.{table} ({', '.join(row)}) VALUES ({places}) ON CONFLICT DO NOTHING"
+    await connection.execute(statement, *row.values())
 
 
 async def test_a_new_task_is_201_and_there_at_once(client: httpx.AsyncClient, api: OpenedApi) -> None:
@@ -257,12 +268,12 @@ async def test_the_history_of_a_source_outlives_its_configuration(client: httpx.
 async def test_a_cancel_that_does_not_get_through_is_not_ok(client: httpx.AsyncClient, api: OpenedApi) -> None:
     id_ = await scheduled(client)
     ahead = "(pg_current_xact_id()::text::numeric + 1000000)::text::xid8"
-    await api.pool.execute(f"UPDATE syncline.task_queue SET xid = {ahead}")
+    await api.pool.execute(f"UPDATE syncline.collections SET xid = {ahead}")
     answer = await client.post(f"/api/v1/tasks/{id_}/cancel")
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
     assert answer.json()["message"] == "Queue is busy"
     assert "moved to a server with lower transaction IDs" in answer.json()["error"]
-    await api.pool.execute("UPDATE syncline.task_queue SET xid = pg_current_xact_id()")
+    await api.pool.execute("UPDATE syncline.collections SET xid = pg_current_xact_id()")
     assert (await client.post(f"/api/v1/tasks/{id_}/cancel")).json() == {"status": "ok"}
     assert (await client.get(f"/api/v1/tasks/{id_}")).json()["status"] == "CANCELED"
 
@@ -284,9 +295,9 @@ async def test_a_queued_task_is_canceled_at_once_and_its_log_says_so(client: htt
 
 async def test_a_running_task_is_asked_to_end_and_its_worker_woken(client: httpx.AsyncClient, api: OpenedApi) -> None:
     id_ = await scheduled(client)
-    await api.pool.execute("UPDATE syncline.task_queue SET status = 'RUNNING'")
+    await api.pool.execute("UPDATE syncline.collections SET status = 'RUNNING'")
     assert (await client.post(f"/api/v1/tasks/{id_}/cancel")).status_code == 200
-    assert await api.pool.fetchval("SELECT cancel_requested FROM syncline.task_queue")
+    assert await api.pool.fetchval("SELECT cancel_requested FROM syncline.collections")
     assert api.notifier.told == 2
 
 

@@ -328,7 +328,7 @@ def test_a_backfill_is_asked_for_once(config: Path, database_url: str) -> None:
     assert first.returncode == 0, first.stderr
     assert first.stdout == again.stdout
     with psycopg.connect(database_url) as connection:
-        rows = connection.execute("SELECT trigger, backfill, priority / 10^12 FROM syncline.tasks").fetchall()
+        rows = connection.execute("SELECT trigger, backfill, priority / 10^12 FROM syncline.all_tasks").fetchall()
     assert [row[:2] for row in rows] == [("backfill", "2024-01-01T00:00:00Z/2024-02-01T11:00:00Z")]
     other = syncline(config, *asked[:-1], "2024-03-01", url=database_url)
     assert (other.returncode, other.stdout) == (1, "")

@@ -309,7 +309,7 @@ async def test_every_right_to_a_table_that_migrations_grant_is_asked_for(login: 
     with psycopg.connect(database_url, autocommit=True) as admin:
         granted = admin.execute(
             "SELECT c.oid::regclass::text, a.privilege_type FROM pg_class c, aclexplode(c.relacl) a "
-            "WHERE c.relnamespace = 'syncline'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition "
+            "WHERE c.relnamespace = 'syncline'::regnamespace AND c.relkind IN ('r', 'p', 'v') AND NOT c.relispartition "
             "AND a.grantee = 'syncline_app'::regrole"
         ).fetchall()
     async with installation_at(login).connected() as connection:

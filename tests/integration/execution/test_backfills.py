@@ -49,7 +49,7 @@ async def test_a_worker_loads_the_interval_and_every_projection_knows_it(
     assert counts(config) == (10, 10)
     folded = await store.folded(task)
     assert (folded.backfill, folded.rows) == (TEN_SECONDS, 10)
-    assert await store.pool.fetchval("SELECT backfill FROM syncline.tasks WHERE task = $1", task) == TEN_SECONDS
+    assert await store.pool.fetchval("SELECT backfill FROM syncline.all_tasks WHERE task = $1", task) == TEN_SECONDS
     destinations = await store.pool.fetch("SELECT destination FROM syncline.bookmarks")
     assert [row["destination"] for row in destinations] == ["warehouse"], "nothing is known of one that keeps nothing"
     assert await verify(store.pool) == []

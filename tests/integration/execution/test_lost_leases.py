@@ -291,7 +291,7 @@ async def test_a_worker_that_slept_past_its_lease_writes_nothing_more(
     other = None
     try:
         await tap_of(store, task, 1)
-        first = await store.pool.fetchval("SELECT worker FROM syncline.task_queue")
+        first = await store.pool.fetchval("SELECT worker FROM syncline.collections")
         sleeper.send_signal(signal.SIGSTOP)
         other = start_worker(database_url, slow_tap)
         await store.running(task, attempt=2)
@@ -323,7 +323,7 @@ async def test_the_lease_is_renewed_by_a_connection_that_statements_on_the_queue
     try:
         await tap_of(store, task, 1)
         async with await psycopg.AsyncConnection.connect(database_url) as connection:
-            await connection.execute("LOCK TABLE syncline.task_queue IN ACCESS EXCLUSIVE MODE")
+            await connection.execute("LOCK TABLE syncline.collections IN ACCESS EXCLUSIVE MODE")
             locked_at = await store.admin.fetchval("SELECT clock_timestamp()")
 
             async def outlasted() -> bool:

@@ -73,7 +73,7 @@ async def test_a_retry_waits_for_its_delay(store: Store, database_url: str, tmp_
     async with running_worker(database_url, config):
         await store.logged(task, "next attempt in")
         row = await store.pool.fetchrow(
-            "SELECT status, extract(epoch FROM run_at - changed_at)::float8 AS delay FROM syncline.task_queue"
+            "SELECT status, extract(epoch FROM run_at - changed_at)::float8 AS delay FROM syncline.collections"
         )
     assert row is not None
     assert row["status"] == "SCHEDULED"
@@ -114,7 +114,7 @@ async def test_a_worker_runs_no_more_at_once_than_it_has_slots(store: Store, dat
         for task in tasks:
             assert await store.ended(task) == "SUCCESS"
     overlap = await store.pool.fetchval(
-        "SELECT max(n) FROM (SELECT count(*) AS n FROM syncline.tasks a JOIN syncline.tasks b"
+        "SELECT max(n) FROM (SELECT count(*) AS n FROM syncline.all_tasks a JOIN syncline.all_tasks b"
         " ON b.started_at <= a.started_at AND b.finished_at > a.started_at GROUP BY a.task) AS t"
     )
     assert overlap == 2
@@ -131,7 +131,8 @@ async def test_a_claim_whose_answer_is_lost_is_handed_back_and_no_other(
     async def forgetful(self: TaskQueue, worker: UUID, limit: int, **more: Any) -> list[Claim]:
         claims = await claim(self, worker, limit, **more)
         # The first four attempts are running when the answer with the other four is lost.
-        if not lost and await store.pool.fetchval("SELECT count(*) = 8 FROM syncline.tasks WHERE status = 'RUNNING'"):
+        running = "SELECT count(*) FROM syncline.collections WHERE status = 'RUNNING'"
+        if not lost and await store.pool.fetchval(running) == 8:
             lost.extend(claims)
             raise OSError("the answer is lost")
         return claims
@@ -145,7 +146,7 @@ async def test_a_claim_whose_answer_is_lost_is_handed_back_and_no_other(
     assert len(lost) == 4
     rows = await store.pool.fetch("SELECT task FROM syncline.events WHERE type = 'AttemptHandedBack'")
     assert {row["task"] for row in rows} == {claim.task for claim in lost}
-    assert await store.pool.fetchval("SELECT max(failures) FROM syncline.tasks") == 0
+    assert await store.pool.fetchval("SELECT max(failures) FROM syncline.all_tasks") == 0
 
 
 async def test_many_attempts_end_with_all_their_lines(store: Store, database_url: str, tmp_path: Path) -> None:
@@ -154,10 +155,11 @@ async def test_many_attempts_end_with_all_their_lines(store: Store, database_url
     await asyncio.gather(*(store.queue.schedule(a_task(name)) for name in names))
 
     async def all_ended() -> bool:
-        return not await store.pool.fetchval("SELECT EXISTS (SELECT FROM syncline.task_queue)")
+        active = "SELECT count(*) FROM syncline.collections WHERE status IN ('SCHEDULED', 'RUNNING')"
+        return bool(await store.pool.fetchval(active) == 0)
 
     async with running_worker(database_url, config, slots=100):
         await until(all_ended)
-    assert await store.pool.fetchval("SELECT count(*) FROM syncline.tasks WHERE status = 'SUCCESS'") == len(names)
+    assert await store.pool.fetchval("SELECT count(*) FROM syncline.all_tasks WHERE status = 'SUCCESS'") == len(names)
     lines = "SELECT count(*) FROM (SELECT task FROM syncline.log_events GROUP BY task HAVING count(*) = 4) AS whole"
     assert await store.pool.fetchval(lines) == len(names)

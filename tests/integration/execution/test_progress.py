@@ -90,7 +90,8 @@ async def test_however_often_attempts_speak_each_is_told_once_a_second_and_ever_
         numbers = [event.data["records_read"] for event in told]
         assert numbers == sorted(set(numbers))
     assert await store.pool.fetchval(
-        "SELECT count(*) FROM syncline.tasks t JOIN syncline.task_queue USING (task, version)"
+        "SELECT count(*) FROM syncline.collections c"
+        " WHERE version = (SELECT max(version) FROM syncline.events e WHERE e.task = c.task)"
     )
 
 
@@ -100,7 +101,7 @@ async def test_progress_waits_for_nobody_and_is_refused_to_who_has_lost_the_atte
     said = [(claim, {"records_read": 1, "bytes_read": 2})]
     locking = store.admin.transaction()
     await locking.start()
-    await store.admin.execute("SELECT FROM syncline.task_queue FOR UPDATE")
+    await store.admin.execute("SELECT FROM syncline.collections FOR UPDATE")
     assert await asyncio.wait_for(store.queue.report_progress(worker, said), PATIENCE_SECONDS) == 0
     await locking.rollback()
     assert await store.queue.report_progress(other, said) == 0

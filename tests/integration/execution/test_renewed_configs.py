@@ -178,7 +178,7 @@ async def test_a_renewal_is_an_event_and_its_secrets_are_nowhere(shop: Shop, cap
         task, log = await load(store)
         [renewal] = [event for event in await store.events(task) if event.type == "ConfigRenewed"]
         assert renewal.data == {"renewal": 1, "role": "source", "name": "shop", "kept": True}
-        assert (await store.folded(task)).version == await store.pool.fetchval("SELECT version FROM syncline.tasks")
+        assert (await store.folded(task)).version == await store.pool.fetchval("SELECT version FROM syncline.all_tasks")
         await load(store)
         assert log.count("info: has *** now") == 2
         kept = await store.everything() + capfd.readouterr().err

@@ -70,7 +70,11 @@ async def test_a_worker_leaves_a_task_that_it_does_not_know_to_others_and_says_w
 ) -> None:
     async def is_due() -> bool:
         await store.ended(await store.schedule())
-        return bool(await store.pool.fetchval("SELECT run_at <= syncline.clock() FROM syncline.task_queue"))
+        return bool(
+            await store.pool.fetchval(
+                "SELECT run_at <= syncline.clock() FROM syncline.collections WHERE source = 'fresh'"
+            )
+        )
 
     async with running_worker(database_url, old):
         task = await store.schedule("c0", "fresh")
@@ -90,7 +94,7 @@ async def test_it_waits_before_another_may_take_it(store: Store, database_url: s
     async with running_worker(database_url, old):
         task = await store.schedule("c0", "fresh")
         await handed_back(store, task)
-    delay = await store.pool.fetchval("SELECT run_at - changed_at FROM syncline.task_queue")
+    delay = await store.pool.fetchval("SELECT run_at - changed_at FROM syncline.collections WHERE source = 'fresh'")
     assert abs(delay - timedelta(seconds=2)) < timedelta(milliseconds=50)
 
 

@@ -14,6 +14,7 @@ import pytest
 from app.domain.errors import ConfigurationError, LeaseLostError, SynclineError
 from app.domain.task import Status
 from app.projections import PROJECTIONS, ProjectionRunner, rebuild, verify
+from app.projections.collections import Collections
 from app.projections.daily import DAILY
 from app.projections.histories import History
 from app.store import projections as store
@@ -28,7 +29,7 @@ OUTCOMES = (Status.SUCCESS, Status.FAILED, Status.CANCELED)
 
 
 @pytest.mark.parametrize("garble", ["TRUNCATE syncline.{0}", "DELETE FROM syncline.{0} WHERE collection < 'c5'"])
-@pytest.mark.parametrize("name", ["tasks", "collection_status", "bookmarks", "table_schemas"])
+@pytest.mark.parametrize("name", ["tasks", "bookmarks", "table_schemas"])
 async def test_lost_rows_come_back_under_load(service: Service, database_url: str, name: str, garble: str) -> None:
     async with _load(service):
         _execute(database_url, garble.format(name))
@@ -52,24 +53,23 @@ async def test_odd_names_are_ordinary_text(service: Service, name: str) -> None:
 async def test_the_queue_comes_back_under_load(service: Service, database_url: str) -> None:
     """Tasks whose collection got another one meanwhile are canceled; the statuses are rebuilt as they know of both."""
     async with _load(service):
-        _execute(database_url, "TRUNCATE syncline.task_queue")
-        await rebuild(service.pool, "task_queue")
-        await rebuild(service.pool, "collection_status")
+        _execute(database_url, "TRUNCATE syncline.collections")
+        await rebuild(service.pool, "collections")
     assert await verify(service.pool) == []
-    active = await service.pool.fetchval("SELECT count(*) FROM syncline.tasks WHERE status IN ('SCHEDULED', 'RUNNING')")
-    assert active == 0
+    active = "SELECT count(*) FROM syncline.collections WHERE status IN ('SCHEDULED', 'RUNNING')"
+    assert await service.pool.fetchval(active) == 0
 
 
 async def test_a_task_that_lost_its_place_to_a_newer_one_is_canceled(service: Service, database_url: str) -> None:
     older = await service.schedule("orders")
     (claim,) = await service.claim()
-    _execute(database_url, "TRUNCATE syncline.task_queue")
+    _execute(database_url, "TRUNCATE syncline.collections")
     newer = await service.schedule("orders")
-    assert await rebuild(service.pool, "task_queue") == 1
+    assert await rebuild(service.pool, "collections") == 1
     assert await verify(service.pool) == []
     with pytest.raises(LeaseLostError):
         await service.save(claim, 1, None)
-    rows = await service.pool.fetch("SELECT task, status FROM syncline.tasks")
+    rows = await service.pool.fetch("SELECT task, status FROM syncline.all_tasks")
     assert {row["task"]: row["status"] for row in rows} == {older: "CANCELED", newer: "SCHEDULED"}
     assert "newer task" in await service.pool.fetchval("SELECT message FROM syncline.log_events WHERE task = $1", older)
 
@@ -78,14 +78,16 @@ async def test_an_append_that_waited_for_the_rebuild_finds_the_rows_that_were_pu
     service: Service, database_url: str
 ) -> None:
     task = await service.schedule("orders")
-    _execute(database_url, "TRUNCATE syncline.tasks")
+    _execute(database_url, "DELETE FROM syncline.collections")
     async with store.transaction(service.pool) as connection:
         await store.stop_the_queue(connection)
         claim = asyncio.create_task(service.claim())
         while not await service.pool.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):  # noqa: ASYNC110
             await asyncio.sleep(0.005)
-        histories = [History.of(stream) for stream in await store.list_streams(connection, [task])]
-        await store.replace_tasks(connection, [history.tasks_row() for history in histories])
+        collections = Collections()
+        for stream in await store.list_streams(connection, [task]):
+            collections.take(History.of(stream))
+        await store.replace_all(connection, "collections", collections.rows())
     assert [claimed.task for claimed in await claim] == [task]
     assert await verify(service.pool) == []
 
@@ -94,8 +96,8 @@ async def test_rows_of_tasks_without_events_disappear(service: Service, database
     await service.live("orders")
     _execute(
         database_url,
-        "INSERT INTO syncline.tasks SELECT (jsonb_populate_record(t, jsonb_build_object('task', gen_random_uuid()))).*"
-        " FROM syncline.tasks t",
+        "INSERT INTO syncline.tasks SELECT n.* FROM syncline.tasks t,"
+        " jsonb_populate_record(t, jsonb_build_object('task', syncline.uuid7(now()))) n",
     )
     assert await rebuild(service.pool, "tasks") == 1
     assert await verify(service.pool) == []
@@ -104,7 +106,7 @@ async def test_rows_of_tasks_without_events_disappear(service: Service, database
 async def test_a_rebuild_of_right_rows_writes_none(service: Service) -> None:
     await service.history()
     before = await _versions(service)
-    for name in ("tasks", "task_queue", "collection_status"):
+    for name in ("tasks", "collections"):
         await rebuild(service.pool, name)
     assert await _versions(service) == before
 
@@ -184,7 +186,7 @@ async def _load(service: Service) -> AsyncIterator[None]:
     yield
     stop.set()
     await asyncio.gather(*workers)
-    for row in await service.pool.fetch("SELECT task, worker, source, collection FROM syncline.task_queue"):
+    for row in await service.pool.fetch("SELECT task FROM syncline.collections"):
         await service.queue.cancel(row["task"], "canceled")
     for worker in await service.pool.fetch("SELECT worker FROM syncline.workers"):
         await Leases(service.pool).stop(worker["worker"])
@@ -216,7 +218,7 @@ async def _work(service: Service, number: int, stop: asyncio.Event, warm: asynci
 async def _versions(service: Service) -> list[object]:
     return [
         await service.pool.fetch(f"SELECT xmin::text, ctid::text FROM syncline.{name} ORDER BY ctid")
-        for name in ("tasks", "task_queue", "collection_status")
+        for name in ("tasks", "collections")
     ]
 
 

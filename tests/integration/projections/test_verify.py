@@ -29,6 +29,14 @@ async def test_statistics_that_lag_are_compared_up_to_their_checkpoint(service: 
     assert await verify(service.pool) == []
 
 
+OF_AN_ACTIVE_TASK = """
+INSERT INTO syncline.tasks
+SELECT n.* FROM syncline.collections c,
+       jsonb_populate_record(NULL::syncline.tasks, to_jsonb(c) || jsonb_build_object('finished_at', now())) n
+WHERE c.status = 'SCHEDULED'
+"""
+
+
 @pytest.mark.parametrize(
     ("projection", "garble", "column"),
     [
@@ -38,10 +46,15 @@ async def test_statistics_that_lag_are_compared_up_to_their_checkpoint(service: 
             "rows",
         ),
         ("tasks", "DELETE FROM syncline.tasks WHERE collection = 'items' AND status = 'FAILED'", "row"),
-        ("tasks", "UPDATE syncline.tasks SET task = gen_random_uuid() WHERE collection = 'visits'", "row"),
-        ("task_queue", "UPDATE syncline.task_queue SET priority = 1 WHERE collection = 'users'", "priority"),
-        ("task_queue", "DELETE FROM syncline.task_queue WHERE collection = 'users'", "row"),
-        ("collection_status", "UPDATE syncline.collection_status SET consecutive_failures = 9", "consecutive_failures"),
+        ("tasks", "UPDATE syncline.tasks SET task = syncline.uuid7(now()) WHERE collection = 'visits'", "row"),
+        (
+            "tasks",
+            OF_AN_ACTIVE_TASK,
+            "row",
+        ),
+        ("collections", "UPDATE syncline.collections SET priority = 1 WHERE collection = 'users'", "priority"),
+        ("collections", "DELETE FROM syncline.collections WHERE collection = 'users'", "row"),
+        ("collections", "UPDATE syncline.collections SET consecutive_failures = 9", "consecutive_failures"),
         ("bookmarks", "UPDATE syncline.bookmarks SET bookmark = '1' WHERE collection = 'users'", "bookmark"),
         ("daily_collection_stats", "UPDATE syncline.daily_collection_stats SET rows = 1", "rows"),
         ("daily_collection_stats", "DELETE FROM syncline.daily_collection_histogram", "row"),
@@ -63,8 +76,8 @@ async def test_a_row_changed_behind_our_back_is_told_and_a_rebuild_puts_it_right
 
 async def test_only_the_first_differences_are_told(service: Service, database_url: str) -> None:
     for number in range(7):
-        await service.schedule(f"c{number}")
-    _execute(database_url, "UPDATE syncline.tasks SET rows = 1, version = 5")
+        await service.live(f"c{number}")
+    _execute(database_url, "UPDATE syncline.tasks SET rows = 1, version = 7")
     assert await verify(service.pool, limit=3) == (await verify(service.pool))[:3]
 
 

@@ -92,7 +92,7 @@ class Era:
         return (await retire(self.pool, keep=keep, last_runs=last_runs)).complete
 
     async def tasks(self) -> set[UUID]:
-        return {row["task"] for row in await self.pool.fetch("SELECT task FROM syncline.tasks")}
+        return {row["task"] for row in await self.pool.fetch("SELECT task FROM syncline.all_tasks")}
 
     async def streams(self) -> set[UUID]:
         return {row["task"] for row in await self.pool.fetch("SELECT DISTINCT task FROM syncline.events")}

@@ -84,7 +84,7 @@ async def test_a_missing_partition_fails_no_fire_time(era: Era, scheduler: Sched
     due = await _due(era)
     await _lose(era, from_=lost)
     assert await scheduler.decide_due(UUID(int=1)) == due
-    assert await era.pool.fetchval("SELECT count(*) FROM syncline.task_queue") == due
+    assert await era.pool.fetchval("SELECT count(*) FROM syncline.collections WHERE status = 'SCHEDULED'") == due
     assert await scheduler.decide_due(UUID(int=1)) is None
 
 

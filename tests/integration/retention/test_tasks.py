@@ -111,7 +111,7 @@ async def test_failures_count_though_their_events_are_gone(era: Era) -> None:
 
 
 async def _counts(era: Era) -> dict[str, int]:
-    rows = await era.pool.fetch("SELECT collection, consecutive_failures FROM syncline.collection_status")
+    rows = await era.pool.fetch("SELECT collection, consecutive_failures FROM syncline.collections")
     return {row["collection"]: row["consecutive_failures"] for row in rows}
 
 
@@ -239,7 +239,7 @@ async def test_a_comparison_sees_events_before_or_after_never_between(era: Era, 
     assert await verify(era.pool) == []
 
 
-@pytest.mark.parametrize("name", ["collection_status", "task_queue", "bookmarks", "table_schemas"])
+@pytest.mark.parametrize("name", ["collections", "bookmarks", "table_schemas"])
 async def test_a_rebuild_begins_again_when_events_went_meanwhile(
     era: Era, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,13 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-
 from app.domain.task import Status
 from app.store.leases import Leases
 from tests.integration.retention.lives import KEEP, running_era
-from tests.servers.postgres import ROOT, lent_columns
+from tests.servers.postgres import step
 
 if TYPE_CHECKING:
     from tests.integration.retention.lives import Era
@@ -34,22 +31,23 @@ FROM generate_series(-{FARTHEST_DAYS}, 400) n
 
 
 async def test_a_filled_store_becomes_partitions_and_plain_tables_again(empty_database_url: str) -> None:
-    _alembic(empty_database_url, "upgrade", BEFORE)
+    step(empty_database_url, "upgrade", "head")
+    async with running_era(empty_database_url) as era:
+        await era.service.history()
+    step(empty_database_url, "downgrade", BEFORE)
     async with running_era(empty_database_url, prepared=False) as era:
-        with lent_columns(empty_database_url, BEFORE):
-            await era.service.history()
         await era.admin.execute(OLD_LINES + ";" + FIRE_TIMES)
         before = await era.admin.fetchrow(ROWS)
         stories = await _stories(era)
     for direction, revision in (("upgrade", "0005"), ("downgrade", BEFORE), ("upgrade", "head")):
-        _alembic(empty_database_url, direction, revision)
+        step(empty_database_url, direction, revision)
         async with running_era(empty_database_url, prepared=False) as era:
             assert await era.admin.fetchrow(ROWS) == before
             assert await _stories(era) == stories
             await era.admin.execute("SELECT syncline.ensure_log_partitions()")
     async with running_era(empty_database_url) as era:
         await era.is_sound()
-        for row in await era.pool.fetch("SELECT task FROM syncline.task_queue"):
+        for row in await era.pool.fetch("SELECT task FROM syncline.collections"):
             await era.service.queue.cancel(row["task"], "canceled")
         # Past the end of the week that the last fire time lies in, whatever day it is today.
         await era.go(timedelta(days=FARTHEST_DAYS + 7) + KEEP)
@@ -63,7 +61,7 @@ async def test_a_filled_store_becomes_partitions_and_plain_tables_again(empty_da
 
 
 async def test_what_is_gone_is_remembered_on_the_way_back_and_forth(empty_database_url: str) -> None:
-    _alembic(empty_database_url, "upgrade", "head")
+    step(empty_database_url, "upgrade", "head")
     async with running_era(empty_database_url) as era:
         for _ in range(3):
             await era.lived("orders", Status.FAILED)
@@ -72,16 +70,10 @@ async def test_what_is_gone_is_remembered_on_the_way_back_and_forth(empty_databa
         await era.lived("orders", Status.FAILED)
         assert await era.retire()
     for direction, revision in (("downgrade", BEFORE), ("upgrade", "head")):
-        _alembic(empty_database_url, direction, revision)
+        step(empty_database_url, direction, revision)
     async with running_era(empty_database_url, prepared=False) as era:
         await era.is_sound()
 
 
 async def _stories(era: Era) -> list[object]:
     return [*await era.admin.fetch("SELECT * FROM reporting.task_story ORDER BY task, position")]
-
-
-def _alembic(url: str, direction: str, revision: str) -> None:
-    config = Config(ROOT / "alembic.ini")
-    config.attributes["url"] = url
-    getattr(command, direction)(config, revision)

@@ -28,7 +28,7 @@ async def test_two_schedulers_share_a_thousand_due_schedules_without_firing_one_
         await asyncio.gather(*(scheduling.decide() for scheduling in (first, second, first, second)))
         await first.decide()
         assert await store.pool.fetchval("SELECT count(*) FROM syncline.fire_times WHERE outcome = 'started'") == 1000
-        assert await store.pool.fetchval("SELECT count(*) FROM syncline.tasks") == 1000
+        assert await store.pool.fetchval("SELECT count(*) FROM syncline.all_tasks") == 1000
         assert await store.pool.fetchval("SELECT count(DISTINCT task) FROM syncline.fire_times") == 1000
         assert await store.pool.fetchval("SELECT min(next_fire_at) > syncline.clock() FROM syncline.schedules")
         await first.notifier.aclose()
@@ -40,7 +40,7 @@ async def test_a_started_fire_time_is_in_its_task(scheduling: Scheduling) -> Non
     await scheduling.put(due, a_schedule())
     assert await scheduling.decide() == 1
     row = await scheduling.store.pool.fetchrow(
-        "SELECT t.fire_time, t.trigger, t.priority, f.worker FROM syncline.tasks t"
+        "SELECT t.fire_time, t.trigger, t.priority, f.worker FROM syncline.all_tasks t"
         " JOIN syncline.fire_times f USING (task)"
     )
     assert row is not None
@@ -54,7 +54,7 @@ async def test_a_fire_time_whose_collection_is_busy_is_skipped(scheduling: Sched
     await scheduling.decide()
     [(_, outcome, reason)] = await scheduling.ledger()
     assert (outcome, reason) == ("skipped", "overlap")
-    assert await scheduling.store.pool.fetchval("SELECT count(*) FROM syncline.tasks") == 1
+    assert await scheduling.store.pool.fetchval("SELECT count(*) FROM syncline.all_tasks") == 1
 
 
 async def test_fire_times_wait_for_a_backfill_and_the_last_one_starts_at_its_end(scheduling: Scheduling) -> None:
@@ -70,7 +70,7 @@ async def test_fire_times_wait_for_a_backfill_and_the_last_one_starts_at_its_end
     assert await store.queue.end_attempts(worker, [ending(claim)]) == []
     assert await scheduling.decide() >= 3
     assert (await scheduling.outcomes())["started"] == 1
-    assert await store.pool.fetchval("SELECT count(*) FROM syncline.tasks WHERE trigger = 'schedule'") == 1
+    assert await store.pool.fetchval("SELECT count(*) FROM syncline.all_tasks WHERE trigger = 'schedule'") == 1
 
 
 async def test_three_hours_down_with_latest_start_one_and_miss_the_rest(scheduling: Scheduling) -> None:
@@ -208,7 +208,7 @@ async def test_a_broken_pass_decides_nothing(scheduling: Scheduling, monkeypatch
         with pytest.raises(asyncpg.PostgresError):
             await scheduling.decide()
     assert await scheduling.ledger() == []
-    assert await scheduling.store.pool.fetchval("SELECT count(*) FROM syncline.tasks") == 0
+    assert await scheduling.store.pool.fetchval("SELECT count(*) FROM syncline.all_tasks") == 0
     assert await scheduling.decide() == 1
 
 

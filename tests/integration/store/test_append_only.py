@@ -103,7 +103,7 @@ def test_a_new_partition_is_guarded_like_the_others(connection: psycopg.Connecti
     "statement",
     [
         "SELECT FROM syncline.events",
-        "SELECT FROM syncline.tasks",
+        "SELECT FROM syncline.all_tasks",
         "SELECT syncline.clock()",
         "INSERT INTO syncline.events DEFAULT VALUES",
         "DELETE FROM reporting.queue",

@@ -153,7 +153,7 @@ async def test_a_rescue_on_the_last_try_fails_the_task(store: Store) -> None:
     assert (await store.messages(claim.task))[-1].startswith("FINISHED WITH ERROR: worker here")
     folded = await store.folded(claim.task)
     assert (folded.status, folded.failures) == (Status.FAILED, 1)
-    assert await store.pool.fetchval("SELECT consecutive_failures FROM syncline.collection_status") == 1
+    assert await store.pool.fetchval("SELECT consecutive_failures FROM syncline.collections") == 1
 
 
 async def test_a_rescue_of_a_task_that_was_to_be_canceled_cancels_it(store: Store) -> None:
@@ -187,7 +187,7 @@ async def test_a_living_worker_and_queued_tasks_are_left_alone_however_old(store
     await store.claimed(worker)
     await store.schedule("queued")
     await store.pool.execute(
-        "UPDATE syncline.task_queue"
+        "UPDATE syncline.collections"
         " SET changed_at = changed_at - interval '9 days', run_at = run_at - interval '9 days'"
     )
     before = await store.everything()

@@ -40,9 +40,9 @@ LISTED = [
     *("task", "source", "collection", "source_type", "trigger", "fire_time", "priority", "max_attempts", "status"),
     *("attempt", "failures", "rows", "error", "created_at", "started_at", "finished_at", "version", "backfill"),
 ]
-QUEUED = [
-    *("task", "source", "collection", "status", "priority", "run_at", "version", "attempt", "failures"),
-    *("max_attempts", "worker", "cancel_requested", "changed_at", "backfill"),
+HEAD = [
+    *(column for column in LISTED if column != "finished_at"),
+    *("run_at", "worker", "cancel_requested", "claim", "changed_at"),
 ]
 
 
@@ -62,8 +62,7 @@ class Life(RuleBasedStateMachine):
         self.line = 0
         self.run(
             self.store.admin.execute(
-                "TRUNCATE syncline.task_queue, syncline.tasks, syncline.collection_status, syncline.workers,"
-                " syncline.bookmarks"
+                "TRUNCATE syncline.collections, syncline.tasks, syncline.workers, syncline.bookmarks"
             )
         )
         self.since = self.run(self.store.pool.fetchval("SELECT syncline.clock()"))
@@ -227,10 +226,10 @@ class Life(RuleBasedStateMachine):
     @invariant()
     def the_tables_are_the_fold(self) -> None:
         tasks = self.streams()
-        assert self.rows("tasks", LISTED) == {task.task: _values(task, LISTED) for task in tasks}
-        active = [task for task in tasks if task.status in {Status.SCHEDULED, Status.RUNNING}]
-        assert self.rows("task_queue", QUEUED) == {task.task: _values(task, QUEUED) for task in active}
-        self.collection_status_is_the_fold(tasks)
+        assert self.rows("tasks", LISTED) == {task.task: _values(task, LISTED) for task in tasks if task.finished_at}
+        last = {task.collection: task for task in sorted(tasks, key=lambda task: task.task)}
+        assert self.rows("collections", HEAD) == {task.task: _values(task, HEAD) for task in last.values()}
+        self.status_is_the_fold(tasks)
 
     @invariant()
     def terminal_is_final(self) -> None:
@@ -239,26 +238,23 @@ class Life(RuleBasedStateMachine):
             if task.finished_at:
                 self.ended[task.task] = task
 
-    def collection_status_is_the_fold(self, tasks: list[Task]) -> None:
+    def status_is_the_fold(self, tasks: list[Task]) -> None:
         expected = {}
         for collection in COLLECTIONS:
-            own = sorted((task for task in tasks if task.collection == collection), key=lambda task: task.created_at)
+            own = sorted((task for task in tasks if task.collection == collection), key=lambda task: task.task)
             if not own:
                 continue
             failures = 0
             for task in own:
                 failures = {"SUCCESS": 0, "FAILED": failures + 1}.get(task.status, failures)
             expected[collection] = (
-                own[-1].task,
-                own[-1].status,
                 max((task.finished_at for task in own if task.finished_at and task.status == "SUCCESS"), default=None),
                 max((task.finished_at for task in own if task.finished_at and task.status == "FAILED"), default=None),
                 failures,
             )
         rows = self.run(
             self.store.pool.fetch(
-                "SELECT collection, last_task, last_status, last_success_at, last_failure_at, consecutive_failures"
-                " FROM syncline.collection_status"
+                "SELECT collection, last_success_at, last_failure_at, consecutive_failures FROM syncline.collections"
             )
         )
         assert {row[0]: tuple(row)[1:] for row in rows} == expected

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import subprocess
 import sys
 import tempfile
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
@@ -18,15 +18,16 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from psycopg import sql
+from sqlalchemy.exc import OperationalError
 
 from app.bootstrap.embedded_postgres import EmbeddedPostgres
-from app.domain.attempt_protocol import SavedBookmark
+from app.bootstrap.migrations import migrate as bring_to_head
+from app.domain.errors import DatabaseUnreachableError
 from app.projections import verify
-from app.store.queries import load_statements
 from app.store.resets import reset_collection
-from tests.harness import FOREVER, opened_store
+from tests.harness import opened_store
 from tests.integration.projections.service import running_service
-from tests.servers.postgres import ROOT, create_database, database_name, drop_database, lent_columns, migrate
+from tests.servers.postgres import ROOT, create_database, database_name, drop_database, migrate, step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,35 +48,52 @@ UNION ALL SELECT proname FROM pg_proc WHERE pronamespace = 'syncline'::regnamesp
 """
 
 
-@pytest.mark.parametrize("revision", REVISIONS)
-async def test_a_filled_database_goes_up_from_every_revision(empty_database_url: str, revision: str) -> None:
-    _alembic(empty_database_url, "upgrade", revision)
-    async with running_service(empty_database_url) as service:
-        with lent_columns(empty_database_url, revision):
-            await service.history()
-        events = await service.pool.fetchval("SELECT count(*) FROM syncline.events")
-    _alembic(empty_database_url, "upgrade", "head")
-    async with running_service(empty_database_url) as service:
-        assert await service.pool.fetchval("SELECT count(*) FROM syncline.events") == events
-        await service.project()
-        assert await verify(service.pool) == []
-        assert await service.pool.fetchval("SELECT sum(success) FROM syncline.daily_collection_stats") == 2
-
-
 @pytest.mark.parametrize("revision", [*reversed(REVISIONS[:-1]), "base"])
 async def test_a_filled_database_goes_down_and_up_again(database_url: str, revision: str) -> None:
     async with running_service(database_url) as service:
         await service.history()
         await service.project()
-    _alembic(database_url, "downgrade", revision)
+    step(database_url, "downgrade", revision)
     if revision == "base":
         with psycopg.connect(database_url) as connection:
             assert connection.execute(LEFT).fetchall() == []
-    _alembic(database_url, "upgrade", "head")
+    step(database_url, "upgrade", "head")
     async with running_service(database_url) as service:
         await service.live("new")
         await service.project()
         assert await verify(service.pool) == []
+
+
+@pytest.mark.parametrize(("direction", "revision"), [("upgrade", "0016"), ("downgrade", "0015")])
+def test_the_heads_come_and_go_only_without_anybody_else(database_url: str, direction: str, revision: str) -> None:
+    go = partial(getattr(command, direction), _config(database_url), revision)
+    if direction == "upgrade":
+        command.downgrade(_config(database_url), "0015")
+    with psycopg.connect(database_url, application_name="syncline api", autocommit=True) as connection:
+        with pytest.raises(OperationalError, match="end these processes first: syncline api"):
+            go()
+        connection.execute("SET application_name = 'a report'")
+        connection.execute(
+            "INSERT INTO syncline.workers"
+            " (worker, host, pid, release, slots, state, started_at, renewed_at, lease_until)"
+            " VALUES (gen_random_uuid(), 'alpha', 7, '0.1.1', 1, 'active', now(), now(), now() + interval '1 minute')"
+        )
+        with pytest.raises(OperationalError, match=r"the end of their leases: alpha \(pid 7\)"):
+            go()
+        connection.execute("UPDATE syncline.workers SET state = 'lost'")
+        go()
+
+
+def test_a_migration_that_finds_others_says_so_in_a_sentence(database_url: str) -> None:
+    command.downgrade(_config(database_url), "0015")
+    with (
+        psycopg.connect(database_url, application_name="syncline worker"),
+        pytest.raises(DatabaseUnreachableError) as refused,
+    ):
+        bring_to_head(database_url)
+    assert str(refused.value).endswith(
+        " failed: this migration needs the database for itself: end these processes first: syncline worker"
+    )
 
 
 def test_the_tables_are_as_they_are_described(database_url: str) -> None:
@@ -105,34 +123,9 @@ def test_replicas_that_migrate_at_once_do_it_once(empty_database_url: str) -> No
 @pytest.mark.parametrize("path", VERSIONS, ids=lambda path: path.stem)
 def test_no_step_waits_long_for_a_lock(path: Path) -> None:
     upgrade, _, downgrade = path.read_text().partition("\ndef upgrade()")[2].partition("\ndef downgrade()")
-    for step in (upgrade, downgrade):
-        first = step.splitlines()[1].strip()
+    for function in (upgrade, downgrade):
+        first = function.splitlines()[1].strip()
         assert first.startswith('op.execute("SET LOCAL lock_timeout ='), first
-
-
-# As release 0.1.0 says it.
-OLD_SAVE = (
-    load_statements("queue.sql")["save_bookmark"]
-    .replace("$9::bigint", "$9::integer")
-    .replace("q.claim =", "q.attempt =")
-)
-
-
-async def test_the_release_before_wide_generations_goes_on_while_they_come(empty_database_url: str) -> None:
-    _alembic(empty_database_url, "upgrade", "0007")
-    async with opened_store(empty_database_url, size=1) as store:
-        old = await store.leases.register(host="h", pid=1, release="0.1.0", slots=1, length=FOREVER)
-        with lent_columns(empty_database_url, "0007"):
-            claim = await store.claimed(old, "before")
-        assert claim.generation == 0
-        await asyncio.to_thread(_alembic, empty_database_url, "upgrade", "head")
-        numbers = [await reset_collection(store.pool, "s", "c") for _ in range(2)]
-        claim = await store.claimed(old)
-        assert claim.generation == numbers[-1]
-        what = ("d", 1, {"at": 1}, claim.generation, 1)
-        attempt = (claim.source, claim.collection, claim.task, claim.attempt)
-        assert await store.pool.fetchval(OLD_SAVE, old, *attempt, *what, 2, None)
-        assert await store.queue.get_saved_bookmarks(claim) == {"d": SavedBookmark({"at": 1})}
 
 
 async def test_wide_generations_are_narrowed_on_the_way_back(database_url: str) -> None:
@@ -140,7 +133,7 @@ async def test_wide_generations_are_narrowed_on_the_way_back(database_url: str) 
         await reset_collection(store.pool, "s", "c")
         claim = await store.claimed(worker := await store.worker())
         await store.queue.save_bookmark(worker, claim, commit=1, destination="d", rows=1, bookmark={"at": 1})
-    _alembic(database_url, "downgrade", "0007")
+    step(database_url, "downgrade", "0007")
     with psycopg.connect(database_url) as connection:
         row = connection.execute(
             "SELECT r.generation = b.generation, r.generation - extract(epoch FROM r.reset_at)::integer, "
@@ -161,7 +154,7 @@ async def test_wide_generations_are_regained_on_the_way_forth_where_no_older_rel
         for name in wide:
             for destination in ("one", "two"):
                 await _save(store, worker, name, destination)
-    _alembic(database_url, "downgrade", "0007")
+    step(database_url, "downgrade", "0007")
     with psycopg.connect(database_url) as connection:
         connection.execute(SAVED_BY_THE_OLDER_RELEASE)
     migrate(database_url)
@@ -260,10 +253,6 @@ async def _works(url: str) -> None:
         await service.history()
         await service.project()
         assert await verify(service.pool) == []
-
-
-def _alembic(url: str, direction: str, revision: str) -> None:
-    getattr(command, direction)(_config(url), revision)
 
 
 def _config(url: str) -> Config:

@@ -27,7 +27,7 @@ async def move(store: Store, incarnation: int = 0) -> None:
     """As if everything came from a server that was far ahead, in this incarnation."""
     ahead = incarnation * INCARNATION + 10**12
     await store.admin.execute("ALTER TABLE syncline.events DISABLE TRIGGER append_only")
-    for table in ("events", "task_queue", "checkpoints"):
+    for table in ("events", "collections", "checkpoints"):
         await store.admin.execute(f"UPDATE syncline.{table} SET xid = ({ahead} + xid::text::bigint)::text::xid8")
     await store.admin.execute("ALTER TABLE syncline.events ENABLE TRIGGER append_only")
 

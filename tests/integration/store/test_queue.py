@@ -32,7 +32,7 @@ async def test_of_200_at_once_one_schedules_and_all_learn_the_same_task(database
         assert sorted(new for _, new in answers) == [False] * 199 + [True]
         [task] = {task for task, _ in answers}
         assert await store.types(task) == ["TaskScheduled"]
-        assert await store.pool.fetchval("SELECT count(*) FROM syncline.tasks") == 1
+        assert await store.pool.fetchval("SELECT count(*) FROM syncline.all_tasks") == 1
 
 
 async def test_batches_take_their_collections_in_one_order_so_that_none_waits_for_another_for_ever(
@@ -62,7 +62,7 @@ async def test_scheduling_while_tasks_come_and_go_never_fails_and_never_makes_tw
 
         await asyncio.gather(churn(), *(ask() for _ in range(10)))
         overlapping = await store.pool.fetchval(
-            "SELECT count(*) FROM syncline.tasks a JOIN syncline.tasks b ON a.task < b.task"
+            "SELECT count(*) FROM syncline.all_tasks a JOIN syncline.all_tasks b ON a.task < b.task"
             " AND coalesce(a.finished_at, 'infinity') > b.created_at + interval '1 s'"
         )
         assert overlapping == 0
@@ -102,7 +102,7 @@ async def test_calls_at_the_same_time_share_statements_and_one_asks_for_the_new_
     assert [new for _, new in answers] == [True] * 20 + [False] * 180
     for number, (task, _) in enumerate(answers):
         assert task == answers[number % 20][0]
-    assert await store.pool.fetchval("SELECT count(*) FROM syncline.tasks") == 20
+    assert await store.pool.fetchval("SELECT count(*) FROM syncline.all_tasks") == 20
 
 
 async def test_what_the_database_refuses_does_not_hold_up_what_was_asked_for_with_it(store: Store) -> None:
@@ -218,7 +218,7 @@ async def test_a_claim_passes_over_a_row_that_another_claim_holds(store: Store) 
 async def test_a_task_whose_time_has_not_come_is_not_claimed(store: Store) -> None:
     worker = await store.worker()
     await store.schedule()
-    await store.pool.execute("UPDATE syncline.task_queue SET run_at = syncline.clock() + interval '1 hour'")
+    await store.pool.execute("UPDATE syncline.collections SET run_at = syncline.clock() + interval '1 hour'")
     assert await store.queue.claim(worker, 1) == []
 
 
@@ -331,13 +331,13 @@ class _PoolThatCancelsNothing:
 
 async def test_a_cancel_whose_task_moves_each_time_is_tried_again_and_then_not_called_done(store: Store) -> None:
     task, pool = await store.schedule(), _PoolThatCancelsNothing(store)
-    with pytest.raises(UnsettledError, match=f"task {task} was not canceled: its row in the queue kept changing"):
+    with pytest.raises(UnsettledError, match=f"task {task} was not canceled: its row kept changing"):
         await TaskQueue(pool).cancel(task, "unused")  # type: ignore[arg-type]
     assert pool.asked > 1
 
 
 # A row of a dump in a server with lower transaction ids: no statement touches it before the server has caught up.
-AHEAD = "UPDATE syncline.task_queue SET xid = (pg_current_xact_id()::text::numeric + 1000000)::text::xid8"
+AHEAD = "UPDATE syncline.collections SET xid = (pg_current_xact_id()::text::numeric + 1000000)::text::xid8"
 
 
 @pytest.mark.parametrize("is_running", [False, True], ids=["queued", "running"])
@@ -345,7 +345,7 @@ AHEAD = "UPDATE syncline.task_queue SET xid = (pg_current_xact_id()::text::numer
     ("change", "why"),
     [
         (AHEAD, "moved to a server with lower transaction IDs"),
-        ("DELETE FROM syncline.task_queue", "the queue has lost it"),
+        ("DELETE FROM syncline.collections", "the store has lost its row"),
     ],
     ids=["lower ids", "lost"],
 )
@@ -446,7 +446,7 @@ async def test_a_commit_told_twice_is_remembered_once(store: Store) -> None:
     await save(commit=1)
     assert await store.types(claim.task) == ["TaskScheduled", "TaskStarted", "BookmarkSaved"]
     await save(commit=2)
-    assert await store.pool.fetchval("SELECT rows FROM syncline.tasks") == 1 + 10
+    assert await store.pool.fetchval("SELECT rows FROM syncline.all_tasks") == 1 + 10
 
 
 async def test_a_bookmark_is_saved_with_what_it_stands_for(store: Store) -> None:
@@ -470,7 +470,7 @@ async def test_a_bookmark_is_saved_with_what_it_stands_for(store: Store) -> None
 async def test_the_stored_priority_is_the_contracts(store: Store, offset: str) -> None:
     """Class × 10^12 less the unix seconds, of which only whole ones count, in whichever part of a second it is."""
     await schedule_at(store, offset)
-    row = await store.pool.fetchrow("SELECT priority, created_at FROM syncline.tasks")
+    row = await store.pool.fetchrow("SELECT priority, created_at FROM syncline.all_tasks")
     assert row is not None
     assert row["priority"] == PriorityClass.API * 10**12 - math.floor(row["created_at"].timestamp())
 
@@ -517,7 +517,7 @@ async def test_every_statement_that_moves_a_row_keeps_to_the_order_of_transactio
     async with store.pool.acquire() as early, early.transaction():
         await early.fetchval("SELECT pg_current_xact_id()")
         await store.pool.execute(
-            "UPDATE syncline.task_queue SET xid = pg_current_xact_id(), version = version WHERE task = $1", task
+            "UPDATE syncline.collections SET xid = pg_current_xact_id(), version = version WHERE task = $1", task
         )
         match claim:
             case None:
@@ -528,6 +528,15 @@ async def test_every_statement_that_moves_a_row_keeps_to_the_order_of_transactio
                 moved = await end_on(early, worker, claim)
         assert not moved
     assert len(await store.types(task)) == (2 if claim else 1)
+
+
+async def test_a_task_never_begins_in_an_older_transaction_than_the_one_before_it_ended(store: Store) -> None:
+    worker = await store.worker()
+    async with store.pool.acquire() as early, early.transaction():
+        await early.fetchval("SELECT pg_current_xact_id()")
+        assert await store.end(worker, await store.claimed(worker))
+        assert await schedule_tasks(early, [a_task()]) == {}
+    assert await schedule_tasks(store.pool, [a_task()]) != {}
 
 
 async def test_a_storm_of_everything_leaves_streams_without_gaps_in_the_order_of_transactions(
@@ -556,7 +565,7 @@ async def test_a_storm_of_everything_leaves_streams_without_gaps_in_the_order_of
             " WHERE a.version < b.version AND a.xid > b.xid"
         )
         assert turned == 0
-        for row in await store.pool.fetch("SELECT task, status, version FROM syncline.tasks"):
+        for row in await store.pool.fetch("SELECT task, status, version FROM syncline.all_tasks"):
             folded = fold(await store.events(row["task"]))
             assert folded is not None
             assert (folded.status, folded.version) == (row["status"], row["version"])

@@ -47,7 +47,7 @@ async def test_a_renewal_is_an_event_of_the_stream_and_a_row(store: Store) -> No
     assert (await kept(store), await kept(store, lake)) == (b"2", b"lake")
     assert await store.types(claim.task) == ["TaskScheduled", "TaskStarted", *["ConfigRenewed"] * 3]
     assert (await store.folded(claim.task)).version == 5
-    assert await store.pool.fetchval("SELECT version FROM syncline.tasks") == 5
+    assert await store.pool.fetchval("SELECT version FROM syncline.all_tasks") == 5
 
 
 async def test_a_renewal_that_is_sent_again_is_kept_once(store: Store) -> None:

@@ -41,17 +41,23 @@ UNION ALL SELECT task, 3, 'TaskSucceeded', ended, 'SUCCESS', 1, '{}' FROM made
 # Enough rows everywhere that reading all of them would be the wrong plan.
 SEED = """
 INSERT INTO syncline.tasks (task, source, collection, source_type, trigger, priority, max_attempts, status, attempt,
-                            failures, rows, created_at, version)
-SELECT syncline.uuid7(at), 's' || n % 50, 'c' || n % 7, 'synthetic', 'api', 1, 3, 'SUCCESS', 1, 0, 0, at, 3
+                            failures, rows, created_at, finished_at, version)
+SELECT syncline.uuid7(at), 's' || n % 50, 'c' || n % 7, 'synthetic', 'api', 1, 3, 'SUCCESS', 1, 0, 0, at, at, 3
 FROM (SELECT n, now() - n * interval '1 minute' AS at FROM generate_series(1, 20000) AS n) AS made;
 INSERT INTO syncline.events (task, version, type, at, status, attempt)
-SELECT task, n, 'TaskStarted', created_at, 'RUNNING', 1 FROM syncline.tasks, generate_series(1, 3) AS n;
+SELECT task, n, 'TaskStarted', created_at, 'RUNNING', 1 FROM syncline.all_tasks, generate_series(1, 3) AS n;
 INSERT INTO syncline.log_events (task, attempt, line, at, level, message)
-SELECT task, 1, 1, created_at, 'info', 'x' FROM syncline.tasks;
+SELECT task, 1, 1, created_at, 'info', 'x' FROM syncline.all_tasks;
 INSERT INTO syncline.fire_times (source, collection, fire_time, outcome, misfire, worker, decided_at)
-SELECT source, collection, created_at, 'started', 'latest', gen_random_uuid(), created_at FROM syncline.tasks;
-INSERT INTO syncline.collection_status (source, collection, last_task, last_status, consecutive_failures)
-SELECT 's' || n, 'c', gen_random_uuid(), 'SUCCESS', 0 FROM generate_series(1, 20000) AS n;
+SELECT source, collection, created_at, 'started', 'latest', gen_random_uuid(), created_at FROM syncline.all_tasks;
+INSERT INTO syncline.collections
+SELECT n.*
+FROM syncline.tasks t, generate_series(1, 20000) AS i,
+     jsonb_populate_record(NULL::syncline.collections, to_jsonb(t) || jsonb_build_object(
+       'source', 's' || i, 'collection', 'c', 'run_at', now(), 'cancel_requested', false, 'claim', 0,
+       'changed_at', now(), 'xid', '1', 'consecutive_failures', 0
+     )) AS n
+WHERE t.task = (SELECT task FROM syncline.tasks ORDER BY task DESC LIMIT 1);
 INSERT INTO syncline.daily_collection_stats
 SELECT 1, current_date - d, 's' || s, 'c', 1, 0, 0, 0, 0, 0
 FROM generate_series(1, 50) AS d, generate_series(1, 400) AS s;
@@ -203,7 +209,7 @@ def test_filters_by_task_and_source_use_indexes(seeded_database_url: str, query:
     with psycopg.connect(seeded_database_url) as connection:
         lines = [line for (line,) in connection.execute(f"EXPLAIN SELECT * FROM reporting.{query}".encode())]
         empty = {name for (name,) in connection.execute(EMPTY)}
-    tables = ("tasks", "events", "log_events", "collection_status", "fire_times", "daily_collection")
+    tables = ("tasks", "events", "log_events", "collections", "fire_times", "daily_collection")
     scans = [line for line in lines if "Seq Scan" in line and any(f" on {table}" in line for table in tables)]
     scans = [line for line in scans if not empty.intersection(line.split())]
     assert scans == [], "\n".join(lines)

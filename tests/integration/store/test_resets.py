@@ -8,7 +8,7 @@ import pytest
 
 from app.domain.attempt_protocol import SavedBookmark
 from app.store.resets import reset_collection
-from tests.harness import FOREVER, until
+from tests.harness import until
 
 if TYPE_CHECKING:
     from tests.harness import Store
@@ -43,17 +43,6 @@ async def test_the_numbers_of_a_collection_grow_whatever_the_clock_says(store: S
     await store.admin.execute("INSERT INTO syncline.resets VALUES ('s', 'c', $1, now())", before)
     numbers = [before, *[await reset(store) for _ in range(5)]]
     assert numbers == sorted(set(numbers))
-
-
-async def test_while_a_worker_of_the_first_release_lives_numbers_stay_where_it_can_save_them(store: Store) -> None:
-    await store.admin.execute("INSERT INTO syncline.resets VALUES ('s', 'c', 7, now())")
-    old = await store.leases.register(host="h", pid=1, release="0.1.0", slots=1, length=FOREVER)
-    counted = [await reset(store), await reset(store)]
-    assert 7 < counted[0] < counted[1] <= HIGHEST_COUNTED
-    await store.leases.drain(old)
-    assert counted[1] < await reset(store) <= HIGHEST_COUNTED
-    await store.leases.stop(old)
-    assert await reset(store) > HIGHEST_COUNTED
 
 
 async def test_a_wide_number_reaches_attempts_and_bookmarks_as_it_is(store: Store) -> None:

@@ -37,7 +37,7 @@ async def test_a_change_is_an_event_of_the_stream_and_a_row(store: Store) -> Non
     assert await store.types(claim.task) == ["TaskScheduled", "TaskStarted", "SchemaChanged", "SchemaChanged"]
     folded = await store.folded(claim.task)
     assert (folded.status, folded.version) == ("RUNNING", 4)
-    assert await store.pool.fetchval("SELECT version FROM syncline.tasks") == 4
+    assert await store.pool.fetchval("SELECT version FROM syncline.all_tasks") == 4
     assert await store.queue.list_schemas(claim) == [structs.replace(RENAMED, changes=())]
     assert await verify(store.pool) == []
 
