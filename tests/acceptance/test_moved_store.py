@@ -154,11 +154,9 @@ def by_replication(old: DurableServer, new: DurableServer, kill: Callable[[], No
     tcp = old.tcp
     origin = f"host={tcp['host']} port={tcp['port']} user={tcp['user']} password={tcp['password']} dbname=app"
     with old.connect() as leaving, new.connect() as arriving:
-        leaving.execute("SET ROLE syncline_owner")
         statement = leaving.execute(PUBLISH).fetchone()
         assert statement
         leaving.execute(statement[0].encode())
-        leaving.execute("RESET ROLE")
         arriving.execute(f"CREATE SUBSCRIPTION syncline CONNECTION '{origin}' PUBLICATION syncline".encode())
 
         def is_copied() -> bool:
