@@ -50,7 +50,7 @@ def main(arguments: list[str]) -> None:
 
 def _release(python: str) -> str:
     program = "import importlib.metadata; print(importlib.metadata.version('syncline'))"
-    done = subprocess.run([python, "-c", program], capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run([python, "-c", program], capture_output=True, text=True, check=False)  # noqa: S603 -- the program is written here
     if done.returncode != 0:
         sys.exit(f"{python} cannot import Syncline: run `make install` in that checkout. {done.stderr}")
     return done.stdout.strip()
