@@ -40,6 +40,7 @@ def sync_task(catalogue: Catalogue, source_id: str, collection_id: str) -> NewTa
         trigger="api",
         priority_class=PriorityClass.API,
         max_attempts=collection.max_attempts,
+        pool=source.pool,
     )
 
 
@@ -59,6 +60,7 @@ def backfill_task(catalogue: Catalogue, source_id: str, collection_id: str, inte
         trigger="backfill",
         priority_class=PriorityClass.LOW,
         max_attempts=collection.max_attempts,
+        pool=source.pool,
         backfill=str(interval),
     )
 

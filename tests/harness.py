@@ -15,6 +15,7 @@ import yaml
 from app.config.watch import CatalogueWatcher
 from app.domain.claim import Claim, Ending, NewTask, NumberedLine
 from app.domain.events import TASK_SUCCEEDED, Event
+from app.domain.pool import DEFAULT_POOL
 from app.domain.task import Status, Task, fold
 from app.execution.options import WorkerOptions
 from app.execution.rescuer import Rescuer
@@ -72,8 +73,8 @@ class Store:
         self.queue = TaskQueue(pool)
         self.leases = Leases(pool)
 
-    async def worker(self, *, lease: timedelta = FOREVER) -> UUID:
-        return await self.leases.register(host="here", pid=1, release="1", slots=8, length=lease)
+    async def worker(self, *, lease: timedelta = FOREVER, pools: Sequence[str] = (DEFAULT_POOL,)) -> UUID:
+        return await self.leases.register(host="here", pid=1, release="1", slots=8, length=lease, pools=pools)
 
     async def schedule(self, collection: str = "c", source: str = "s", **given: Any) -> UUID:
         task, new = await self.queue.schedule(a_task(collection, source, **given))
@@ -290,13 +291,15 @@ async def running_worker(
     lease: timedelta = timedelta(seconds=30),
     drain_seconds: float = 10,
     rescue: bool = True,
+    pools: tuple[str, ...] = (DEFAULT_POOL,),
 ) -> AsyncIterator[RunningWorker]:
     """A worker with its own connections, listening and rescuing as the process does; drained in a hurry at the end."""
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(opened(url))
         watcher = CatalogueWatcher(config, {})
         await watcher.refresh()
-        options = WorkerOptions(slots, lease, drain_seconds, data_dir=config.parent / "data", release="test")
+        data_dir = config.parent / "data"
+        options = WorkerOptions(slots, lease, drain_seconds, data_dir=data_dir, release="test", pools=pools)
         running = RunningWorker(Worker(pool, Leases(pool), watcher, options), watcher)
         notifier = Notifier(pool)
         stack.push_async_callback(notifier.aclose)

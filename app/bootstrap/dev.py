@@ -113,7 +113,8 @@ async def _run(
     children = Children(environment, signals.stop)
     async with asyncio.TaskGroup() as group:
         group.create_task(children.keep("API", ["api", *shared, "--host", host, "--port", str(port)]))
-        group.create_task(children.keep("worker", ["worker", *shared]))
+        # Every pool, also those that the catalogue gets later: nothing may wait for a worker that nobody starts.
+        group.create_task(children.keep("worker", ["worker", *shared, "--every-pool"]))
         group.create_task(_welcome(f"http://{_reachable(host)}:{port}", catalogue, environment, signals.stop))
         if server is not None:
             await _watch(server, signals.stop)

@@ -10,10 +10,12 @@ import click
 from app.bootstrap.logs import mask_in_logs
 from app.connectors.options.passwords import PasswordProgram, split_command
 from app.domain.errors import ConfigurationError
+from app.domain.keys import parse_pools
 from app.domain.postgres_url import EXAMPLE
 from app.store.address import DatabaseAddress, parse_url
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from app.config.settings import Settings
@@ -73,6 +75,11 @@ def config_path(settings: Settings, given: Path | None, *, way: str = "--config 
     if path is None:
         raise ConfigurationError(f"no catalogue: use {way} or set SYNCLINE_CONFIG")
     return path
+
+
+def worker_pools(settings: Settings, given: Iterable[str]) -> tuple[str, ...]:
+    """The pools of a worker, each once: those of the command line, or SYNCLINE_POOLS."""
+    return tuple(dict.fromkeys(given) or dict.fromkeys(parse_pools(settings.pools)))
 
 
 def substitution_environment(settings: Settings) -> dict[str, str]:

@@ -44,8 +44,8 @@ _CONNECTIONS = 8
 _OBJECTS_BETWEEN_COLLECTIONS: Final = 10_000
 
 
-async def run_worker(settings: Settings, config: Path) -> None:
-    """Claim, schedule, rescue and project until SIGTERM or SIGINT, then drain."""
+async def run_worker(settings: Settings, config: Path, *, pools: tuple[str, ...]) -> None:
+    """Claim tasks of `pools`, schedule, rescue and project until SIGTERM or SIGINT, then drain."""
     signals = StopSignals.listen()
     ORPHANS.adopt()
     address = database_address(settings)
@@ -70,7 +70,7 @@ async def run_worker(settings: Settings, config: Path) -> None:
         await require_schema(Reader(pool))
         notifier = Notifier(pool)
         stack.push_async_callback(notifier.aclose)
-        options = worker_options(settings, watcher.current)
+        options = worker_options(settings, watcher.current, pools)
         worker = Worker(pool, Leases(lease_pool), watcher, options)
         scheduler = Scheduler(pool, notifier, lambda: worker.id)
         stop = signals.stop
@@ -113,7 +113,7 @@ def _tune_garbage_collector() -> None:
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, 10, 10)
 
 
-def worker_options(settings: Settings, catalogue: Catalogue) -> WorkerOptions:
+def worker_options(settings: Settings, catalogue: Catalogue, pools: tuple[str, ...]) -> WorkerOptions:
     tasks = catalogue.server.sync_tasks
     return WorkerOptions(
         slots=tasks.pool.size,
@@ -121,4 +121,5 @@ def worker_options(settings: Settings, catalogue: Catalogue) -> WorkerOptions:
         drain_seconds=catalogue.server.drain_seconds,
         data_dir=settings.data_dir.absolute(),
         release=version("syncline"),
+        pools=pools,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import click
@@ -19,7 +20,7 @@ from app.cli.running import (
 )
 from app.cli.sources import sources
 from app.cli.tokens import token
-from app.cli.values import PATH
+from app.cli.values import PATH, POOLS
 from app.domain.counts import count
 from app.domain.ports import HIGHEST_PORT
 from app.hiding import hide_from_others
@@ -70,15 +71,29 @@ def api(config: Path | None, host: str | None, port: int | None, *, with_fail_po
 
 @cli.command()
 @config_option
+@click.option(
+    "--pool",
+    "pools",
+    metavar="NAME",
+    type=POOLS,
+    multiple=True,
+    help="A pool whose tasks to run; repeat it, or put commas between several.  [default: environment variable "
+    "SYNCLINE_POOLS, else 'default']",
+)
+@click.option("--every-pool", is_flag=True, hidden=True)
 @_fail_points
 @reports_errors
-def worker(config: Path | None, *, with_fail_points: bool) -> None:
+def worker(
+    config: Path | None, pools: tuple[tuple[str, ...], ...], *, every_pool: bool, with_fail_points: bool
+) -> None:
     """Claim and run tasks, and schedule new ones. Run any number of replicas."""
-    from app.bootstrap.environment import config_path
+    from app.bootstrap.environment import config_path, worker_pools
     from app.bootstrap.worker import run_worker
+    from app.domain.pool import EVERY_POOL
 
     settings = start(with_fail_points=with_fail_points)
-    run_loop(run_worker(settings, config_path(settings, config)))
+    served = EVERY_POOL if every_pool else worker_pools(settings, chain.from_iterable(pools))
+    run_loop(run_worker(settings, config_path(settings, config), pools=served))
 
 
 @cli.command(short_help="Run everything in one terminal.")

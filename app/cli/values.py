@@ -56,6 +56,18 @@ class _PathType(click.ParamType[Path]):
         return Path(value)
 
 
+class _PoolsType(click.ParamType["tuple[str, ...]"]):
+    name = "names"
+
+    def convert(self, value: Any, param: Parameter | None, ctx: Context | None) -> tuple[str, ...]:
+        from app.domain.keys import parse_pools
+
+        try:
+            return parse_pools(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
 class _TokenNameType(click.ParamType[str]):
     name = "text"
 
@@ -83,6 +95,9 @@ TIME: Final = _TimeType()
 
 PATH: Final = _PathType()
 """The path of a file or directory."""
+
+POOLS: Final = _PoolsType()
+"""The names of pools, with commas between them."""
 
 TOKEN_NAME: Final = _TokenNameType()
 """A name that can stand in the list of tokens."""

@@ -9,8 +9,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from app.domain.collection import Collection, Inherited
 from app.domain.duration import Duration, format_duration
-from app.domain.keys import NOTHING, Section, Several
+from app.domain.keys import NOTHING, PoolName, Section, Several
 from app.domain.numbers import Number, Whole
+from app.domain.pool import DEFAULT_POOL
 from app.domain.ports import HIGHEST_PORT
 
 MOST_RUNS = 1_000_000
@@ -133,4 +134,5 @@ class WrittenSource(Inherited):
     type: str | None = None
     destinations: Annotated[list[str], Several] = Field(default_factory=list)
     collections: list[Collection] | None = None
+    pool: PoolName = DEFAULT_POOL
     config: dict[str, Any] = Field(default_factory=dict, repr=False)

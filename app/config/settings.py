@@ -13,6 +13,8 @@ from app.config.problems import problem_at
 from app.connectors.options.complaints import complaints
 from app.connectors.options.passwords import split_command
 from app.domain.errors import ConfigurationError
+from app.domain.keys import parse_pools
+from app.domain.pool import DEFAULT_POOL
 from app.domain.postgres_url import NO_SCHEME, POSTGRES, SCHEME
 
 
@@ -27,6 +29,11 @@ def _parse_postgres_url(url: str) -> str:
 
 def _parse_word(value: Any) -> Any:
     return {"warning": "warn"}.get(value.lower(), value.lower()) if isinstance(value, str) else value
+
+
+def _check_pools(pools: str) -> str:
+    parse_pools(pools)
+    return pools
 
 
 def _check_command(command: str) -> str:
@@ -54,6 +61,7 @@ class Settings(BaseSettings):
     )
     config: Path | None = Field(default=None, validation_alias="SYNCLINE_CONFIG")
     data_dir: Path = Field(default=Path(".syncline"), validation_alias="SYNCLINE_DATA_DIR")
+    pools: Annotated[str, AfterValidator(_check_pools)] = Field(default=DEFAULT_POOL, validation_alias="SYNCLINE_POOLS")
     log_level: Annotated[Literal["debug", "info", "warn", "error"], BeforeValidator(_parse_word)] = Field(
         default="info", validation_alias="SYNCLINE_LOG_LEVEL"
     )

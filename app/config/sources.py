@@ -22,6 +22,7 @@ from app.domain.choices import choose_one, unknown_name
 from app.domain.collection import ALL, Collection
 from app.domain.keys import name_problem
 from app.domain.naming import reserved_table_problem
+from app.domain.pool import DEFAULT_POOL
 from app.domain.writing import WriteMode
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Source:
     """A source that can be synchronised: its destinations exist and its options are valid.
 
     `config` is what the user wrote for the connector, with placeholders replaced; `from_files` says whether the content
-    of a file, which may change, is among it.
+    of a file, which may change, is among it. Only workers of its `pool` take its tasks.
     """
 
     id: str
@@ -49,6 +50,7 @@ class Source:
     config: dict[str, Any] = field(default_factory=dict, repr=False)
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
     from_files: bool = False
+    pool: str = DEFAULT_POOL
 
 
 def read_source(
@@ -100,6 +102,7 @@ def read_source(
         config=source.config,
         secrets=entry.secrets,
         from_files=entry.from_files,
+        pool=source.pool,
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from app.domain.pool import DEFAULT_POOL
 from app.domain.task import Status, task_id
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class NewTask:
     max_attempts: int
     fire_time: datetime | None = None
     backfill: str | None = None
+    pool: str = DEFAULT_POOL
 
     @property
     def key(self) -> tuple[str, str]:

@@ -49,6 +49,22 @@ def _check_name(name: str) -> str:
     return name
 
 
+def _check_pool(name: str) -> str:
+    _check_name(name)
+    if "," in name:
+        raise ValueError("the name of a pool must not contain ',', which separates the pools of a worker")
+    return name
+
+
+def parse_pools(text: str) -> tuple[str, ...]:
+    """The pools of a worker, written with commas between them.
+
+    Raises:
+        ValueError: one of them cannot be the name of a pool.
+    """
+    return tuple(_check_pool(name.strip()) for name in text.split(","))
+
+
 def _check_offered(name: str) -> str:
     # The name of an external table or stream, which is not used in URLs.
     _check_name(name.replace("/", "_"))
@@ -121,6 +137,7 @@ Several = BeforeValidator(_parse_list)
 """Accepts a single string instead of a list."""
 
 Name = Annotated[str, AfterValidator(_check_name)]
+PoolName = Annotated[str, AfterValidator(_check_pool)]
 OfferedName = Annotated[str, AfterValidator(_check_offered)]
 Day = Annotated[dt.date, BeforeValidator(_parse_day)]
 Names = Annotated[list[Name], Several]

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from app.domain import events
 from app.domain.errors import SynclineError
+from app.domain.pool import DEFAULT_POOL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -74,6 +75,7 @@ class Task:
     changed_at: datetime
     backfill: str | None = None
     claim: int = 0
+    pool: str = DEFAULT_POOL
 
     @property
     def task_id(self) -> str:
@@ -138,6 +140,7 @@ def _scheduled(event: Event) -> Task:
         cancel_requested=False,
         changed_at=event.at,
         backfill=request.get("backfill"),
+        pool=request.get("pool", DEFAULT_POOL),
     )
 
 

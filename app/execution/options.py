@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from app.domain.pool import DEFAULT_POOL
+
 if TYPE_CHECKING:
     from datetime import timedelta
     from pathlib import Path
@@ -15,13 +17,17 @@ _LONGEST_GRACE_SECONDS: Final = 3.0
 
 @dataclass(frozen=True, slots=True)
 class WorkerOptions:
-    """`slots` concurrent attempts, the length of the lease, and the time for running attempts after a stop signal."""
+    """`slots` concurrent attempts, the length of the lease, and the time for running attempts after a stop signal.
+
+    Only tasks of `pools` are claimed; with `EVERY_POOL` all are.
+    """
 
     slots: int
     lease: timedelta
     drain_seconds: float
     data_dir: Path
     release: str
+    pools: tuple[str, ...] = (DEFAULT_POOL,)
 
     @property
     def grace_seconds(self) -> float:

@@ -157,7 +157,8 @@ class Tenure:
         if free <= 0:
             return _POLL_SECONDS
         try:
-            claims = await self._queue.claim(self.worker, free, left=self._context.left_to_others.current())
+            left = self._context.left_to_others.current()
+            claims = await self._queue.claim(self.worker, free, left=left, pools=self._options.pools)
             fail_point("queue.claimed")
         except BaseException:
             self._in_doubt = True

@@ -72,8 +72,10 @@ class Worker:
             release=self._options.release,
             slots=self._options.slots,
             length=self._options.lease,
+            pools=self._options.pools,
         )
-        _logger.info("worker.started", worker=str(worker), slots=self._options.slots)
+        pools = ", ".join(self._options.pools) or "every"
+        _logger.info("worker.started", worker=str(worker), slots=self._options.slots, pools=pools)
         return Tenure(
             self._pool, self._leases, self._watcher, self._options, worker=worker, registered_at=registered_at
         )

@@ -123,4 +123,5 @@ _HEAD_COLUMNS = (
     "cancel_requested",
     "claim",
     "changed_at",
+    "pool",
 )

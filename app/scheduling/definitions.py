@@ -77,6 +77,7 @@ def definitions_of(catalogue: Catalogue) -> list[ScheduleDefinition]:
             timezone=collection.timezone,
             misfire=collection.misfire,
             misfire_window=collection.misfire_window,
+            pool=source.pool,
         )
         for source in catalogue.sources.values()
         for collection in source.collections.values()

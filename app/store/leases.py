@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from app.domain.errors import LeaseLostError
+from app.domain.pool import DEFAULT_POOL
 from app.failpoints import fail_point
 from app.store.queries import load_statements
 from app.store.queue import rescue_attempts
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import timedelta
     from uuid import UUID
 
@@ -24,9 +26,20 @@ class Leases:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def register(self, *, host: str, pid: int, release: str, slots: int, length: timedelta) -> UUID:
+    async def register(
+        self,
+        *,
+        host: str,
+        pid: int,
+        release: str,
+        slots: int,
+        length: timedelta,
+        pools: Sequence[str] = (DEFAULT_POOL,),
+    ) -> UUID:
         """Register a new worker. A process that lost its lease registers again, as another worker."""
-        worker: UUID = await self._pool.fetchval(_SQL["register_worker"], host, pid, release, slots, length)
+        worker: UUID = await self._pool.fetchval(
+            _SQL["register_worker"], host, pid, release, slots, length, list(pools)
+        )
         return worker
 
     async def renew(self, worker: UUID, length: timedelta) -> None:

@@ -15,6 +15,7 @@ import msgspec
 from app.domain.attempt_protocol import SavedBookmark
 from app.domain.claim import Claim
 from app.domain.errors import DatabaseBusyError, LeaseLostError, UnsettledError
+from app.domain.pool import DEFAULT_POOL
 from app.domain.table_columns import SchemaRevision, TableColumn
 from app.domain.task import Status
 from app.store.batcher import Batcher
@@ -114,15 +115,25 @@ class TaskQueue:
         return {(row["source"], row["collection"]): row["task"] for row in rows}
 
     async def claim(
-        self, worker: UUID, limit: int, *, left: Mapping[tuple[str, str], datetime] | None = None
+        self,
+        worker: UUID,
+        limit: int,
+        *,
+        left: Mapping[tuple[str, str], datetime] | None = None,
+        pools: Sequence[str] = (DEFAULT_POOL,),
     ) -> list[Claim]:
-        """Claim up to `limit` due tasks for this worker; none if its lease has expired.
+        """Claim up to `limit` due tasks of `pools` for this worker; none if its lease has expired.
 
         `left` are the collections that it leaves to other workers, with the time until when, by the database's clock.
+        `pools` has no name twice; none at all stands for every pool.
         """
         left = left or {}
         left_out = ([source for source, _ in left], [collection for _, collection in left], list(left.values()))
-        return [Claim(*row) for row in await self._pool.fetch(_SQL["claim_tasks"], worker, limit, *left_out)]
+        served = list(pools) or await self._list_waiting_pools()
+        return [Claim(*row) for row in await self._pool.fetch(_SQL["claim_tasks"], worker, limit, *left_out, served)]
+
+    async def _list_waiting_pools(self) -> list[str]:
+        return [row["pool"] for row in await self._pool.fetch(_SQL["waiting_pools"])]
 
     async def get_unknown_since(self, claim: Claim) -> datetime:
         """Since when no worker that claimed the task has known its collection; `claim.at` if this is the first one."""
@@ -308,6 +319,7 @@ async def schedule_tasks(
                 n.fire_time,
                 n.max_attempts,
                 n.backfill,
+                n.pool,
             )
             # Always in the same order, so that two replicas with the same collections cannot deadlock.
             for n in sorted(new, key=attrgetter("key"))

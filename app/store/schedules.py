@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from app.domain.claim import NewTask
 from app.domain.misfire import MISFIRE_GRACE, FireOutcome, MisfirePolicy, first_start, settle
+from app.domain.pool import DEFAULT_POOL
 from app.store.queries import load_statements
 from app.store.queue import schedule_tasks
 
@@ -40,6 +41,7 @@ class ScheduleDefinition:
     timezone: str
     misfire: str
     misfire_window: timedelta | None
+    pool: str = DEFAULT_POOL
 
     @property
     def key(self) -> tuple[str, str]:
@@ -241,6 +243,7 @@ class DuePass:
                     priority_class=priority_class,
                     max_attempts=definition.max_attempts,
                     fire_time=fire_time,
+                    pool=definition.pool,
                 )
                 for definition, fire_time in starts
             ],

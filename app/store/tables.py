@@ -23,7 +23,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.types import UserDefinedType
 
@@ -111,9 +111,10 @@ collections = Table(
     Column("last_success_at", INSTANT),
     Column("last_failure_at", INSTANT),
     _required("consecutive_failures", Integer),
+    _required("pool", Text, server_default=text("'default'")),
     PrimaryKeyConstraint("source", "collection", name="collections_pkey"),
     CheckConstraint("status IN ('SCHEDULED', 'RUNNING', 'SUCCESS', 'FAILED', 'CANCELED')", name="collections_status"),
-    Index("collections_ready", text("priority DESC"), "task", postgresql_where=text("status = 'SCHEDULED'")),
+    Index("collections_ready", "pool", text("priority DESC"), "task", postgresql_where=text("status = 'SCHEDULED'")),
     Index("collections_running", "worker", postgresql_where=text("status = 'RUNNING'")),
 )
 
@@ -190,6 +191,7 @@ schedules = Table(
     _required("active", Boolean),
     _required("updated_at", INSTANT),
     Column("missing_since", INSTANT),
+    _required("pool", Text, server_default=text("'default'")),
     PrimaryKeyConstraint("source", "collection", name="schedules_pkey"),
     CheckConstraint("misfire IN ('skip', 'latest', 'all')", name="schedules_misfire"),
     Index("schedules_due", "next_fire_at", postgresql_where=text("active")),
@@ -224,6 +226,7 @@ workers = Table(
     _required("started_at", INSTANT),
     _required("renewed_at", INSTANT),
     _required("lease_until", INSTANT),
+    _required("pools", ARRAY(Text), server_default=text("'{default}'")),
     PrimaryKeyConstraint("worker", name="workers_pkey"),
     CheckConstraint("state IN ('active', 'draining', 'stopped', 'lost')", name="workers_state"),
 )

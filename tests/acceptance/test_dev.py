@@ -30,6 +30,12 @@ sources:
     collections:
       - {name: ticks, schedule: "@every 1s"}
       - {name: long, parameters: {seconds: 600}}
+  far:
+    type: synthetic
+    pool: elsewhere
+    destinations: [nowhere]
+    collections:
+      - {name: ticks, schedule: "@every 1s"}
   shop:
     type: singer
     destinations: [nowhere]
@@ -86,8 +92,8 @@ class Dev:
         """What it says once everything runs."""
         return str(wait_until("dev runs", lambda: "Press Ctrl-C to stop everything" in self.output() and self.output()))
 
-    def tasks(self, collection: str) -> list[dict[str, str]]:
-        parameters = {"source": "load", "collection": collection, "token": "dev-token"}
+    def tasks(self, collection: str, *, source: str = "load") -> list[dict[str, str]]:
+        parameters = {"source": source, "collection": collection, "token": "dev-token"}
         span = {"start": "2020-01-01T00:00:00Z", "end": "2100-01-01T00:00:00Z"}
         answer = httpx.get(f"http://127.0.0.1:{self.port}/api/v1/tasks", params=parameters | span, trust_env=False)
         tasks: list[dict[str, str]] = answer.json()["tasks"]
@@ -158,6 +164,13 @@ def test_it_says_what_runs_and_its_curl_lines_work(running_dev: Dev) -> None:
     assert task_id[1] in shell(listed)
     line = log.replace("TASK_ID", task_id[1])
     wait_until("the log begins", lambda: "Running task..." in shell(line))
+
+
+def test_it_runs_the_tasks_of_every_pool(running_dev: Dev) -> None:
+    def succeeded() -> bool:
+        return any(task["status"] == "SUCCESS" for task in running_dev.tasks("ticks", source="far"))
+
+    wait_until("a task of another pool has run", succeeded)
 
 
 def test_only_a_terminal_is_told_the_admin_token(dev: Dev) -> None:

@@ -41,6 +41,7 @@ _HEAD: tuple[str, ...] = (
     "cancel_requested",
     "claim",
     "changed_at",
+    "pool",
 )
 
 

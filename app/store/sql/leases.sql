@@ -2,9 +2,10 @@
 -- the lease away needs FOR UPDATE. So a worker's write either commits before the lease is lost, or is refused.
 
 -- name: register_worker
--- Adds a worker with a lease of length $5.
-INSERT INTO syncline.workers (worker, host, pid, release, slots, state, started_at, renewed_at, lease_until)
-SELECT syncline.uuid7(at), $1, $2, $3, $4, 'active', at, at, at + $5::interval FROM (SELECT syncline.clock() AS at) AS c
+-- Adds a worker of pools $6 with a lease of length $5.
+INSERT INTO syncline.workers (worker, host, pid, release, slots, state, started_at, renewed_at, lease_until, pools)
+SELECT syncline.uuid7(at), $1, $2, $3, $4, 'active', at, at, at + $5::interval, $6::text[]
+FROM (SELECT syncline.clock() AS at) AS c
 RETURNING worker
 
 -- name: renew_lease

@@ -17,14 +17,15 @@
 
 -- name: schedule_tasks
 -- Begins tasks unless their collection has an active one; returns the new tasks. Each collection is named once. If channel
--- $9 is given, it is notified once, and only if there is a new task: an uncorrelated subquery is evaluated once for all
+-- $10 is given, it is notified once, and only if there is a new task: an uncorrelated subquery is evaluated once for all
 -- rows, and not at all without rows.
 -- Collections with an active task are left out first: the conflict would lock their rows. Destinations fence with the ids
 -- of a collection's tasks, so ids increase even if the clock was set back.
 WITH named AS MATERIALIZED (
   SELECT w.*, syncline.clock() AS at, c.task AS last_task, c.status IN ('SCHEDULED', 'RUNNING') AS active
-  FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::timestamptz[], $7::smallint[], $8::text[])
-    AS w (source, collection, source_type, trigger, class, fire_time, max_attempts, backfill)
+  FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::timestamptz[], $7::smallint[], $8::text[],
+              $9::text[])
+    AS w (source, collection, source_type, trigger, class, fire_time, max_attempts, backfill, pool)
   LEFT JOIN syncline.collections c ON c.source = w.source AND c.collection = w.collection
 ), wanted AS MATERIALIZED (
   SELECT *, syncline.uuid7(at, last_task) AS task, class * 1000000000000 - floor(extract(epoch FROM at))::bigint AS priority
@@ -32,16 +33,17 @@ WITH named AS MATERIALIZED (
 ), moved AS (
   INSERT INTO syncline.collections AS c
     (source, collection, task, status, source_type, trigger, fire_time, priority, max_attempts, backfill, run_at, version, attempt,
-     failures, rows, created_at, cancel_requested, claim, changed_at, xid, consecutive_failures)
+     failures, rows, created_at, cancel_requested, claim, changed_at, xid, consecutive_failures, pool)
   SELECT source, collection, task, 'SCHEDULED', source_type, trigger, fire_time, priority, max_attempts, backfill, at, 1, 0,
-         0, 0, at, false, 0, at, syncline.position(), 0
+         0, 0, at, false, 0, at, syncline.position(), 0, pool
   FROM wanted
   ON CONFLICT (source, collection) DO UPDATE
   SET task = excluded.task, status = excluded.status, source_type = excluded.source_type, trigger = excluded.trigger,
       fire_time = excluded.fire_time, priority = excluded.priority, max_attempts = excluded.max_attempts,
       backfill = excluded.backfill, run_at = excluded.run_at, version = excluded.version, attempt = excluded.attempt,
       failures = excluded.failures, rows = excluded.rows, error = NULL, created_at = excluded.created_at, started_at = NULL,
-      worker = NULL, cancel_requested = false, claim = excluded.claim, changed_at = excluded.changed_at, xid = excluded.xid
+      worker = NULL, cancel_requested = false, claim = excluded.claim, changed_at = excluded.changed_at, xid = excluded.xid,
+      pool = excluded.pool
   WHERE c.status NOT IN ('SCHEDULED', 'RUNNING') AND c.task < excluded.task AND c.xid <= excluded.xid
   RETURNING *
 ), appended AS (
@@ -50,9 +52,10 @@ WITH named AS MATERIALIZED (
          jsonb_build_object('source', source, 'collection', collection, 'source_type', source_type, 'trigger', trigger,
                             'fire_time', fire_time, 'priority', priority, 'max_attempts', max_attempts)
            || CASE WHEN backfill IS NULL THEN '{}' ELSE jsonb_build_object('backfill', backfill) END
+           || CASE WHEN pool = 'default' THEN '{}' ELSE jsonb_build_object('pool', pool) END
   FROM moved
 )
-SELECT source, collection, task, (SELECT pg_notify($9::text, '') WHERE $9::text IS NOT NULL) FROM moved
+SELECT source, collection, task, (SELECT pg_notify($10::text, '') WHERE $10::text IS NOT NULL) FROM moved
 
 -- name: active_tasks
 -- The active tasks of the given collections.
@@ -62,9 +65,11 @@ JOIN syncline.collections c ON c.source = w.source AND c.collection = w.collecti
 WHERE c.status IN ('SCHEDULED', 'RUNNING')
 
 -- name: claim_tasks
--- Assigns up to $2 due tasks to worker $1, highest priority first, if its lease is valid. Rows that other workers have
--- locked are skipped, and so are the collections ($3, $4) that this worker leaves to others until $5.
--- If nothing is due, nothing is locked and no transaction id is used.
+-- Assigns up to $2 due tasks of pools $6 to worker $1, highest priority first, if its lease is valid. Rows that other workers
+-- have locked are skipped, and so are the collections ($3, $4) that this worker leaves to others until $5.
+-- If nothing is due in these pools, nothing is locked and no transaction id is used.
+-- The index has the order of priorities only within a pool. So the first $2 of each pool are locked, and the first $2 of
+-- these are claimed; until the statement ends, other workers skip the rest too.
 -- The claim number is milliseconds since 1970, followed by 20 random bits. So it is unique even if the database has lost
 -- a claim, and greater than the task's earlier ones even if the clock was set back.
 WITH left_out AS MATERIALIZED (
@@ -74,17 +79,22 @@ WITH left_out AS MATERIALIZED (
   SELECT syncline.clock() AS at FROM syncline.workers
   WHERE worker = $1 AND state = 'active' AND lease_until > syncline.clock() AND EXISTS (
     SELECT FROM syncline.collections
-    WHERE status = 'SCHEDULED' AND run_at <= (SELECT syncline.clock())
+    WHERE pool = ANY ($6::text[]) AND status = 'SCHEDULED' AND run_at <= (SELECT syncline.clock())
       AND ((source, collection) IN (SELECT source, collection FROM left_out)) IS NOT TRUE
   )
   FOR KEY SHARE
 ), due AS MATERIALIZED (
-  SELECT source, collection FROM syncline.collections
-  WHERE status = 'SCHEDULED' AND run_at <= (SELECT at FROM fence) AND EXISTS (SELECT FROM fence)
-    AND ((source, collection) IN (SELECT source, collection FROM left_out)) IS NOT TRUE
-  ORDER BY priority DESC, task
+  SELECT first.source, first.collection
+  FROM unnest($6::text[]) AS served (pool) CROSS JOIN LATERAL (
+    SELECT source, collection, priority, task FROM syncline.collections c
+    WHERE c.pool = served.pool AND status = 'SCHEDULED' AND run_at <= (SELECT at FROM fence) AND EXISTS (SELECT FROM fence)
+      AND ((source, collection) IN (SELECT source, collection FROM left_out)) IS NOT TRUE
+    ORDER BY priority DESC, task
+    LIMIT $2
+    FOR NO KEY UPDATE SKIP LOCKED
+  ) AS first
+  ORDER BY first.priority DESC, first.task
   LIMIT $2
-  FOR NO KEY UPDATE SKIP LOCKED
 ), moved AS (
   UPDATE syncline.collections c
   SET status = 'RUNNING', version = c.version + 1, attempt = c.attempt + 1, worker = $1,
@@ -102,6 +112,16 @@ SELECT source, collection, task, attempt, claim, failures, max_attempts, cancel_
        coalesce((SELECT generation FROM syncline.resets r WHERE r.source = m.source AND r.collection = m.collection), 0)
          AS generation, backfill
 FROM moved m
+
+-- name: waiting_pools
+-- The pools that have queued tasks. Each step looks up the next one in the index, however many tasks a pool has.
+WITH RECURSIVE waiting AS (
+  (SELECT pool FROM syncline.collections WHERE status = 'SCHEDULED' ORDER BY pool LIMIT 1)
+  UNION ALL
+  SELECT (SELECT c.pool FROM syncline.collections c WHERE c.status = 'SCHEDULED' AND c.pool > w.pool ORDER BY c.pool LIMIT 1)
+  FROM waiting w WHERE w.pool IS NOT NULL
+)
+SELECT pool FROM waiting WHERE pool IS NOT NULL
 
 -- name: end_attempts
 -- Ends attempts of worker $1 ($2–$11) if its lease is valid and they still belong to it, together with their last log

@@ -4,15 +4,15 @@ SELECT syncline.clock()
 
 -- name: all_schedules
 -- All schedules, including ended ones.
-SELECT source, collection, source_type, max_attempts, expression, timezone, misfire, misfire_window, last_fire_at, active,
-       missing_since
+SELECT source, collection, source_type, max_attempts, expression, timezone, misfire, misfire_window, pool, last_fire_at,
+       active, missing_since
 FROM syncline.schedules
 
 -- name: digest_of_schedules
 -- One number for all definitions, whether they are active and since when they are missing, independent of the order of the
 -- rows.
 SELECT coalesce(sum(hash_record_extended(
-  (source, collection, source_type, max_attempts, expression, timezone, misfire, misfire_window, active, missing_since), 0
+  (source, collection, source_type, max_attempts, expression, timezone, misfire, misfire_window, pool, active, missing_since), 0
 )), 0)
 FROM syncline.schedules
 
@@ -21,15 +21,17 @@ FROM syncline.schedules
 -- that nothing in the past fires. An unchanged one keeps its next fire time, so that those missed in a downtime are
 -- caught up.
 INSERT INTO syncline.schedules AS s
-  (source, collection, source_type, max_attempts, expression, timezone, misfire, misfire_window, next_fire_at, active, updated_at)
+  (source, collection, source_type, max_attempts, expression, timezone, misfire, misfire_window, pool, next_fire_at, active,
+   updated_at)
 SELECT w.*, true, syncline.clock()
-FROM unnest($1::text[], $2::text[], $3::text[], $4::smallint[], $5::text[], $6::text[], $7::text[], $8::interval[], $9::timestamptz[])
-  AS w (source, collection, source_type, max_attempts, expression, timezone, misfire, misfire_window, next_fire_at)
+FROM unnest($1::text[], $2::text[], $3::text[], $4::smallint[], $5::text[], $6::text[], $7::text[], $8::interval[], $9::text[],
+            $10::timestamptz[])
+  AS w (source, collection, source_type, max_attempts, expression, timezone, misfire, misfire_window, pool, next_fire_at)
 ORDER BY source, collection
 ON CONFLICT (source, collection) DO UPDATE
 SET source_type = excluded.source_type, max_attempts = excluded.max_attempts, misfire = excluded.misfire,
-    misfire_window = excluded.misfire_window, expression = excluded.expression, timezone = excluded.timezone,
-    active = true, missing_since = NULL, updated_at = excluded.updated_at,
+    misfire_window = excluded.misfire_window, pool = excluded.pool, expression = excluded.expression,
+    timezone = excluded.timezone, active = true, missing_since = NULL, updated_at = excluded.updated_at,
     next_fire_at = CASE WHEN s.active AND s.expression = excluded.expression AND s.timezone = excluded.timezone
                         THEN s.next_fire_at ELSE excluded.next_fire_at END
 
@@ -90,7 +92,7 @@ LIMIT 1
 -- Locks up to 1,000 due schedules, longest due first. Skips those that another replica has locked, and those that wait
 -- for their collection's active task: under the policy `all` misfires (later than $1) run one after the other, and under
 -- any policy a backfill runs first.
-SELECT s.source, s.collection, s.source_type, s.max_attempts, s.expression, s.timezone, s.misfire, s.misfire_window,
+SELECT s.source, s.collection, s.source_type, s.max_attempts, s.expression, s.timezone, s.misfire, s.misfire_window, s.pool,
        s.next_fire_at, syncline.clock() AS now
 FROM syncline.schedules s
 WHERE s.active AND s.next_fire_at <= (SELECT syncline.clock()) AND (

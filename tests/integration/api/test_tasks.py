@@ -12,6 +12,8 @@ import pytest
 from pydantic import TypeAdapter
 
 from app.api.documents import Task
+from app.config.reader import load_catalogue
+from tests.integration.api.serving import CATALOGUE
 
 if TYPE_CHECKING:
     import httpx
@@ -86,6 +88,22 @@ async def test_a_new_task_is_201_and_there_at_once(client: httpx.AsyncClient, ap
     created = datetime.fromisoformat(task["created_at"])
     assert abs(task["priority"] - (300 * 10**12 - int(created.timestamp()))) <= 1
     assert api.notifier.told == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "more"),
+    [
+        ("/api/v1/tasks", {}),
+        ("/api/v1/sources/backfill", {"from": "2024-01-01T00:00:00Z", "to": "2024-01-02T00:00:00Z"}),
+    ],
+)
+async def test_a_new_task_is_in_the_pool_of_its_source(
+    client: httpx.AsyncClient, api: OpenedApi, path: str, more: dict[str, str]
+) -> None:
+    api.surroundings.catalogue = load_catalogue(CATALOGUE.replace("  load:\n", "  load:\n    pool: eu\n"), {})
+    names = {"params": QUICK} if not more else {"json": QUICK | more}
+    assert (await client.post(path, **names)).status_code == 201  # type: ignore[arg-type]
+    assert await api.pool.fetchval("SELECT pool FROM syncline.collections") == "eu"
 
 
 async def test_an_active_task_is_200_with_its_id_and_wakes_nobody(client: httpx.AsyncClient, api: OpenedApi) -> None:

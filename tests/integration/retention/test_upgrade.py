@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from app.domain.task import Status
 from app.store.leases import Leases
+from tests.harness import opened_store
 from tests.integration.retention.lives import KEEP, running_era
 from tests.servers.postgres import step
 
 if TYPE_CHECKING:
-    from tests.integration.retention.lives import Era
+    import asyncpg
 
 BEFORE = "0004"
 OLD_LINES = """
@@ -35,16 +36,16 @@ async def test_a_filled_store_becomes_partitions_and_plain_tables_again(empty_da
     async with running_era(empty_database_url) as era:
         await era.service.history()
     step(empty_database_url, "downgrade", BEFORE)
-    async with running_era(empty_database_url, prepared=False) as era:
-        await era.admin.execute(OLD_LINES + ";" + FIRE_TIMES)
-        before = await era.admin.fetchrow(ROWS)
-        stories = await _stories(era)
+    async with opened_store(empty_database_url) as store:
+        await store.admin.execute(OLD_LINES + ";" + FIRE_TIMES)
+        before = await store.admin.fetchrow(ROWS)
+        stories = await _stories(store.admin)
     for direction, revision in (("upgrade", "0005"), ("downgrade", BEFORE), ("upgrade", "head")):
         step(empty_database_url, direction, revision)
-        async with running_era(empty_database_url, prepared=False) as era:
-            assert await era.admin.fetchrow(ROWS) == before
-            assert await _stories(era) == stories
-            await era.admin.execute("SELECT syncline.ensure_log_partitions()")
+        async with opened_store(empty_database_url) as store:
+            assert await store.admin.fetchrow(ROWS) == before
+            assert await _stories(store.admin) == stories
+            await store.admin.execute("SELECT syncline.ensure_log_partitions()")
     async with running_era(empty_database_url) as era:
         await era.is_sound()
         for row in await era.pool.fetch("SELECT task FROM syncline.collections"):
@@ -75,5 +76,5 @@ async def test_what_is_gone_is_remembered_on_the_way_back_and_forth(empty_databa
         await era.is_sound()
 
 
-async def _stories(era: Era) -> list[object]:
-    return [*await era.admin.fetch("SELECT * FROM reporting.task_story ORDER BY task, position")]
+async def _stories(admin: asyncpg.Connection[asyncpg.Record]) -> list[object]:
+    return [*await admin.fetch("SELECT * FROM reporting.task_story ORDER BY task, position")]

@@ -86,9 +86,10 @@ class Catalogues:
         self._watcher = CatalogueWatcher(self._file, {})
         self._definitions = Definitions(scheduling.schedules, self._watcher)
 
-    async def write(self, schedule: str | None, **more: Any) -> None:
+    async def write(self, schedule: str | None, *, source: dict[str, Any] | None = None, **more: Any) -> None:
         collection = {"name": "c"} | ({"schedule": schedule} if schedule else {}) | more
-        await self._take({"s": {"type": "synthetic", "destinations": ["nowhere"], "collections": [collection]}})
+        usual = {"type": "synthetic", "destinations": ["nowhere"], "collections": [collection]}
+        await self._take({"s": usual | (source or {})})
 
     async def leave_out(self, *, source: bool = True, **server: Any) -> None:
         """The source is missing, or only its collection."""

@@ -66,6 +66,18 @@ async def test_a_change_of_what_is_not_the_time_keeps_the_place(scheduling: Sche
     assert (row["next_fire_at"], row["max_attempts"]) == (place, 7)
 
 
+async def test_a_change_of_the_pool_counts_from_the_next_task_on(
+    scheduling: Scheduling, catalogues: Catalogues
+) -> None:
+    await catalogues.write("*/5 * * * *", source={"pool": "eu"})
+    place = await went_down(scheduling, hours=0)
+    await scheduling.decide()
+    await catalogues.write("*/5 * * * *", source={"pool": "us"})
+    row = await scheduling.row()
+    assert (row["pool"], row["last_fire_at"]) == ("us", place)
+    assert await scheduling.store.pool.fetchval("SELECT pool FROM syncline.collections") == "eu"
+
+
 async def test_a_schedule_taken_away_and_added_again_never_fires_the_past(
     scheduling: Scheduling, catalogues: Catalogues
 ) -> None:

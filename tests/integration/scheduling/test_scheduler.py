@@ -48,6 +48,14 @@ async def test_a_started_fire_time_is_in_its_task(scheduling: Scheduling) -> Non
     assert row["priority"] // 10**12 == 199  # 200 × 10^12 less the seconds
 
 
+async def test_a_started_task_is_in_the_pool_of_its_schedule(scheduling: Scheduling) -> None:
+    due = await scheduling.now() - timedelta(seconds=1)
+    await scheduling.put(due, a_schedule("c", pool="eu"), a_schedule("d"))
+    assert await scheduling.decide() == 2
+    rows = await scheduling.store.pool.fetch("SELECT pool FROM syncline.collections ORDER BY collection")
+    assert [row["pool"] for row in rows] == ["eu", "default"]
+
+
 async def test_a_fire_time_whose_collection_is_busy_is_skipped(scheduling: Scheduling) -> None:
     await scheduling.store.schedule("c")
     await scheduling.put(await scheduling.now() - timedelta(seconds=1), a_schedule())

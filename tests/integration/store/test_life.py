@@ -42,7 +42,7 @@ LISTED = [
 ]
 HEAD = [
     *(column for column in LISTED if column != "finished_at"),
-    *("run_at", "worker", "cancel_requested", "claim", "changed_at"),
+    *("run_at", "worker", "cancel_requested", "claim", "changed_at", "pool"),
 ]
 
 

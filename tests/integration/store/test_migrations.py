@@ -24,8 +24,9 @@ from app.bootstrap.embedded_postgres import EmbeddedPostgres
 from app.bootstrap.migrations import migrate as bring_to_head
 from app.domain.errors import DatabaseUnreachableError
 from app.projections import verify
+from app.store.queries import load_statements
 from app.store.resets import reset_collection
-from tests.harness import opened_store
+from tests.harness import FOREVER, opened_store
 from tests.integration.projections.service import running_service
 from tests.servers.postgres import ROOT, create_database, database_name, drop_database, migrate, step
 
@@ -46,6 +47,25 @@ SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oi
 WHERE n.nspname IN ('syncline', 'reporting') AND c.relname NOT LIKE 'alembic_version%'
 UNION ALL SELECT proname FROM pg_proc WHERE pronamespace = 'syncline'::regnamespace
 """
+
+
+# As they are without pools.
+OLD_CLAIM = (
+    load_statements("queue.sql")["claim_tasks"]
+    .replace("pool = ANY ($6::text[]) AND ", "")
+    .replace("unnest($6::text[]) AS served (pool)", "(SELECT) AS served")
+    .replace("c.pool = served.pool AND ", "")
+)
+OLD_SCHEDULE = (
+    load_statements("queue.sql")["schedule_tasks"]
+    .replace("\n           || CASE WHEN pool = 'default' THEN '{}' ELSE jsonb_build_object('pool', pool) END", "")
+    .replace(",\n              $9::text[])", ")")
+    .replace(", pool)", ")")
+    .replace(", 0, pool\n", ", 0\n")
+    .replace(",\n      pool = excluded.pool", "")
+    .replace("$10", "$9")
+)
+OLD_REGISTER = load_statements("leases.sql")["register_worker"].replace(", pools", "").replace(", $6::text[]", "")
 
 
 @pytest.mark.parametrize("revision", [*reversed(REVISIONS[:-1]), "base"])
@@ -126,6 +146,47 @@ def test_no_step_waits_long_for_a_lock(path: Path) -> None:
     for function in (upgrade, downgrade):
         first = function.splitlines()[1].strip()
         assert first.startswith('op.execute("SET LOCAL lock_timeout ='), first
+
+
+REPORTS = """
+SELECT c.relname AS view, a.attname AS column, col_description(c.oid, a.attnum) AS comment,
+       obj_description(c.oid) AS about, c.relacl::text AS rights, pg_get_userbyid(c.relowner)::text AS owner
+FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+WHERE c.relnamespace = 'reporting'::regnamespace ORDER BY c.relname, a.attnum
+"""
+
+
+async def test_tasks_keep_their_pools_over_a_downgrade(database_url: str) -> None:
+    async with opened_store(database_url) as store:
+        before = await store.admin.fetch(REPORTS)
+        worker = await store.worker()
+        await store.schedule("ended", pool="us")
+        [claim] = await store.queue.claim(worker, 1, pools=["us"])
+        assert await store.end(worker, claim)
+        await store.schedule("queued", pool="eu")
+        await store.schedule("usual")
+    step(database_url, "downgrade", "0016")
+    async with opened_store(database_url) as store:
+        older = await store.admin.fetch(REPORTS)
+        assert [row for row in before if row["column"] not in {"pool", "pools"}] == older
+        assert await store.admin.fetchval("SELECT count(*) FROM reporting.queue") == 2
+    step(database_url, "upgrade", "head")
+    async with opened_store(database_url) as store:
+        assert await store.admin.fetch(REPORTS) == before
+        rows = await store.admin.fetch("SELECT collection, pool FROM syncline.collections ORDER BY collection")
+        assert [tuple(row) for row in rows] == [("ended", "us"), ("queued", "eu"), ("usual", "default")]
+        assert await verify(store.pool) == []
+
+
+async def test_processes_from_before_pools_go_on(database_url: str) -> None:
+    async with opened_store(database_url) as store:
+        old = await store.pool.fetchval(OLD_REGISTER, "h", 1, "0", 1, FOREVER)
+        await store.schedule("a", pool="eu")
+        named = (["s"], ["b"], ["t"], ["api"], [300], [None], [1], [None], None)
+        assert len(await store.pool.fetch(OLD_SCHEDULE, *named)) == 1
+        assert [row["collection"] for row in await store.pool.fetch(OLD_CLAIM, old, 5, [], [], [])] == ["a", "b"]
+        assert await store.pool.fetchval("SELECT pools FROM syncline.workers") == ["default"]
+        assert await verify(store.pool) == []
 
 
 async def test_wide_generations_are_narrowed_on_the_way_back(database_url: str) -> None:

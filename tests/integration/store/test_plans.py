@@ -81,6 +81,18 @@ async def plan_of(store: Store, statement: str, values: list[str]) -> list[dict[
     return list(nodes(json.loads(explained)[0]["Plan"]))
 
 
+async def executed(store: Store, statement: str, *values: object) -> list[dict[str, Any]]:
+    """The plan of a statement, with what its nodes have read. What it has changed is undone."""
+    async with store.pool.acquire() as connection:
+        transaction = connection.transaction()
+        await transaction.start()
+        try:
+            explained = await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", *values)
+        finally:
+            await transaction.rollback()
+    return list(nodes(json.loads(explained)[0]["Plan"]))
+
+
 def bad_nodes(plan: list[dict[str, Any]], *, sort: bool = False) -> list[str]:
     """What may not be there: a scan of a whole big table, a bitmap, and unless allowed a sort.
 
@@ -111,7 +123,7 @@ async def test_the_hot_statements_are_ordered_index_scans(store: Store) -> None:
     interval = "ARRAY[interval '0']"
     lines = [one, one, one, array, array]
     statements = {
-        "claim_tasks": (QUEUE, [worker, "100", array, array, "ARRAY[now()]"]),
+        "waiting_pools": (QUEUE, []),
         "unknown_since": (QUEUE, [task]),
         "active_tasks": (QUEUE, [array, array]),
         "held_attempts": (QUEUE, [worker]),
@@ -127,7 +139,7 @@ async def test_the_hot_statements_are_ordered_index_scans(store: Store) -> None:
             QUEUE,
             [worker, "'s'", "'c'", task, "1", "1", "'source'", "'s'", *["'x'"] * 3, "0.5", "2"],
         ),
-        "schedule_tasks": (QUEUE, [array, array, array, array, one, "ARRAY[now()]", one, array, "'syncline'"]),
+        "schedule_tasks": (QUEUE, [array, array, array, array, one, "ARRAY[now()]", one, array, array, "'syncline'"]),
         "append_log": (LOG, [worker, array, array, tasks, one, one, one, one, one, *lines[2:], "true"]),
         "log_page": (READS, [task, "1", "100", "'-infinity'", moment, "1000"]),
         "log_tail": (READS, [task, "1", "100", "'-infinity'", moment, "1000"]),
@@ -146,8 +158,32 @@ async def test_the_hot_statements_are_ordered_index_scans(store: Store) -> None:
         if (found := bad_nodes(await plan_of(store, file[name], values)))
     }
     assert bad == {}
-    claim = await plan_of(store, QUEUE["claim_tasks"], [worker, "100", array, array, "ARRAY[now()]"])
-    assert [node for node in claim if node.get("Index Name") == "collections_ready"]
+
+
+@pytest.mark.parametrize("pools", [["default"], ["default", "few", "none", "many"]])
+async def test_a_claim_reads_only_the_first_tasks_of_each_of_its_pools(store: Store, pools: list[str]) -> None:
+    await seed(store)
+    for pool, tasks in (("few", 3), ("many", 900)):
+        await schedule_tasks(store.pool, [a_task(f"{pool}{number}", pool=pool) for number in range(tasks)])
+    worker = await store.worker()
+    plan = await executed(store, QUEUE["claim_tasks"], worker, 5, [], [], [], pools)
+    # It sorts the first five of each pool, and no more.
+    assert bad_nodes(plan, sort=True) == []
+    scans = [node for node in plan if node.get("Index Name") == "collections_ready"]
+    assert all("pool" in node["Index Cond"] and "Sort" not in node["Node Type"] for node in scans)
+    read = [node["Actual Rows"] * node["Actual Loops"] + node.get("Rows Removed by Filter", 0) for node in scans]
+    assert sum(read) <= 1 + 5 * len(pools)
+    assert max(node["Actual Rows"] for node in plan if "Sort" in node["Node Type"]) <= 5
+    assert len(await store.queue.claim(worker, 5, pools=pools)) == 5
+
+
+async def test_the_pools_that_have_tasks_are_found_without_reading_these(store: Store) -> None:
+    await seed(store)
+    await schedule_tasks(store.pool, [a_task(f"eu{number}", pool="eu") for number in range(500)])
+    plan = await executed(store, QUEUE["waiting_pools"])
+    assert bad_nodes(plan) == []
+    scans = [node for node in plan if node.get("Index Name") == "collections_ready"]
+    assert sum(node["Actual Rows"] * node["Actual Loops"] for node in scans) == 2
 
 
 class _Explaining:

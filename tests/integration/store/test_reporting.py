@@ -55,7 +55,7 @@ SELECT n.*
 FROM syncline.tasks t, generate_series(1, 20000) AS i,
      jsonb_populate_record(NULL::syncline.collections, to_jsonb(t) || jsonb_build_object(
        'source', 's' || i, 'collection', 'c', 'run_at', now(), 'cancel_requested', false, 'claim', 0,
-       'changed_at', now(), 'xid', '1', 'consecutive_failures', 0
+       'changed_at', now(), 'xid', '1', 'consecutive_failures', 0, 'pool', 'default'
      )) AS n
 WHERE t.task = (SELECT task FROM syncline.tasks ORDER BY task DESC LIMIT 1);
 INSERT INTO syncline.daily_collection_stats

@@ -93,6 +93,11 @@ def test_a_collection_inherits_from_its_source_and_may_differ() -> None:
     assert d.schedule == "@daily"
 
 
+def test_a_source_is_in_the_default_pool_or_in_another() -> None:
+    pools = [one_source(f"type: synthetic, collections: [a]{more}").pool for more in ("", ", pool: ", ", pool: eu 2")]
+    assert pools == ["default", "default", "eu 2"]
+
+
 def test_a_collection_s_own_keys_reach_the_attempt() -> None:
     source = one_source(
         "type: synthetic, collections: [{name: a, type: report, table_name: t, start_date: 2020-06-01,"

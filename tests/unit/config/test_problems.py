@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 SOURCE_KEYS = (
     "collections, config, deletes, destinations, empty, lookback, max_attempts, max_shrink, misfire, misfire_window, "
-    "schedule, schema_policy, timeout, timezone, type, write_mode"
+    "pool, schedule, schema_policy, timeout, timezone, type, write_mode"
 )
 COLLECTION_KEYS = (
     "columns, cursor_field, deletes, empty, interval, lookback, max_attempts, max_shrink, misfire, misfire_window, "
@@ -171,6 +171,10 @@ def test_a_mistake_outside_of_sources_stops_the_catalogue(text: str, problem: st
         ("timeout: 90", f".timeout: duration '90' is not valid; {DURATIONS}"),
         ("timeout: 0s", ".timeout: must be greater than zero"),
         ("max_attempts: 0", ".max_attempts: must be at least 1, not 0"),
+        ("pool: ''", ".pool: a name must not be empty"),
+        ("pool: eu/west", ".pool: a name must not contain '/'"),
+        ("pool: 'a,b'", ".pool: the name of a pool must not contain ',', which separates the pools of a worker"),
+        ("pool: [eu]", ".pool: must be a string, not a list"),
         ("config: {tap: a}", ".config.tap: unknown key; no keys can be set here"),
         (
             "config: '${env.X}'",

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from app.bootstrap.environment import database_address
+from app.bootstrap.environment import database_address, worker_pools
 from app.config.settings import read_settings
 from app.domain.errors import ConfigurationError
 
 VARIABLES = (
     *("DATABASE_URL", "DATABASE_DIRECT_URL", "DATABASE_PASSWORD_COMMAND", "SYNCLINE_CONFIG"),
-    *("SYNCLINE_DATA_DIR", "SYNCLINE_LOG_LEVEL", "SYNCLINE_LOG_FORMAT"),
+    *("SYNCLINE_DATA_DIR", "SYNCLINE_LOG_LEVEL", "SYNCLINE_LOG_FORMAT", "SYNCLINE_POOLS"),
 )
 
 
@@ -54,6 +54,26 @@ def test_everything_wrong_is_one_line_without_passwords(monkeypatch: pytest.Monk
         "DATABASE_URL: must begin with postgresql://, not mysql://; "
         "SYNCLINE_LOG_LEVEL: unknown value 'loud'; choose one of debug, info, warn, error"
     )
+
+
+def test_a_worker_s_pools_are_those_of_the_command_line_else_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert worker_pools(read_settings(), ()) == ("default",)
+    monkeypatch.setenv("SYNCLINE_POOLS", "eu, us,eu")
+    assert worker_pools(read_settings(), ()) == ("eu", "us")
+    assert worker_pools(read_settings(), ("asia", "eu", "asia")) == ("asia", "eu")
+
+
+@pytest.mark.parametrize(
+    ("pools", "problem"),
+    [("eu,", "a name must not be empty"), (" ", "a name must not be empty"), ("a/b", "a name must not contain '/'")],
+)
+def test_wrong_names_of_pools_are_refused(monkeypatch: pytest.MonkeyPatch, pools: str, problem: str) -> None:
+    monkeypatch.setenv("SYNCLINE_POOLS", pools)
+    with pytest.raises(ConfigurationError) as caught:
+        read_settings()
+    assert str(caught.value) == f"SYNCLINE_POOLS: {problem}"
 
 
 @pytest.mark.parametrize("url", ["me:hunter22@db/app", "db/app", "hunter22"])

@@ -62,6 +62,14 @@ def test_no_events_are_no_task() -> None:
     assert fold([]) is None
 
 
+def test_a_task_is_in_the_pool_that_it_was_asked_for() -> None:
+    assert folded(events.TASK_STARTED).pool == "default"
+    asked = replace(SCHEDULED, data=ASKED | {"pool": "eu"})
+    task = fold([asked, *stream(events.TASK_STARTED, events.ATTEMPT_RESCUED)[1:]])
+    assert task is not None
+    assert task.pool == "eu"
+
+
 def test_a_task_begins_as_it_was_asked_for() -> None:
     task = folded()
     assert (task.status, task.version, task.fire_time, task.created_at) == (Status.SCHEDULED, 1, AT, AT)
