@@ -51,6 +51,7 @@ IN_SCHEMA: Final = (
     Check("projections", work.look_at_projections),
     Check("workers", work.look_at_workers),
     Check("queue", work.look_at_queue),
+    Check("pools", work.look_at_pools),
     Check("schedules", work.look_at_schedules),
 )
 # The libraries behind some sources take seconds to import.

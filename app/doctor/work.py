@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
+import shlex
 from typing import TYPE_CHECKING, Final
 
 from app.doctor.finding import fail, ok, warn
 from app.domain.counts import count
 from app.domain.duration import format_duration
 from app.domain.visible import make_visible
-from app.store.installation import fetch_queue, fetch_schedules, list_workers
+from app.store.installation import fetch_queue, fetch_schedules, list_unserved_pools, list_workers
 from app.store.reads import fetch_projection_lags
 
 if TYPE_CHECKING:
+    from asyncpg import Record
+
     from app.doctor.finding import Finding
     from app.doctor.installation import Installation
 
@@ -66,6 +69,23 @@ async def look_at_queue(installation: Installation) -> list[Finding]:
         return [ok("queue", text)]
     text += f"; the oldest has been waiting for {_duration(queue['seconds'])}"
     return [warn("queue", text, "Start more workers, or raise server.sync_tasks.pool.size.")]
+
+
+async def look_at_pools(installation: Installation) -> list[Finding]:
+    async with installation.connected() as connection:
+        unserved = await list_unserved_pools(connection)
+    return [_unserved(pool) for pool in unserved] or [ok("pools", "every pool with waiting tasks has a worker")]
+
+
+def _unserved(pool: Record) -> Finding:
+    name = make_visible(pool["pool"])
+    since = f"{pool['since']:%Y-%m-%d %H:%M:%S} UTC ({_duration(pool['seconds'])})"
+    command = f"syncline worker --pool {shlex.quote(name)}"
+    return warn(
+        "pools",
+        f"no worker serves pool '{name}': {count(pool['tasks'], 'task')} waiting, the first since {since}",
+        f"Start {command!r}. A queued task keeps its pool: if its source has another one now, cancel the task.",
+    )
 
 
 async def look_at_schedules(installation: Installation) -> list[Finding]:

@@ -106,6 +106,11 @@ async def fetch_queue(connection: Connection) -> asyncpg.Record:
     return row
 
 
+async def list_unserved_pools(connection: Connection) -> list[asyncpg.Record]:
+    """Each `pool` that has ready `tasks` and no live worker, `since` when, and the `seconds` since then."""
+    return await connection.fetch(_SQL["unserved_pools"])
+
+
 async def fetch_schedules(connection: Connection, patience: timedelta) -> asyncpg.Record:
     """`active` and `late` schedules, the `first` late one, and by how many `seconds`."""
     [row] = await connection.fetch(_SQL["schedules"], patience)

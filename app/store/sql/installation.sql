@@ -102,6 +102,17 @@ SELECT count(*) FILTER (WHERE ready) AS ready, count(*) FILTER (WHERE status = '
 FROM (SELECT status, run_at, status = 'SCHEDULED' AND run_at <= syncline.clock() AS ready FROM syncline.collections
       WHERE status IN ('SCHEDULED', 'RUNNING')) AS q
 
+-- name: unserved_pools
+-- The pools with tasks that could start now, none of which any worker will claim: how many tasks, since when and for how many
+-- seconds the first one has waited. A worker without pools claims the tasks of all.
+SELECT c.pool, count(*) AS tasks, min(c.run_at) AS since, extract(epoch FROM syncline.clock() - min(c.run_at))::float8 AS seconds
+FROM syncline.collections c
+WHERE c.status = 'SCHEDULED' AND c.run_at <= syncline.clock() AND NOT EXISTS (
+  SELECT FROM syncline.workers w
+  WHERE w.state = 'active' AND w.lease_until > syncline.clock() AND (w.pools = '{}' OR c.pool = ANY (w.pools))
+)
+GROUP BY c.pool ORDER BY c.pool
+
 -- name: schedules
 -- How many schedules are active, and how many should have fired $1 ago although their collection has no active task; of
 -- these the first one, and its age in seconds.

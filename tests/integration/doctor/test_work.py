@@ -51,6 +51,37 @@ async def test_tasks_that_wait_for_long_are_warned_of(store: Store, database_url
     assert text.startswith("1 task waiting, 0 running; the oldest has been waiting for 1h")
 
 
+async def test_a_pool_whose_tasks_nobody_will_claim_is_named(store: Store, database_url: str) -> None:
+    await store.worker(pools=["eu"])
+    await store.worker(lease=-FOREVER, pools=["my pool"])
+    await store.schedule("served", pool="eu")
+    found = await look_once(work.look_at_pools, installation_at(database_url))
+    assert found == ("pools", "ok", "every pool with waiting tasks has a worker", "")
+    for collection in ("first", "second"):
+        await store.schedule(collection, pool="my pool")
+    await store.schedule("third")
+    await store.admin.execute(
+        "UPDATE syncline.collections SET run_at = '2026-01-31 12:00:00+00' WHERE collection = 'first'"
+    )
+    usual, other = await look(work.look_at_pools, installation_at(database_url))
+    assert usual[1:3] == ("warn", usual[2])
+    assert usual[2].startswith("no worker serves pool 'default': 1 task waiting, the first since ")
+    _, state, text, remedy = other
+    assert state == "warn"
+    assert text.startswith(
+        "no worker serves pool 'my pool': 2 tasks waiting, the first since 2026-01-31 12:00:00 UTC ("
+    )
+    assert remedy.startswith("Start \"syncline worker --pool 'my pool'\". ")
+    await store.worker(pools=[])
+    assert await look_once(work.look_at_pools, installation_at(database_url)) == found
+
+
+async def test_a_task_that_is_not_due_yet_needs_no_worker(store: Store, database_url: str) -> None:
+    await store.schedule(pool="eu")
+    await store.admin.execute("UPDATE syncline.collections SET run_at = syncline.clock() + interval '1 hour'")
+    assert (await look_once(work.look_at_pools, installation_at(database_url)))[1] == "ok"
+
+
 async def test_a_schedule_that_should_have_fired_is_a_failure(store: Store, database_url: str) -> None:
     for collection in ("first", "busy"):
         await store.admin.execute(ADD_SCHEDULE, collection)
