@@ -40,7 +40,7 @@ from app.store.tables import INSTANT, collections, tasks
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
-    from sqlalchemy import BindParameter, Table
+    from sqlalchemy import Table
 
     from app.store.database import Pool
 
@@ -175,7 +175,7 @@ class Reader:
 
     async def _pages(self, selection: TaskFilter) -> AsyncIterator[list[asyncpg.Record]]:
         values: dict[str, Any] = asdict(selection) | {"page": PAGE}
-        filters = _Filters(selection.collection is not None, selection.status is not None)
+        filters = _Filters.of(selection)
         if filters.collection and 0 < selection.limit <= PAGE:
             newest = await self._fetch(_newest_of_one(filters), values)
             if newest:
@@ -226,6 +226,20 @@ class _Filters(NamedTuple):
 
     collection: bool
     status: bool
+    ended: bool
+    active: bool
+
+    @classmethod
+    def of(cls, selection: TaskFilter) -> _Filters:
+        """Of the two parts of the list, one has no task of a given status."""
+        is_active = selection.status in {Status.SCHEDULED, Status.RUNNING}
+        by_status = selection.status is not None
+        return cls(
+            collection=selection.collection is not None,
+            status=by_status,
+            ended=not is_active,
+            active=is_active or not by_status,
+        )
 
 
 class _Window(NamedTuple):
@@ -266,18 +280,21 @@ def _page(filters: _Filters, *, in_windows: bool, goes_on: bool) -> _Statement:
         return [_key(table) > after] if goes_on else []
 
     if not in_windows:
-        return _compile(_first(lambda table: [*_conditions(table, filters), _interval(table), *is_beyond(table)]))
+        return _compile(
+            _first(filters, lambda table: [*_conditions(table, filters), _interval(table), *is_beyond(table)])
+        )
     window = _windows()
     # No condition for the interval, which contains the windows: with two lower bounds, the index scan may start at the
     # wrong one.
     in_window = _first(
+        filters,
         lambda table: [
             *_conditions(table, filters),
             *is_beyond(table),
             table.c.collection == _outer(window.c.window_collection),
             _key(table) >= tuple_(_outer(window.c.oldest_at), _outer(window.c.oldest)),
             _key(table) <= tuple_(_outer(window.c.newest_at), _outer(window.c.newest)),
-        ]
+        ],
     ).lateral("in_window")
     page = select(in_window).select_from(window).join(in_window, true())
     return _compile(page.order_by(in_window.c.created_at, in_window.c.task).limit(_PAGE_SIZE))
@@ -286,7 +303,7 @@ def _page(filters: _Filters, *, in_windows: bool, goes_on: bool) -> _Statement:
 @cache
 def _newest_of_one(filters: _Filters) -> _Statement:
     """The `limit` newest tasks of one collection, newest first."""
-    return _compile(_last(lambda table: [*_conditions(table, filters), _interval(table)]))
+    return _compile(_last(filters, lambda table: [*_conditions(table, filters), _interval(table)]))
 
 
 @cache
@@ -297,11 +314,12 @@ def _newest_of_each_collection(filters: _Filters) -> _Statement:
     """
     known = collections.alias("known")
     back = _last(
+        filters,
         lambda table: [
             *_conditions(table, filters),
             _interval(table),
             table.c.collection == _outer(known.c.collection),
-        ]
+        ],
     )
     newest = back.limit(1).lateral("newest_task")
     oldest = back.limit(1).offset(bindparam("before_oldest", type_=Integer)).lateral("oldest_task")
@@ -320,34 +338,36 @@ def _newest_of_each_collection(filters: _Filters) -> _Statement:
     )
 
 
-def _first(conditions: _Conditions) -> Select[Any]:
+def _first(filters: _Filters, conditions: _Conditions) -> Select[Any]:
     """A page of the tasks that meet the conditions, oldest first."""
-    return _listed(
-        conditions, lambda of: of.order_by(of.selected_columns.created_at, of.selected_columns.task), _PAGE_SIZE
-    )
+
+    def in_order(of: Select[Any]) -> Select[Any]:
+        listed = of.selected_columns
+        return of.order_by(listed.created_at, listed.task).limit(_PAGE_SIZE)
+
+    return in_order(_listed(filters, conditions, in_order))
 
 
-def _last(conditions: _Conditions) -> Select[Any]:
+def _last(filters: _Filters, conditions: _Conditions) -> Select[Any]:
     """The `limit` newest tasks that meet the conditions, newest first."""
-    return _listed(
-        conditions,
-        lambda of: of.order_by(of.selected_columns.created_at.desc(), of.selected_columns.task.desc()),
-        bindparam("limit", type_=Integer),
-    )
+
+    def in_order(of: Select[Any]) -> Select[Any]:
+        listed = of.selected_columns
+        return of.order_by(listed.created_at.desc(), listed.task.desc()).limit(bindparam("limit", type_=Integer))
+
+    return in_order(_listed(filters, conditions, in_order))
 
 
-def _listed(
-    conditions: _Conditions, in_order: Callable[[Select[Any]], Select[Any]], size: BindParameter[int]
-) -> Select[Any]:
+def _listed(filters: _Filters, conditions: _Conditions, first: Callable[[Select[Any]], Select[Any]]) -> Select[Any]:
     """Tasks that have ended, and active ones, which are the last tasks of a few collections.
 
-    Each part is bounded by itself, for only then the first one is read in the order of an index.
+    The `first` of each part are taken by themselves, for only then the ended ones are read in the order of an index.
     """
     ended = select(*(tasks.c[name] for name in _COLUMNS)).where(*conditions(tasks))
     head = (cast(null(), INSTANT).label(name) if name == "finished_at" else collections.c[name] for name in _COLUMNS)
     active = select(*head).where(collections.c.status.in_(_ACTIVE), *conditions(collections))
-    parts = (select(in_order(part).limit(size).subquery()) for part in (ended, active))
-    return in_order(select(union_all(*parts).subquery("listed"))).limit(size)
+    parts = [part for part, is_wanted in ((ended, filters.ended), (active, filters.active)) if is_wanted]
+    return select(union_all(*(select(first(part).subquery()) for part in parts)).subquery("listed"))
 
 
 def _outer(of: ColumnElement[Any]) -> ColumnElement[Any]:

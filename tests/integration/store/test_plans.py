@@ -245,3 +245,17 @@ async def test_the_newest_of_each_collection_are_read_from_where_they_begin(stor
 
 async def listed(reader: Reader, *, limit: int = 0) -> list[Any]:
     return [row async for page in reader.page_tasks(TaskFilter("s", LONG_AGO, LATER, limit=limit)) for row in page]
+
+
+@pytest.mark.parametrize(("status", "table"), [("RUNNING", "collections"), ("FAILED", "tasks")])
+async def test_where_a_status_is_asked_for_only_the_part_of_the_list_is_read_that_can_have_it(
+    store: Store, status: str, table: str
+) -> None:
+    await schedule_tasks(store.pool, [a_task()])
+    explaining = _Explaining(store)
+    reader = Reader(explaining)  # type: ignore[arg-type]
+    for limit in (0, 1):
+        assert [page async for page in reader.page_tasks(TaskFilter("s", LONG_AGO, LATER, "c", status, limit))] == []
+    for plan in explaining.plans:
+        read = {re.sub(r"_(until_)?\d+$", "", node["Relation Name"]) for node in plan if "Relation Name" in node}
+        assert read <= {table}
