@@ -93,7 +93,13 @@ class Process:
         return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmRSS:"))
 
     def wait(self) -> int:
-        return self._process.wait(timeout=DEADLINE_SECONDS)
+        """The exit code. If it does not end in time, its log gets where each of its threads is."""
+        try:
+            return self._process.wait(timeout=DEADLINE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.signal(signal.SIGABRT)
+            self._process.wait()
+            raise
 
     def end(self) -> None:
         if self._process.poll() is None:
@@ -119,6 +125,7 @@ class Cluster:
             "SYNCLINE_CONFIG": str(self.config),
             "SYNCLINE_DATA_DIR": str(directory / "data"),
             "SYNCLINE_LOG_FORMAT": "json",
+            "PYTHONFAULTHANDLER": "1",
         }
         self.processes: list[Process] = []
 
