@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from tests.harness import Store
 
 COLLECTIONS = ("a", "b")
+POOLS = ("default", "eu")
 LEASE = timedelta(minutes=1)
 LISTED = [
     *("task", "source", "collection", "source_type", "trigger", "fire_time", "priority", "max_attempts", "status"),
@@ -75,25 +76,35 @@ class Life(RuleBasedStateMachine):
         worker: UUID = self.run(self.store.worker(lease=LEASE))
         return worker
 
-    @rule(collection=st.sampled_from(COLLECTIONS), max_attempts=st.integers(1, 3))
-    def schedule(self, collection: str, max_attempts: int) -> None:
+    @rule(collection=st.sampled_from(COLLECTIONS), max_attempts=st.integers(1, 3), pool=st.sampled_from(POOLS))
+    def schedule(self, collection: str, max_attempts: int, pool: str) -> None:
         busy = self.active(collection)
-        task, new = self.run(self.store.queue.schedule(a_task(collection, max_attempts=max_attempts)))
+        task, new = self.run(self.store.queue.schedule(a_task(collection, max_attempts=max_attempts, pool=pool)))
         assert new == (busy is None)
         assert busy is None or busy.task == task
+        begun = self.active(collection)
+        assert begun is not None
+        assert not new or begun.pool == pool
 
-    @rule(target=claims, worker=workers, limit=st.integers(1, 2))
-    def claim(self, worker: UUID, limit: int) -> Any:
-        due = [task for task in map(self.active, COLLECTIONS) if task and task.status == "SCHEDULED"]
-        claims = self.run(self.store.queue.claim(worker, limit))
+    @rule(target=claims, worker=workers, limit=st.integers(1, 2), pools=st.sampled_from([POOLS, POOLS[:1], POOLS[1:]]))
+    def claim(self, worker: UUID, limit: int, pools: tuple[str, ...]) -> Any:
+        queued = [task for task in map(self.active, COLLECTIONS) if task and task.status == "SCHEDULED"]
+        due = [task for task in queued if task.pool in pools]
+        claims = self.run(self.store.queue.claim(worker, limit, pools=pools))
         assert len(claims) == (0 if worker in self.lost else min(limit, len(due)))
+        assert {claim.task for claim in claims} <= {task.task for task in due}
         return multiple(*((worker, claim) for claim in claims))
 
-    @rule(target=claims, collection=st.sampled_from(COLLECTIONS), max_attempts=st.integers(1, 3))
-    def begin(self, collection: str, max_attempts: int) -> Any:
+    @rule(
+        target=claims,
+        collection=st.sampled_from(COLLECTIONS),
+        max_attempts=st.integers(1, 3),
+        pool=st.sampled_from(POOLS),
+    )
+    def begin(self, collection: str, max_attempts: int, pool: str) -> Any:
         """A worker that is alive claims something: left to chance, most lives would end in the queue."""
-        self.schedule(collection, max_attempts)
-        return self.claim(self.register(), 2)
+        self.schedule(collection, max_attempts, pool)
+        return self.claim(self.register(), 2, POOLS)
 
     @rule(held=claims, outcome=st.sampled_from(["SUCCESS", "FAILED", "CANCELED", "retry", "hand back"]))
     def end(self, held: tuple[UUID, Claim], outcome: str) -> None:
