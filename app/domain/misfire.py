@@ -99,16 +99,17 @@ def first_start(decisions: Sequence[Decision]) -> Decision | None:
 
 
 def settle(
-    decisions: Sequence[Decision], policy: MisfirePolicy, *, started: bool, collection_active: bool
+    decisions: Sequence[Decision], *, started: bool, collection_active: bool
 ) -> tuple[list[Settled], datetime | None]:
     """The outcomes of a pass, and the fire time that waits for the next pass, if there is one.
 
-    `started` is whether the first start got a new task; if not, the collection has another one. `collection_active` is
-    whether it had an active task when the pass decided.
+    `started` is whether the first start got a new task, `collection_active` whether the collection had an active task
+    when the pass decided.
     """
     first = first_start(decisions)
-    # ALL guarantees a task for every fire time, and another task was started after this pass had checked.
-    waits = first is not None and not started and policy is MisfirePolicy.ALL and not collection_active
+    # Another task was started after this pass had checked, or one has ended in a newer transaction than this one: the
+    # next pass sees which.
+    waits = first is not None and not started and not collection_active
     settled: list[Settled] = []
     for decision in decisions:
         if decision is first and waits:

@@ -46,7 +46,9 @@ class Housekeeping:
         if retired.complete:
             return _EVERY_SECONDS
         _logger.info(
-            "retention.delayed", error="a long statement reads events or log lines", again_in_seconds=_AGAIN_SECONDS
+            "retention.delayed",
+            error="a long statement reads events, tasks or log lines",
+            again_in_seconds=_AGAIN_SECONDS,
         )
         return _AGAIN_SECONDS
 

@@ -58,7 +58,7 @@ async def _rebuild(pool: Pool, names: set[str], asynchronous: Sequence[AsyncProj
 
 
 async def _rebuild_once(pool: Pool, names: set[str], asynchronous: Sequence[AsyncProjection]) -> dict[str, int] | None:
-    """Rebuild once; None if events were retired meanwhile, because the status of collections depends on them.
+    """Rebuild once; None if tasks were retired meanwhile, because collections and the rows of tasks depend on them.
 
     `names` are the synchronous projections to rebuild.
     """
@@ -76,9 +76,9 @@ async def _rebuild_once(pool: Pool, names: set[str], asynchronous: Sequence[Asyn
         async with store.transaction(pool) as connection:
             await store.stop_the_queue(connection)
             await store.hold_events(connection)
+            if await store.get_retention(connection) != begun:
+                return None
             if collections is not None:
-                if await store.get_retention(connection) != begun:
-                    return None
                 collections.retired = await store.list_retired_failures(connection)
             rest = await survey.read_rest(connection)
             if "tasks" in names:

@@ -55,6 +55,7 @@ PageKey: TypeAlias = tuple[datetime, UUID]
 Row: TypeAlias = "asyncpg.Record | dict[str, Any]"
 
 _COLUMNS: Final = tuple(column.name for column in tasks.columns if column.name != "version")
+_FIRST_ID_TIME: Final = literal_column("timestamptz '1970-01-01 00:00:00Z'", type_=INSTANT)
 _PAGE_SIZE: Final = bindparam("page", type_=Integer)
 _ACTIVE: Final[tuple[ColumnClause[str], ...]] = (literal_column("'SCHEDULED'"), literal_column("'RUNNING'"))
 
@@ -363,7 +364,11 @@ def _listed(filters: _Filters, conditions: _Conditions, first: Callable[[Select[
 
     The `first` of each part are taken by themselves, for only then the ended ones are read in the order of an index.
     """
-    ended = select(*(tasks.c[name] for name in _COLUMNS)).where(*conditions(tasks))
+    # An id is never of an earlier time than that of the request, so partitions of weeks before need not be opened.
+    since = func.greatest(bindparam("start", type_=INSTANT), _FIRST_ID_TIME, type_=INSTANT)
+    ended = select(*(tasks.c[name] for name in _COLUMNS)).where(
+        *conditions(tasks), tasks.c.task >= func.syncline.uuid7_floor(since, type_=Uuid)
+    )
     head = (cast(null(), INSTANT).label(name) if name == "finished_at" else collections.c[name] for name in _COLUMNS)
     active = select(*head).where(collections.c.status.in_(_ACTIVE), *conditions(collections))
     parts = [part for part, is_wanted in ((ended, filters.ended), (active, filters.active)) if is_wanted]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from app.domain.claim import NewTask
-from app.domain.misfire import MISFIRE_GRACE, FireOutcome, MisfirePolicy, first_start, settle
+from app.domain.misfire import MISFIRE_GRACE, FireOutcome, first_start, settle
 from app.domain.pool import DEFAULT_POOL
 from app.store.queries import load_statements
 from app.store.queue import schedule_tasks
@@ -197,7 +197,6 @@ class DuePass:
             key, task = definition.key, tasks.get(definition.key)
             settled, waits = settle(
                 decisions,
-                MisfirePolicy(definition.misfire),
                 started=task is not None,
                 collection_active=key in self._busy,
             )

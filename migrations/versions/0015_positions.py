@@ -43,7 +43,8 @@ CREATE FUNCTION syncline.enter_incarnation() RETURNS bigint LANGUAGE plpgsql SET
 DECLARE
   stored xid8;
 BEGIN
-  SELECT xid INTO stored FROM syncline.events ORDER BY xid DESC LIMIT 1;
+  SELECT greatest((SELECT xid FROM syncline.events ORDER BY xid DESC LIMIT 1), (SELECT max(xid) FROM syncline.checkpoints))
+  INTO stored;
   IF stored >= syncline.position(pg_snapshot_xmax(pg_current_snapshot())) THEN
     EXECUTE format('CREATE OR REPLACE FUNCTION syncline.incarnation() RETURNS bigint LANGUAGE sql STABLE PARALLEL SAFE '
                    'RETURN %s::bigint', div(stored::text::numeric, 281474976710656)::bigint + 1);

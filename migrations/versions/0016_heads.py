@@ -42,6 +42,25 @@ BEGIN
 END $$;
 """
 
+# What the old tables do not agree on would be lost.
+COMPLETE = """
+DO $$ BEGIN
+  IF EXISTS (
+    SELECT FROM syncline.task_queue q
+    WHERE NOT EXISTS (SELECT FROM syncline.collection_status s WHERE s.source = q.source AND s.collection = q.collection AND s.last_task = q.task)
+  ) OR EXISTS (
+    SELECT FROM syncline.collection_status s
+    WHERE NOT EXISTS (SELECT FROM syncline.tasks t JOIN syncline.events e ON e.task = t.task AND e.version = t.version WHERE t.task = s.last_task)
+  ) OR EXISTS (
+    SELECT FROM syncline.tasks t
+    WHERE t.finished_at IS NULL AND NOT EXISTS (SELECT FROM syncline.task_queue q WHERE q.source = t.source AND q.collection = t.collection AND q.task = t.task)
+  ) THEN
+    RAISE EXCEPTION 'the projections differ from the events: run ''syncline projections rebuild all'' of the release before, and migrate again'
+      USING ERRCODE = 'object_not_in_prerequisite_state';
+  END IF;
+END $$;
+"""
+
 COLLECTIONS = """
 CREATE TABLE syncline.collections (
   source               text        NOT NULL,
@@ -85,7 +104,7 @@ SELECT s.source, s.collection, t.task, t.status, t.source_type, t.trigger, t.fir
        s.last_success_at, s.last_failure_at, s.consecutive_failures
 FROM syncline.collection_status s JOIN syncline.tasks t ON t.task = s.last_task
 CROSS JOIN LATERAL (
-  SELECT max(e.at) AS changed_at, max(e.xid) AS xid, bool_or(e.type = 'CancelRequested') AS cancel_requested,
+  SELECT (array_agg(e.at ORDER BY e.version DESC))[1] AS changed_at, max(e.xid) AS xid, bool_or(e.type = 'CancelRequested') AS cancel_requested,
          (array_agg((e.data ->> 'run_at')::timestamptz ORDER BY e.version DESC) FILTER (WHERE e.data ? 'run_at'))[1] AS run_at,
          (array_agg((e.data ->> 'claim')::bigint ORDER BY e.version DESC)
            FILTER (WHERE e.type = 'TaskStarted' AND e.data ? 'claim'))[1] AS claim,
@@ -300,15 +319,33 @@ EVENTS_GO = """\
     PERFORM syncline.replace_partitions('events', run.partitions, 'events_kept', run.low, run.high);
 """
 TASKS_GO_TOO = f"""\
+    SELECT array_agg(partition) INTO pieces FROM syncline.partitions_of('tasks') p
+    WHERE p.high <= run.high AND (run.low IS NULL OR p.low >= run.low);
+    PERFORM syncline.still(pieces);
     PERFORM syncline.create_like('tasks', 'tasks_kept');
     INSERT INTO syncline.tasks_kept
     SELECT t.* FROM unnest(stay) AS s (task) JOIN syncline.tasks t ON t.task = s.task ORDER BY t.task;
-    -- In the order in which the statements of the queue lock them.
-    PERFORM syncline.replace_partitions('tasks', (
-      SELECT array_agg(partition) FROM syncline.partitions_of('tasks') p
-      WHERE p.high <= run.high AND (run.low IS NULL OR p.low >= run.low)
-    ), 'tasks_kept', run.low, run.high);
+    PERFORM syncline.stop_readers();
+    PERFORM syncline.replace_partitions('tasks', pieces, 'tasks_kept', run.low, run.high);
 {EVENTS_GO}"""
+# Events and tasks are replaced together. Somebody who waits for one of them while it is locked would have to wait for the
+# other one, too, so a try that does not get both gives both back.
+STOP_READERS = """
+CREATE FUNCTION syncline.stop_readers() RETURNS void LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
+BEGIN
+  FOR attempt IN 1..5 LOOP
+    BEGIN
+      LOCK TABLE ONLY syncline.events, ONLY syncline.tasks IN ACCESS EXCLUSIVE MODE;
+      RETURN;
+    EXCEPTION WHEN lock_not_available THEN
+      IF attempt = 5 THEN RAISE; END IF;
+    END;
+    PERFORM pg_sleep(0.3);
+  END LOOP;
+END $$;
+REVOKE ALL ON FUNCTION syncline.stop_readers() FROM PUBLIC;
+"""
 # The changes of the functions of 0005 and later. Replacing a function keeps its owner and rights.
 FUNCTIONS = {
     "syncline.attach(text, text, timestamptz, timestamptz)": [(GUARDED, GUARDED_EVENTS)],
@@ -324,7 +361,12 @@ FUNCTIONS = {
     "syncline.carry_failures(uuid, uuid, uuid[])": [
         ("FROM syncline.collection_status s", "FROM syncline.collections s")
     ],
-    "syncline.retire_tasks(interval)": [(_QUEUE, _HEADS), (DELETED, NOT_DELETED), (EVENTS_GO, TASKS_GO_TOO)],
+    "syncline.retire_tasks(interval)": [
+        ("  stay uuid[];\n", "  stay uuid[];\n  pieces text[];\n"),
+        (_QUEUE, _HEADS),
+        (DELETED, NOT_DELETED),
+        (EVENTS_GO, TASKS_GO_TOO),
+    ],
     "syncline.retire_logs(integer, interval)": [(_QUEUE, _HEADS)],
 }
 
@@ -339,6 +381,9 @@ BEGIN
   END IF;
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'syncline_owner') AND pg_has_role(current_user, 'syncline_owner', 'USAGE')
   THEN
+    IF to_regprocedure('syncline.stop_readers()') IS NOT NULL THEN
+      ALTER FUNCTION syncline.stop_readers() OWNER TO syncline_owner;
+    END IF;
     FOR relation IN
       SELECT c.oid::regclass FROM pg_class c
       WHERE c.relnamespace = 'syncline'::regnamespace AND c.relkind IN ('r', 'p', 'v') AND c.relname <> 'alembic_version'
@@ -354,8 +399,10 @@ END $$;
 def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
     op.execute(ALONE)
+    op.execute(COMPLETE)
     op.execute(COLLECTIONS)
     op.execute(FILL_COLLECTIONS)
+    op.execute(STOP_READERS)
     _rewrite_functions(forwards=True)
     op.execute(ENDED)
     op.execute(ALL_TASKS)
@@ -372,6 +419,7 @@ def downgrade() -> None:
     _replace_views(FORMER_TABLES)
     op.execute(AFTER_FORMER_READERS)
     _rewrite_functions(forwards=False)
+    op.execute("DROP FUNCTION syncline.stop_readers()")
 
 
 def _give(*tables: str, view: str = "") -> None:

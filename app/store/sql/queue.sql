@@ -6,8 +6,8 @@
 -- writer it waited for. If it appended now, readers that go by positions would see the events in the wrong order. So the
 -- statement leaves the row alone and is sent again.
 --
--- `greatest(at, c.changed_at)`: a statement has one time, which it takes before it waits for rows. So that no event is earlier
--- than the one before it, whatever the clock does, it takes the later one of the two.
+-- `greatest(at, c.changed_at)`: `at` may have been taken before the statement waited for the row, and the clock may have been
+-- set back. No event of a task is earlier than the one before it.
 --
 -- Writes are fenced by the claim number, not by the attempt number. A database that was promoted from a standby, or that
 -- lost its last commits in a crash, may have lost a claim while its worker lives on, and hand out the same attempt again.

@@ -36,8 +36,8 @@ async def add_task(database_url: str, **values: Any) -> uuid.UUID:
     """A row of the task list as it would be long after."""
     created_at = values.get("created_at", datetime(2021, 3, 10, 22, 0, tzinfo=UTC))
     row = {
-        # As a UUIDv7 begins.
-        "task": uuid.UUID(int=int(created_at.timestamp() * 1000) << 80 | uuid.uuid4().int >> 48),
+        # A UUIDv7.
+        "task": uuid.UUID(int=int(created_at.timestamp() * 1000) << 80 | 7 << 76 | 2 << 62 | uuid.uuid4().int >> 66),
         "source": "load",
         "collection": "quick",
         "source_type": "synthetic",

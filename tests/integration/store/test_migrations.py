@@ -104,6 +104,17 @@ def test_the_heads_come_and_go_only_without_anybody_else(database_url: str, dire
         go()
 
 
+@pytest.mark.parametrize("lost", ["collection_status", "tasks", "task_queue"])
+async def test_what_the_old_tables_do_not_agree_on_is_not_dropped(database_url: str, lost: str) -> None:
+    async with running_service(database_url) as service:
+        await service.history()
+    step(database_url, "downgrade", "0015")
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(f"DELETE FROM syncline.{lost} WHERE collection = 'users'".encode())
+    with pytest.raises(OperationalError, match="run 'syncline projections rebuild all' of the release before"):
+        step(database_url, "upgrade", "head")
+
+
 def test_a_migration_that_finds_others_says_so_in_a_sentence(database_url: str) -> None:
     command.downgrade(_config(database_url), "0015")
     with (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from tests.harness import Store
 
 LONG_AGO, LATER = datetime(2020, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+# No UUIDv7 is that old.
+BEFORE_IDS = datetime(1, 1, 1, tzinfo=UTC)
 # Read in their order until enough is found; every other index is for looking something up.
 ORDERED = {"collections_ready", "schedules_due"}
 ACTIVE = {None, "collections"}
@@ -259,3 +261,19 @@ async def test_where_a_status_is_asked_for_only_the_part_of_the_list_is_read_tha
     for plan in explaining.plans:
         read = {re.sub(r"_(until_)?\d+$", "", node["Relation Name"]) for node in plan if "Relation Name" in node}
         assert read <= {table}
+
+
+async def test_a_list_opens_no_week_before_its_interval(store: Store) -> None:
+    await schedule_tasks(store.pool, [a_task()])
+    await store.admin.execute(ENDED.format(each=3))
+    explaining = _Explaining(store, "ANALYZE")
+    reader = Reader(explaining)  # type: ignore[arg-type]
+    next_week = datetime.now(UTC) + timedelta(days=8)
+    assert [page async for page in reader.page_tasks(TaskFilter("s", next_week, LATER))] == []
+    [plan] = explaining.plans
+    ran = {node["Relation Name"] for node in plan if node.get("Actual Loops", 0) > 0 and "Relation Name" in node}
+    assert not [name for name in ran if name.startswith("tasks_until")]
+    everything = [
+        row async for page in Reader(store.pool).page_tasks(TaskFilter("s", BEFORE_IDS, LATER)) for row in page
+    ]
+    assert len(everything) == 4

@@ -50,6 +50,13 @@ async def test_what_was_queued_and_running_goes_on_after_a_move(database_url: st
         assert await verify(store.pool) == []
 
 
+async def test_a_checkpoint_that_is_ahead_of_all_events_counts_too(store: Store, database_url: str) -> None:
+    await store.schedule()
+    await store.admin.execute("UPDATE syncline.checkpoints SET xid = '1000000000000'")
+    assert await asyncio.to_thread(migrate, database_url)
+    assert not await asyncio.to_thread(migrate, database_url)
+
+
 async def test_a_store_that_has_not_moved_stays_in_its_incarnation(store: Store, database_url: str) -> None:
     await store.schedule()
     assert not await asyncio.to_thread(migrate, database_url)

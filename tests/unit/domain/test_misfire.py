@@ -290,10 +290,9 @@ def test_the_first_of_several_starts_is_the_one_that_is_tried() -> None:
     assert first_start([Decision(FIRST, COALESCED)]) is None
 
 
-@pytest.mark.parametrize("policy", MisfirePolicy)
 @pytest.mark.parametrize("active", [False, True])
-def test_the_first_start_has_its_task_and_those_after_it_overlap(policy: MisfirePolicy, *, active: bool) -> None:
-    settled, waits = settle(MISSED_THEN_TWO_STARTS, policy, started=True, collection_active=active)
+def test_the_first_start_has_its_task_and_those_after_it_overlap(*, active: bool) -> None:
+    settled, waits = settle(MISSED_THEN_TWO_STARTS, started=True, collection_active=active)
     assert settled == [
         Settled(FIRST, MISSED, "outside_window"),
         Settled(SECOND, STARTED),
@@ -302,23 +301,20 @@ def test_the_first_start_has_its_task_and_those_after_it_overlap(policy: Misfire
     assert waits is None
 
 
-@pytest.mark.parametrize(
-    ("policy", "active"), [(SKIP, False), (LATEST, False), (SKIP, True), (LATEST, True), (ALL, True)]
-)
-def test_a_start_that_comes_too_late_is_skipped_for_the_overlap(policy: MisfirePolicy, *, active: bool) -> None:
-    settled, waits = settle(MISSED_THEN_TWO_STARTS, policy, started=False, collection_active=active)
+def test_a_start_of_a_collection_with_an_active_task_is_skipped_for_the_overlap() -> None:
+    settled, waits = settle(MISSED_THEN_TWO_STARTS, started=False, collection_active=True)
     assert [one.outcome for one in settled] == [MISSED, SKIPPED, SKIPPED]
     assert waits is None
 
 
-def test_under_all_a_start_waits_whose_collection_was_taken_after_the_look() -> None:
+def test_a_start_waits_whose_collection_was_taken_after_the_look_or_has_ended_in_a_newer_transaction() -> None:
     decisions = [*MISSED_THEN_TWO_STARTS, Decision(at("12:15"), OUTSIDE_WINDOW)]
-    settled, waits = settle(decisions, ALL, started=False, collection_active=False)
+    settled, waits = settle(decisions, started=False, collection_active=False)
     assert settled == [Settled(FIRST, MISSED, "outside_window")]
     assert waits == SECOND
 
 
 def test_missed_fire_times_alone_wait_for_nothing() -> None:
-    settled, waits = settle([Decision(FIRST, COALESCED)], ALL, started=False, collection_active=False)
+    settled, waits = settle([Decision(FIRST, COALESCED)], started=False, collection_active=False)
     assert settled == [Settled(FIRST, MISSED, "coalesced")]
     assert waits is None
