@@ -13,7 +13,8 @@
 -- lost its last commits in a crash, may have lost a claim while its worker lives on, and hand out the same attempt again.
 --
 -- `(x IN (SELECT …)) IS TRUE` becomes a hashed subplan. A join would compare every pair of rows, because hash joins are
--- disabled for these statements.
+-- disabled for these statements. `LATERAL (… LIMIT 1)` looks up each row, also by a plan that was made while the table was
+-- empty; a join might read the whole table for each of them.
 
 -- name: schedule_tasks
 -- Begins tasks unless their collection has an active one; returns the new tasks. Each collection is named once. If channel
@@ -26,7 +27,9 @@ WITH named AS MATERIALIZED (
   FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::timestamptz[], $7::smallint[], $8::text[],
               $9::text[])
     AS w (source, collection, source_type, trigger, class, fire_time, max_attempts, backfill, pool)
-  LEFT JOIN syncline.collections c ON c.source = w.source AND c.collection = w.collection
+  LEFT JOIN LATERAL (
+    SELECT task, status FROM syncline.collections h WHERE h.source = w.source AND h.collection = w.collection LIMIT 1
+  ) AS c ON true
 ), wanted AS MATERIALIZED (
   SELECT *, syncline.uuid7(at, last_task) AS task, class * 1000000000000 - floor(extract(epoch FROM at))::bigint AS priority
   FROM named WHERE active IS NOT TRUE
@@ -61,7 +64,9 @@ SELECT source, collection, task, (SELECT pg_notify($10::text, '') WHERE $10::tex
 -- The active tasks of the given collections.
 SELECT w.source, w.collection, c.task
 FROM unnest($1::text[], $2::text[]) AS w (source, collection)
-JOIN syncline.collections c ON c.source = w.source AND c.collection = w.collection
+CROSS JOIN LATERAL (
+  SELECT task, status FROM syncline.collections h WHERE h.source = w.source AND h.collection = w.collection LIMIT 1
+) AS c
 WHERE c.status IN ('SCHEDULED', 'RUNNING')
 
 -- name: claim_tasks

@@ -277,3 +277,13 @@ async def test_a_list_opens_no_week_before_its_interval(store: Store) -> None:
         row async for page in Reader(store.pool).page_tasks(TaskFilter("s", BEFORE_IDS, LATER)) for row in page
     ]
     assert len(everything) == 4
+
+
+@pytest.mark.parametrize("name", ["schedule_tasks", "active_tasks"])
+async def test_a_plan_that_was_made_in_an_empty_store_looks_up_each_collection(store: Store, name: str) -> None:
+    array, one = "'{x}'", "'{1}'"
+    values = [array] * 4 + [one, "ARRAY[now()]", one, array, array, "'syncline'"]
+    plan = await plan_of(store, QUEUE[name], values if name == "schedule_tasks" else [array, array])
+    [lookup] = [node for node in plan if node.get("Index Name") == "collections_pkey"]
+    assert "source" in lookup["Index Cond"]
+    assert "collection" in lookup["Index Cond"]
