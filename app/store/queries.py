@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from importlib import resources
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _NAME: Final = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
+_PART: Final = re.compile(r"\{(\w+)\}")
+_PARTS_FILE: Final = "parts.sql"
 
 
 def load_statements(file: str) -> dict[str, str]:
-    """Load the statements of one file of `app/store/sql`, by name.
+    """Load the statements of one file of `app/store/sql`, by name. `{name}` in them stands for a part of `parts.sql`.
 
     Raises:
         ValueError: the file has a name twice.
+        KeyError: there is no such part.
     """
+    return {name: _PART.sub(lambda part: _parts()[part[1]], text) for name, text in _load(file).items()}
+
+
+@cache
+def _parts() -> Mapping[str, str]:
+    # Without their comments, which end at the first line that is none.
+    return {name: re.sub(r"\A(--.*\n)*", "", text) for name, text in _load(_PARTS_FILE).items()}
+
+
+def _load(file: str) -> dict[str, str]:
     text = (resources.files("app.store") / "sql" / file).read_text(encoding="utf-8")
     _preamble, *parts = _NAME.split(text)
     names, statements = parts[::2], [statement.strip() for statement in parts[1::2]]

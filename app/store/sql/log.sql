@@ -5,10 +5,7 @@
 -- A block has consecutive line numbers ($8 to $9) and as many messages, in an array written as text.
 -- With $13, for lines that may have been sent before, existing lines are skipped. It is optional because a look-up of
 -- each line, like ON CONFLICT, costs as much as the insert.
-WITH fence AS MATERIALIZED (
-  SELECT syncline.clock() AS at FROM syncline.workers
-  WHERE worker = $1 AND state IN ('active', 'draining') AND lease_until > syncline.clock() FOR KEY SHARE
-), writer AS MATERIALIZED (
+WITH {fence}, writer AS MATERIALIZED (
   SELECT a.ordinal
   FROM unnest($2::text[], $3::text[], $4::uuid[], $6::bigint[]) WITH ORDINALITY AS a (source, collection, task, claim, ordinal)
   JOIN syncline.collections c ON c.source = a.source AND c.collection = a.collection

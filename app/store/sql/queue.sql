@@ -1,6 +1,6 @@
 -- A collection's row is the head of the stream of its last task: its lock, its place in the queue, and its status. Every
 -- statement here does the same: lock the head, move it, append the event, and insert a task that has ended into `tasks`.
--- One statement, one transaction.
+-- One statement, one transaction. `{fence}` and `{ended}` are in `parts.sql`.
 --
 -- `c.xid <= syncline.position()`: a statement that waited for the row lock may have a lower transaction id than the
 -- writer it waited for. If it appended now, readers that go by positions would see the events in the wrong order. So the
@@ -133,10 +133,7 @@ SELECT pool FROM waiting WHERE pool IS NOT NULL
 -- lines ($12–$16; $12 is the ordinal of the line's attempt), so that the log of an ended task is always complete. Returns
 -- the ordinals of the attempts that were not ended. An attempt whose cancellation was requested is not queued again; it
 -- is left as it is.
-WITH fence AS MATERIALIZED (
-  SELECT syncline.clock() AS at FROM syncline.workers
-  WHERE worker = $1 AND state IN ('active', 'draining') AND lease_until > syncline.clock() FOR KEY SHARE
-), outcome AS MATERIALIZED (
+WITH {fence}, outcome AS MATERIALIZED (
   SELECT * FROM unnest($2::text[], $3::text[], $4::uuid[], $5::smallint[], $6::bigint[], $7::text[], $8::text[], $9::text[],
                        $10::interval[], $11::text[]) WITH ORDINALITY
     AS o (source, collection, task, attempt, claim, type, status, error, delay, details, ordinal)
@@ -155,14 +152,7 @@ WITH fence AS MATERIALIZED (
   WHERE c.source = o.source AND c.collection = o.collection AND c.task = o.task AND c.claim = o.claim AND c.worker = $1
     AND NOT (o.status = 'SCHEDULED' AND c.cancel_requested) AND c.xid <= syncline.position()
   RETURNING c.*, o.ordinal, o.type, o.details, o.error AS said
-), ended AS (
-  INSERT INTO syncline.tasks
-    (task, source, collection, source_type, trigger, fire_time, priority, max_attempts, status, attempt, failures, rows, error,
-     created_at, started_at, finished_at, version, backfill)
-  SELECT task, source, collection, source_type, trigger, fire_time, priority, max_attempts, status, attempt, failures, rows, error,
-         created_at, started_at, changed_at, version, backfill
-  FROM moved WHERE status <> 'SCHEDULED'
-), appended AS (
+), {ended}, appended AS (
   INSERT INTO syncline.events (task, version, type, at, status, attempt, worker, data)
   SELECT task, version, type, changed_at, status, attempt, $1,
          details::jsonb || jsonb_strip_nulls(jsonb_build_object('error', said, 'run_at', CASE status WHEN 'SCHEDULED' THEN run_at END))
@@ -220,10 +210,7 @@ WHERE c.source = $2 AND c.collection = $3 AND c.task = $4 AND c.claim = $5 AND c
 -- Saves commit $10 of the attempt: destination $6 has $7 rows up to bookmark $8 of generation $9, for standing $12. No row
 -- if the lease has expired, or if the stream is no longer at version $11: it may already have this commit, if the answer
 -- to an earlier try was lost.
-WITH fence AS MATERIALIZED (
-  SELECT syncline.clock() AS at FROM syncline.workers
-  WHERE worker = $1 AND state IN ('active', 'draining') AND lease_until > syncline.clock() FOR KEY SHARE
-), moved AS (
+WITH {fence}, moved AS (
   UPDATE syncline.collections c
   SET version = c.version + 1, rows = c.rows + $7::bigint, changed_at = greatest(f.at, c.changed_at), xid = syncline.position()
   FROM fence f
@@ -274,10 +261,7 @@ WHERE c.source = $2 AND c.collection = $3 AND c.task = $4 AND c.claim = $5 AND c
 -- name: revise_schema
 -- Adds revision $8 of the columns of a table, with the columns and changes in $9. Returns no row if the lease has
 -- expired, or if the stream is no longer at version $10, as in `save_bookmark`.
-WITH fence AS MATERIALIZED (
-  SELECT syncline.clock() AS at FROM syncline.workers
-  WHERE worker = $1 AND state IN ('active', 'draining') AND lease_until > syncline.clock() FOR KEY SHARE
-), moved AS (
+WITH {fence}, moved AS (
   UPDATE syncline.collections c
   SET version = c.version + 1, changed_at = greatest(f.at, c.changed_at), xid = syncline.position()
   FROM fence f
@@ -311,10 +295,7 @@ WHERE c.source = $2 AND c.collection = $3 AND c.task = $4 AND c.claim = $5 AND c
 -- Attempts of other collections of the source run at the same time, so the latest renewal stays. A time in the future is
 -- of a clock that was set back since. One that began before the configuration in the catalogue was changed has a digest ($10)
 -- of its own, and so replaces nothing newer; rows of other digests that were not renewed for 30 days are removed.
-WITH fence AS MATERIALIZED (
-  SELECT syncline.clock() AS at FROM syncline.workers
-  WHERE worker = $1 AND state IN ('active', 'draining') AND lease_until > syncline.clock() FOR KEY SHARE
-), moved AS (
+WITH {fence}, moved AS (
   UPDATE syncline.collections c
   SET version = c.version + 1, changed_at = greatest(f.at, c.changed_at), xid = syncline.position()
   FROM fence f
@@ -341,10 +322,7 @@ SELECT version FROM moved
 -- name: report_progress
 -- Appends the progress $6 of attempts: collections ($2, $3), tasks $4, claims $5. Attempts that no longer belong to
 -- worker $1, or whose row is locked, are skipped: more progress will follow.
-WITH fence AS MATERIALIZED (
-  SELECT syncline.clock() AS at FROM syncline.workers
-  WHERE worker = $1 AND state IN ('active', 'draining') AND lease_until > syncline.clock() FOR KEY SHARE
-), report AS MATERIALIZED (
+WITH {fence}, report AS MATERIALIZED (
   SELECT * FROM unnest($2::text[], $3::text[], $4::uuid[], $5::bigint[], $6::text[]) AS p (source, collection, task, claim, progress)
 ), head AS MATERIALIZED (
   SELECT c.source, c.collection, p.progress
@@ -380,14 +358,7 @@ WITH head AS MATERIALIZED (
   FROM head h
   WHERE c.source = h.source AND c.collection = h.collection AND NOT h.cancel_requested
   RETURNING c.*
-), ended AS (
-  INSERT INTO syncline.tasks
-    (task, source, collection, source_type, trigger, fire_time, priority, max_attempts, status, attempt, failures, rows, error,
-     created_at, started_at, finished_at, version, backfill)
-  SELECT task, source, collection, source_type, trigger, fire_time, priority, max_attempts, status, attempt, failures, rows, error,
-         created_at, started_at, changed_at, version, backfill
-  FROM moved WHERE status = 'CANCELED'
-), appended AS (
+), {ended}, appended AS (
   INSERT INTO syncline.events (task, version, type, at, status, attempt, worker)
   SELECT task, version, CASE status WHEN 'CANCELED' THEN 'TaskCanceled' ELSE 'CancelRequested' END, changed_at, status, attempt, worker
   FROM moved
@@ -421,14 +392,7 @@ WITH gone AS MATERIALIZED (
       changed_at = greatest(g.at, c.changed_at), xid = syncline.position()
   FROM gone g WHERE c.source = g.source AND c.collection = g.collection
   RETURNING c.*
-), ended AS (
-  INSERT INTO syncline.tasks
-    (task, source, collection, source_type, trigger, fire_time, priority, max_attempts, status, attempt, failures, rows, error,
-     created_at, started_at, finished_at, version, backfill)
-  SELECT task, source, collection, source_type, trigger, fire_time, priority, max_attempts, status, attempt, failures, rows, error,
-         created_at, started_at, changed_at, version, backfill
-  FROM moved WHERE status <> 'SCHEDULED'
-), appended AS (
+), {ended}, appended AS (
   INSERT INTO syncline.events (task, version, type, at, status, attempt, data)
   SELECT task, version,
          CASE status WHEN 'SCHEDULED' THEN 'AttemptRescued' WHEN 'FAILED' THEN 'TaskFailed' ELSE 'TaskCanceled' END,

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
 STORE = resources.files("app.store")
-FILES = sorted(file.name for file in (STORE / "sql").iterdir() if file.name.endswith(".sql"))
+SQL = {file.name: file.read_text() for file in (STORE / "sql").iterdir() if file.name.endswith(".sql")}
+PARTS = "parts.sql"
+FILES = sorted(SQL.keys() - {PARTS})
 MODULES = [file for file in STORE.iterdir() if file.name.endswith(".py")]
 
 
@@ -31,7 +33,12 @@ def test_the_names_of_a_file_are_those_that_its_module_uses(file: str) -> None:
     assert {word for word in used if not any(name.startswith(word) for name in named)} == set()
 
 
-@pytest.mark.parametrize("file", FILES)
+def test_every_part_is_used_and_every_part_that_is_used_is_there() -> None:
+    used = {part for file in FILES for part in re.findall(r"\{(\w+)\}", SQL[file])}
+    assert used == set(load_statements(PARTS))
+
+
+@pytest.mark.parametrize("file", [*FILES, PARTS])
 def test_every_statement_says_what_it_does(file: str) -> None:
     for name, statement in load_statements(file).items():
         assert statement.startswith("-- "), name
