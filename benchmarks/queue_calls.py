@@ -11,13 +11,12 @@ import asyncio
 import os
 import signal
 import sys
-import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 import uvloop
 
-from app.domain.claim import Ending, NumberedLine
+from app.domain.claim import Ending
 from app.domain.events import TASK_SUCCEEDED
 from app.domain.task import Status
 from app.store.address import DatabaseAddress
@@ -56,12 +55,7 @@ async def succeed(queue: TaskQueue, worker: UUID, claims: Sequence[Claim]) -> No
 
 
 def _success(claim: Claim) -> Ending:
-    now, prefix = time.monotonic(), f"[{claim.task_id}] "
-    lines = [
-        NumberedLine(1, now, "info", f"{prefix}Running task..."),
-        NumberedLine(2, now, "info", f"{prefix}FINISHED SUCCESSFULLY in [0.00] seconds (~ 0.00 minutes)"),
-    ]
-    return Ending(claim=claim, type=TASK_SUCCEEDED, status=Status.SUCCESS, lines=lines, details=_DETAILS)
+    return Ending(claim=claim, type=TASK_SUCCEEDED, status=Status.SUCCESS, line=1, details=_DETAILS)
 
 
 async def _work(url: str) -> None:

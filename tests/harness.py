@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     import asyncpg
 
-    from app.domain.attempt_protocol import Level
     from app.store.database import Pool
 
 Found = TypeVar("Found")
@@ -44,7 +43,7 @@ FOREVER = timedelta(hours=1)
 PATIENCE_SECONDS = 60.0
 # A rescuer of workers with this lease looks twice a second.
 _SHORT = timedelta(seconds=2)
-_COLUMNS = "task, version, type, at, status, attempt, worker, data, v"
+_COLUMNS = "task, version, type, at, status, attempt, worker, data, v, line"
 
 
 async def until(condition: Callable[[], Awaitable[Found | None]], *, seconds: float = PATIENCE_SECONDS) -> Found:
@@ -119,7 +118,7 @@ class Store:
 
     async def log(self, task: UUID) -> list[asyncpg.Record]:
         return await self.pool.fetch(
-            "SELECT attempt, line, at, level, message FROM syncline.log_events WHERE task = $1 ORDER BY attempt, line",
+            "SELECT attempt, line, at, level, message FROM syncline.log_lines WHERE task = $1 ORDER BY attempt, line",
             task,
         )
 
@@ -218,15 +217,13 @@ def ending(
     status: Status = Status.SUCCESS,
     *,
     line: int = 1_000,
-    level: Level = "info",
     before: Sequence[str] = (),
     **given: Any,
 ) -> Ending:
-    """An ending whose last log line has the number `line`, with lines `before` it."""
-    texts = [*before, f"the end: {status}"]
-    numbers = range(line - len(before), line + 1)
-    lines = [NumberedLine(number, time.monotonic(), level, text) for number, text in zip(numbers, texts, strict=True)]
-    return Ending(claim=claim, type=type_, status=status, lines=lines, **given)
+    """An ending with the number `line` in the log, and with lines `before` it."""
+    numbers = range(line - len(before), line)
+    lines = [NumberedLine(number, time.monotonic(), "info", text) for number, text in zip(numbers, before, strict=True)]
+    return Ending(claim=claim, type=type_, status=status, line=line, lines=lines, **given)
 
 
 def canceled(claim: Claim) -> Ending:

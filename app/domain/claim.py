@@ -81,14 +81,16 @@ class NumberedLine(msgspec.Struct, frozen=True, gc=False):
 class Ending(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How an attempt ended: the event, the task's new status, and the last lines of its log, which are not stored yet.
 
-    The last line says how it ended. `delay` is the time until the next attempt, if there is one. `if_canceled` replaces
-    an ending that queues the task again, if its cancellation was requested meanwhile.
+    `line` is the event's own number in the log, the one after all lines. `delay` is the time until the next attempt, if
+    there is one. `if_canceled` replaces an ending that queues the task again, if its cancellation was
+    requested meanwhile.
     """
 
     claim: Claim
     type: str
     status: Status
-    lines: Sequence[NumberedLine]
+    line: int
+    lines: Sequence[NumberedLine] = ()
     error: str | None = None
     delay: timedelta = timedelta()
     details: Mapping[str, Any] = {}

@@ -1,7 +1,7 @@
 """The events of a task's stream, and how events of older schema versions are read.
 
-A stream is the history of one task, with versions 1, 2, 3, … without gaps. Log lines are stored separately (see
-`app.store`): they have no version and change no state.
+A stream is the history of one task, with versions 1, 2, 3, … without gaps. What an attempt writes to its log is stored
+separately (see `app.store.log`): it has no version and changes no state.
 """
 
 from __future__ import annotations
@@ -44,7 +44,11 @@ TERMINAL: Final = frozenset({TASK_SUCCEEDED, TASK_FAILED, TASK_CANCELED})
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event. `status` is the task's status after it; `data` has the fields of this type of event."""
+    """One event. `status` is the task's status after it; `data` has the fields of this type of event.
+
+    An event that begins or ends an attempt or a task is a line of the log too: `line` is its number there. None if it
+    is no line, or if an earlier release has stored the line by itself.
+    """
 
     task: UUID
     version: int
@@ -55,6 +59,7 @@ class Event:
     worker: UUID | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
     v: int = 1
+    line: int | None = None
 
 
 # (type, v) → converts an event's data to schema version v + 1. Empty, because all types are in their first version.

@@ -49,7 +49,7 @@ class Task:
     """The state of a task: its row in `tasks` when it has ended, and in its collection's row while it is the last one.
 
     `backfill` is the `Interval` that it loads, as text; None for a sync. `claim` is the number of the last claim, 0
-    before the first one.
+    before the first one. `line` is that of the event that gave it its status, if that is a line of its log.
     """
 
     task: UUID
@@ -76,6 +76,7 @@ class Task:
     backfill: str | None = None
     claim: int = 0
     pool: str = DEFAULT_POOL
+    line: int | None = None
 
     @property
     def task_id(self) -> str:
@@ -157,6 +158,7 @@ def _started(task: Task, event: Event) -> Task:
         started_at=task.started_at or event.at,
         # Releases before 0.1.1 claimed without a number, and did not change it.
         claim=event.data.get("claim", task.claim),
+        line=event.line,
     )
 
 
@@ -177,6 +179,7 @@ def _to_be_tried_again(task: Task, event: Event) -> Task:
         failures=task.failures + failed,
         error=event.data.get("error", task.error),
         run_at=datetime.fromisoformat(event.data["run_at"]),
+        line=event.line,
     )
 
 
@@ -189,6 +192,7 @@ def _ended(task: Task, event: Event) -> Task:
         failures=task.failures + (status is Status.FAILED),
         error=None if status is Status.SUCCESS else event.data.get("error", task.error),
         finished_at=event.at,
+        line=event.line,
     )
 
 

@@ -67,7 +67,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_FIRST_LINE: Final = "Running task..."
 _SECONDS_BETWEEN_PROGRESS_LINES: Final = 10.0
 _RNG: Final = random.Random()  # noqa: S311 - generated load and jitter
 
@@ -137,7 +136,6 @@ class Attempt:
 
         Nothing is written after the lease is lost.
         """
-        await self._log.write("info", _FIRST_LINE)
         outcome = await self._unless_stopped(self._find_and_run)
         return await self._end(outcome)
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 from app.domain import events
-from app.domain.claim import Ending, NumberedLine
+from app.domain.claim import Ending
 from app.domain.retry import retry_delay
 from app.domain.task import Status
 
@@ -18,8 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from random import Random
 
-    from app.domain.attempt_protocol import Level
-    from app.domain.claim import Claim
+    from app.domain.claim import Claim, NumberedLine
 
 
 class Result(Enum):
@@ -72,53 +70,44 @@ def ending_of(
     seconds: float,
     rng: Random,
 ) -> Ending:
-    """Make the event, the task's new status and the last line of the attempt's log, with the number `line`.
+    """Make the event and the task's new status. `line` is the event's number in the log of the attempt.
 
     `before` are log lines that are not stored yet; `seconds` is the duration of the attempt.
     """
-    took = f"in [{seconds:.2f}] seconds (~ {seconds / 60:.2f} minutes)"
     details: dict[str, Any] = {
         "records_read": outcome.records_read,
         "rows": outcome.rows_written,
         "seconds": round(seconds, 3),
     }
 
-    def ending(type_: str, status: Status, level: Level, text: str, **more: Any) -> Ending:
-        last = NumberedLine(line, time.monotonic(), level, f"[{claim.task_id}] {text}")
+    def ending(type_: str, status: Status, **more: Any) -> Ending:
         return Ending(
             claim=claim,
             type=type_,
             status=status,
-            lines=(*before, last),
+            line=line,
+            lines=before,
             error=outcome.error,
             details=details,
             **more,
         )
 
     def canceled() -> Ending:
-        return ending(events.TASK_CANCELED, Status.CANCELED, "warn", f"CANCELED {took}")
+        return ending(events.TASK_CANCELED, Status.CANCELED)
 
     match outcome.result:
         case Result.SUCCEEDED:
-            return ending(events.TASK_SUCCEEDED, Status.SUCCESS, "info", f"FINISHED SUCCESSFULLY {took}")
+            return ending(events.TASK_SUCCEEDED, Status.SUCCESS)
         case Result.CANCELED:
             return canceled()
         case Result.HANDED_BACK:
-            text = f"attempt {claim.attempt} was handed back after {seconds:.2f} seconds: {outcome.reason}"
+            details["reason"] = outcome.reason
             if outcome.unknown_since:
                 details["unknown_since"] = outcome.unknown_since
-            return ending(
-                *(events.ATTEMPT_HANDED_BACK, Status.SCHEDULED, "warn", text),
-                delay=outcome.delay,
-                if_canceled=canceled(),
-            )
+            return ending(events.ATTEMPT_HANDED_BACK, Status.SCHEDULED, delay=outcome.delay, if_canceled=canceled())
         case Result.FAILED if outcome.retryable and claim.failures + 1 < claim.max_attempts:
+            details["attempts_left"] = claim.max_attempts - claim.failures - 1
             delay = retry_delay(claim.failures + 1, rng=rng)
-            left = claim.max_attempts - claim.failures - 1
-            text = (
-                f"attempt {claim.attempt} failed {took}: {outcome.error}; "
-                f"next attempt in {delay.total_seconds():.0f} seconds, {left} left"
-            )
-            return ending(events.ATTEMPT_FAILED, Status.SCHEDULED, "error", text, delay=delay, if_canceled=canceled())
+            return ending(events.ATTEMPT_FAILED, Status.SCHEDULED, delay=delay, if_canceled=canceled())
         case _:
-            return ending(events.TASK_FAILED, Status.FAILED, "error", f"FINISHED WITH ERROR {took}: {outcome.error}")
+            return ending(events.TASK_FAILED, Status.FAILED)

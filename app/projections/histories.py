@@ -124,4 +124,5 @@ _HEAD_COLUMNS = (
     "claim",
     "changed_at",
     "pool",
+    "line",
 )

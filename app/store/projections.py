@@ -255,6 +255,6 @@ def _stream(rows: Sequence[asyncpg.Record]) -> Stream:
 
 
 def _event(row: asyncpg.Record) -> Event:
-    task, version, type_, v, at, status, attempt, worker, data, _xid = row
+    task, version, type_, v, at, status, attempt, worker, data, line, _xid = row
     v, data = upcast(type_, v, data)
-    return Event(task, version, type_, at, status, attempt, worker, data, v)
+    return Event(task, version, type_, at, status, attempt, worker, data, v, line)

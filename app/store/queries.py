@@ -22,13 +22,17 @@ def load_statements(file: str) -> dict[str, str]:
         ValueError: the file has a name twice.
         KeyError: there is no such part.
     """
-    return {name: _PART.sub(lambda part: _parts()[part[1]], text) for name, text in _load(file).items()}
+    return {name: _filled(text) for name, text in _load(file).items()}
 
 
 @cache
 def _parts() -> Mapping[str, str]:
     # Without their comments, which end at the first line that is none.
     return {name: re.sub(r"\A(--.*\n)*", "", text) for name, text in _load(_PARTS_FILE).items()}
+
+
+def _filled(text: str) -> str:
+    return _PART.sub(lambda part: _filled(_parts()[part[1]]), text)
 
 
 def _load(file: str) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
@@ -281,7 +281,7 @@ class TaskQueue:
         )
         return count
 
-    async def cancel(self, task: UUID, last_line: str) -> Status | None:
+    async def cancel(self, task: UUID) -> Status | None:
         """Cancel a queued task, or request the cancellation of a running one.
 
         Returns CANCELED, or RUNNING while a worker still has to end it; None if the task does not exist or has ended.
@@ -290,10 +290,7 @@ class TaskQueue:
             UnsettledError: the task is active, but could not be canceled.
         """
         for _ in range(_TRIES):
-            status: str | None = None
-            # The statement waited for an attempt that was queued again, and does not see that attempt's last log line.
-            with suppress(asyncpg.UniqueViolationError):
-                status = await self._pool.fetchval(_SQL["cancel_task"], task, last_line)
+            status: str | None = await self._pool.fetchval(_SQL["cancel_task"], task)
             if status is not None:
                 if status == Status.RUNNING:
                     self._notify()
@@ -372,5 +369,6 @@ def ending_columns(endings: Sequence[Ending]) -> list[list[Any]]:
         [e.error for e in endings],
         [e.delay for e in endings],
         [jsonb_text(e.details) for e in endings],
+        [e.line for e in endings],
         *line_columns([e.lines for e in endings], now=time.monotonic()),
     ]

@@ -63,9 +63,11 @@ events = Table(
     Column("worker", Uuid),
     _required("data", JSONB, server_default=text("'{}'")),
     _required("xid", XID8, server_default=text("syncline.position()")),
+    Column("line", Integer),
     PrimaryKeyConstraint("task", "version", name="events_pkey"),
     CheckConstraint("version > 0", name="events_version_positive"),
     Index("events_xid", "xid"),
+    Index("events_with_line", "task", postgresql_where=text("line IS NOT NULL")),
     postgresql_partition_by="RANGE (task)",
 )
 
@@ -112,6 +114,7 @@ collections = Table(
     Column("last_failure_at", INSTANT),
     _required("consecutive_failures", Integer),
     _required("pool", Text, server_default=text("'default'")),
+    Column("line", Integer),
     PrimaryKeyConstraint("source", "collection", name="collections_pkey"),
     CheckConstraint("status IN ('SCHEDULED', 'RUNNING', 'SUCCESS', 'FAILED', 'CANCELED')", name="collections_status"),
     Index("collections_ready", "pool", text("priority DESC"), "task", postgresql_where=text("status = 'SCHEDULED'")),

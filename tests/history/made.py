@@ -74,7 +74,7 @@ class Maker:
     def started(self, task: UUID, worker: UUID = WORKERS[0]) -> None:
         self.now += SECOND
         attempt = self._last(task).attempt + 1
-        self._append(task, events.TASK_STARTED, "RUNNING", attempt, worker, {})
+        self._append(task, events.TASK_STARTED, "RUNNING", attempt, worker, {}, line=self._next_line(task, attempt))
         self._tell(task, attempt, "Running task...")
 
     def saved(self, task: UUID, number: int) -> None:
@@ -99,7 +99,7 @@ class Maker:
         self.now += SECOND
         more |= {"run_at": self.now.isoformat()} if status == "SCHEDULED" else {}
         worker = None if type_ == events.ATTEMPT_RESCUED or last.status != "RUNNING" else last.worker
-        self._append(task, type_, status, last.attempt, worker, more)
+        self._append(task, type_, status, last.attempt, worker, more, line=self._next_line(task, last.attempt))
         self._tell(task, last.attempt, message.format(attempt=last.attempt, error=more.get("error", "")))
 
     def skipped(self, collection: str, fire_time: datetime) -> None:
@@ -115,16 +115,29 @@ class Maker:
         return [one.event for one in self.stored if one.event.task == task][-1]
 
     def _append(  # noqa: PLR0917 - the columns of an event in their order
-        self, task: UUID, type_: str, status: str, attempt: int, worker: UUID | None, what: dict[str, Any]
+        self,
+        task: UUID,
+        type_: str,
+        status: str,
+        attempt: int,
+        worker: UUID | None,
+        what: dict[str, Any],
+        *,
+        line: int | None = None,
     ) -> None:
         self.xid += 1
         version = 1 + sum(one.event.task == task for one in self.stored)
-        event = Event(task, version, type_, self.now, status, attempt, worker, what)
+        event = Event(task, version, type_, self.now, status, attempt, worker, what, line=line)
         self.stored.append(StoredEvent(event, self.xid))
 
+    def _next_line(self, task: UUID, attempt: int) -> int:
+        written = sum((one.task, one.attempt) == (task, attempt) for one in self.lines)
+        return written if attempt else 1 + written
+
     def _tell(self, task: UUID, attempt: int, message: str) -> None:
-        line = 1 + sum((one.task, one.attempt) == (task, attempt) for one in self.lines)
-        self.lines.append(Line(task, attempt, line, self.now, f"[{task_id('s', 'c', task)}] {message}"))
+        self.lines.append(
+            Line(task, attempt, self._next_line(task, attempt), self.now, f"[{task_id('s', 'c', task)}] {message}")
+        )
 
 
 def projected(history: History) -> Projections:

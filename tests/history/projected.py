@@ -42,6 +42,7 @@ _HEAD: tuple[str, ...] = (
     "claim",
     "changed_at",
     "pool",
+    "line",
 )
 
 

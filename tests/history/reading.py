@@ -40,7 +40,7 @@ def read_history(url: str, *, unsteady: Collection[tuple[str, str]] = (), **more
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         return History(
             events=_events(connection),
-            lines=[Line(*row) for row in _rows(connection, _LINE, "log_events", "task, attempt, line")],
+            lines=[Line(*row) for row in _rows(connection, _LINE, "log_lines", "task, attempt, line")],
             fire_times=[
                 FireTime(*row)
                 for row in _rows(
@@ -76,7 +76,7 @@ def read_acknowledged(url: str, since: datetime) -> Acknowledged:
         tasks = connection.execute(
             "SELECT task, source, collection FROM syncline.all_tasks WHERE created_at >= %s", [since]
         )
-        lines = connection.execute(f"SELECT {_LINE} FROM syncline.log_events WHERE at >= %s".encode(), [since])
+        lines = connection.execute(f"SELECT {_LINE} FROM syncline.log_lines WHERE at >= %s".encode(), [since])
         return Acknowledged(
             {task: (source, collection) for task, source, collection in tasks}, frozenset(Line(*row) for row in lines)
         )
@@ -111,7 +111,7 @@ def _is_accepted(connection: psycopg.Connection, statement: sql.Composed, role: 
 
 
 def _events(connection: psycopg.Connection) -> list[StoredEvent]:
-    columns = "task, version, type, at, status, attempt, worker, data, v, xid::text::bigint"
+    columns = "task, version, type, at, status, attempt, worker, data, v, line, xid::text::bigint"
     rows = _rows(connection, columns, "events", "task, version")
     return [StoredEvent(Event(*row[:-1]), row[-1]) for row in rows]
 

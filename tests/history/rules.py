@@ -102,7 +102,9 @@ def shown_lines_are_there(history: History) -> Iterator[tuple[str, str]]:
 
 
 def logs_have_every_line(history: History) -> Iterator[tuple[str, str]]:
-    """Lines are numbered 1, 2, 3, … in each attempt; a successful one has all that its collection writes.
+    """Lines are numbered 0, 1, 2, … in each attempt; a successful one has all that its collection writes.
+
+    Before the first attempt there is only the line of a cancellation.
 
     An attempt that outlives a promotion goes on with its numbers after the lines that were forgotten.
     """
@@ -111,9 +113,10 @@ def logs_have_every_line(history: History) -> Iterator[tuple[str, str]]:
         numbers[line.task, line.attempt].append(line.line)
     forgotten = {(line.task, line.attempt, line.line) for line in history.forgotten.lines}
     for (task, attempt), found in numbers.items():
-        holes = set(range(1, max(found))).difference(found)
+        first = 0 if attempt else 1
+        holes = set(range(first, max(found))).difference(found)
         found += [line for line in holes if (task, attempt, line) in forgotten]
-        if sorted(found) != list(range(1, len(found) + 1)):
+        if sorted(found) != list(range(first, first + len(found))):
             yield f"{task}, attempt {attempt}", f"the log's lines are numbered {_shortened(found)}"
     for id_, ended in history.tasks.items():
         wanted = history.logged.get((ended.source, ended.collection))

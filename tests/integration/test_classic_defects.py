@@ -70,12 +70,12 @@ async def test_4_terminal_is_final_and_unknown_tasks_stay_unknown(store: Store) 
     worker = await store.worker()
     succeeded, stopped = await store.claimed(worker, "a"), await store.claimed(worker, "b")
     await store.end(worker, succeeded)
-    await store.queue.cancel(stopped.task, "unused")
+    await store.queue.cancel(stopped.task)
     await store.queue.end_attempts(worker, [canceled(stopped)])
     before = await store.everything()
-    assert await store.queue.cancel(succeeded.task, "too late") is None
+    assert await store.queue.cancel(succeeded.task) is None
     assert not await store.end(worker, stopped)
-    assert await store.queue.cancel(uuid4(), "who?") is None
+    assert await store.queue.cancel(uuid4()) is None
     assert await store.everything() == before
     assert await store.status(succeeded.task) == Status.SUCCESS
     assert await store.status(stopped.task) == Status.CANCELED
@@ -120,7 +120,7 @@ async def test_6_names_that_join_to_the_same_text_do_not_share_a_lock(
     first, second = await store.schedule("c", source="a_b"), await store.schedule("b_c", source="a")
     async with running_worker(database_url, config):
         await asyncio.gather(store.running(first), store.running(second))
-        assert await store.queue.cancel(first, "unused") is Status.RUNNING
+        assert await store.queue.cancel(first) is Status.RUNNING
         assert await store.ended(first) == "CANCELED"
         assert await store.status(second) == "RUNNING"
 

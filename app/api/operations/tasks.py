@@ -153,8 +153,7 @@ class TaskCancel(Endpoint):
     async def post(self, request: Request) -> Response:
         services = self.services
         row = await _find_task(services, request)
-        last_line = f"[{request.path_params['task_id']}] CANCELED while it was queued"
-        await services.queue.cancel(row["task"], last_line)
+        await services.queue.cancel(row["task"])
         return JsonAnswer({"status": "ok"})
 
 

@@ -8,7 +8,9 @@
 WITH {fence}, writer AS MATERIALIZED (
   SELECT a.ordinal
   FROM unnest($2::text[], $3::text[], $4::uuid[], $6::bigint[]) WITH ORDINALITY AS a (source, collection, task, claim, ordinal)
-  JOIN syncline.collections c ON c.source = a.source AND c.collection = a.collection
+  CROSS JOIN LATERAL (
+    SELECT task, claim, worker FROM syncline.collections h WHERE h.source = a.source AND h.collection = a.collection LIMIT 1
+  ) AS c
   WHERE c.task = a.task AND c.claim = a.claim AND c.worker = $1 AND EXISTS (SELECT FROM fence)
 ), block AS MATERIALIZED (
   SELECT ($4::uuid[])[ordinal] AS task, ($5::smallint[])[ordinal] AS attempt, first, last,

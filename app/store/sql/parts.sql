@@ -1,4 +1,4 @@
--- Parts of statements: `{name}` in a statement of another file stands for one of these.
+-- Parts of statements: the name of one in braces, in a statement of another file, stands for its text.
 
 -- name: fence
 -- The lease of worker $1, locked so that it cannot be taken away before the statement has committed; no row if it has expired.
@@ -17,3 +17,23 @@ ended AS (
          created_at, started_at, changed_at, version, backfill
   FROM moved WHERE status NOT IN ('SCHEDULED', 'RUNNING')
 )
+
+-- name: wanted
+-- The lines of a log after (attempt $2, line $3), written between $4 and $5.
+(attempt, line) > ($2::smallint, $3::integer) AND at >= $4 AND at <= $5
+
+-- name: lines_of_events
+-- What the events of task $1 add to its log. If retention has removed the lines that its attempts wrote, the first line says
+-- so. How many there were is told by the numbers of the events that are lines; a task of before these had at least one.
+SELECT attempt, line, at, level, message FROM syncline.event_lines WHERE task = $1 AND {wanted}
+UNION ALL
+SELECT * FROM (
+  SELECT 0::smallint AS attempt, 0 AS line, at, 'warn' AS level,
+         '[' || (data ->> 'source') || '_' || (data ->> 'collection') || '_' || task || '] the lines that its attempts wrote are gone: '
+           || 'server.sync_tasks.store_logs.last_runs and server.retention.days say which stay' AS message
+  FROM syncline.events
+  WHERE task = $1 AND version = 1 AND NOT EXISTS (SELECT FROM syncline.log_events WHERE task = $1) AND CASE
+    WHEN EXISTS (SELECT FROM syncline.events WHERE task = $1 AND line IS NOT NULL)
+    THEN EXISTS (SELECT FROM syncline.events WHERE task = $1 AND line > 0 GROUP BY attempt HAVING max(line) > count(*))
+    ELSE EXISTS (SELECT FROM syncline.tasks WHERE task = $1 AND attempt > 0) END
+) AS gone WHERE {wanted}

@@ -13,7 +13,7 @@ FROM unnest(ARRAY['enable_bitmapscan', 'enable_seqscan', 'enable_hashjoin', 'ena
 -- name: stream_batch
 -- Whole streams after task $1 in the order of the tasks, about $2 events. Bookmarks are left out: they may be large, and
 -- no fold needs them.
-SELECT task, version, type, v, at, status, attempt, worker, data - 'bookmark' AS data, xid
+SELECT task, version, type, v, at, status, attempt, worker, data - 'bookmark' AS data, line, xid
 FROM (
   SELECT * FROM syncline.events WHERE task > $1 ORDER BY task FETCH FIRST ($2::bigint) ROWS WITH TIES
 ) AS whole
@@ -21,7 +21,7 @@ ORDER BY task, version
 
 -- name: streams_of
 -- The streams of the given tasks. As a join, so that each task is searched in its own partition only.
-SELECT task, version, type, v, at, status, attempt, worker, data - 'bookmark' AS data, xid
+SELECT task, version, type, v, at, status, attempt, worker, data - 'bookmark' AS data, line, xid
 FROM (SELECT DISTINCT unnest($1::uuid[]) AS task) AS wanted JOIN syncline.events USING (task)
 ORDER BY task, version
 
@@ -74,7 +74,7 @@ LIMIT 1
 
 -- name: streams_that_ended
 -- The streams that ended in the transactions after $1 up to $2. $3 lists the types of terminal events.
-SELECT task, version, type, v, at, status, attempt, worker, data - 'bookmark' AS data, xid
+SELECT task, version, type, v, at, status, attempt, worker, data - 'bookmark' AS data, line, xid
 FROM syncline.events
 WHERE task IN (SELECT task FROM syncline.events WHERE xid > $1 AND xid <= $2 AND type = ANY ($3::text[]))
 ORDER BY task, version
@@ -153,19 +153,12 @@ SELECT * FROM jsonb_populate_recordset(NULL::syncline.collections, $1) ON CONFLI
 -- name: cancel_displaced
 -- Cancels active tasks that are not their collection's last one, because that was requested when the row of the collection
 -- was lost. Runs while the queue is stopped; the rows of the tasks are added afterwards.
-WITH displaced AS (
-  SELECT DISTINCT ON (task) task, version + 1 AS version, attempt, greatest(at, syncline.clock()) AS at, $2::text AS error
-  FROM syncline.events WHERE task = ANY ($1::uuid[])
-  ORDER BY task, version DESC
-), logged AS (
-  INSERT INTO syncline.log_events (task, attempt, line, at, level, message)
-  SELECT d.task, d.attempt,
-         1 + coalesce((SELECT max(line) FROM syncline.log_events l WHERE l.task = d.task AND l.attempt = d.attempt), 0),
-         d.at, 'warn', '[' || (s.data ->> 'source') || '_' || (s.data ->> 'collection') || '_' || d.task || '] CANCELED: ' || d.error
-  FROM displaced d JOIN syncline.events s ON s.task = d.task AND s.version = 1
-)
-INSERT INTO syncline.events (task, version, type, at, status, attempt, data)
-SELECT task, version, 'TaskCanceled', at, 'CANCELED', attempt, jsonb_build_object('error', error) FROM displaced
+INSERT INTO syncline.events (task, version, type, at, status, attempt, data, line)
+SELECT DISTINCT ON (task) task, version + 1, 'TaskCanceled', greatest(at, syncline.clock()), 'CANCELED', attempt,
+       jsonb_build_object('error', $2::text),
+       1 + coalesce((SELECT max(line) FROM syncline.log_lines l WHERE l.task = e.task AND l.attempt = e.attempt), 0)
+FROM syncline.events e WHERE task = ANY ($1::uuid[])
+ORDER BY task, version DESC
 
 -- name: drop_wrong_table_schemas
 -- Deletes the revisions of tables that are not expected, or differ.

@@ -46,7 +46,7 @@ WITH named AS MATERIALIZED (
       backfill = excluded.backfill, run_at = excluded.run_at, version = excluded.version, attempt = excluded.attempt,
       failures = excluded.failures, rows = excluded.rows, error = NULL, created_at = excluded.created_at, started_at = NULL,
       worker = NULL, cancel_requested = false, claim = excluded.claim, changed_at = excluded.changed_at, xid = excluded.xid,
-      pool = excluded.pool
+      pool = excluded.pool, line = NULL
   WHERE c.status NOT IN ('SCHEDULED', 'RUNNING') AND c.task < excluded.task AND c.xid <= excluded.xid
   RETURNING *
 ), appended AS (
@@ -105,13 +105,13 @@ WITH left_out AS MATERIALIZED (
   SET status = 'RUNNING', version = c.version + 1, attempt = c.attempt + 1, worker = $1,
       claim = greatest(c.claim + 1, (extract(epoch FROM f.at) * 1000)::bigint << 20 | floor(random() * 1048576)::bigint),
       started_at = coalesce(c.started_at, greatest(f.at, c.changed_at)), changed_at = greatest(f.at, c.changed_at),
-      xid = syncline.position()
+      xid = syncline.position(), line = 0
   FROM due, fence f
   WHERE c.source = due.source AND c.collection = due.collection AND c.xid <= syncline.position()
   RETURNING c.*
 ), appended AS (
-  INSERT INTO syncline.events (task, version, type, at, status, attempt, worker, data)
-  SELECT task, version, 'TaskStarted', changed_at, 'RUNNING', attempt, $1, jsonb_build_object('claim', claim) FROM moved
+  INSERT INTO syncline.events (task, version, type, at, status, attempt, worker, data, line)
+  SELECT task, version, 'TaskStarted', changed_at, 'RUNNING', attempt, $1, jsonb_build_object('claim', claim), line FROM moved
 )
 SELECT source, collection, task, attempt, claim, failures, max_attempts, cancel_requested, changed_at AS at,
        coalesce((SELECT generation FROM syncline.resets r WHERE r.source = m.source AND r.collection = m.collection), 0)
@@ -129,14 +129,14 @@ WITH RECURSIVE waiting AS (
 SELECT pool FROM waiting WHERE pool IS NOT NULL
 
 -- name: end_attempts
--- Ends attempts of worker $1 ($2–$11) if its lease is valid and they still belong to it, together with their last log
--- lines ($12–$16; $12 is the ordinal of the line's attempt), so that the log of an ended task is always complete. Returns
+-- Ends attempts of worker $1 ($2–$12) if its lease is valid and they still belong to it, together with their last log
+-- lines ($13–$17; $13 is the ordinal of the line's attempt), so that the log of an ended task is always complete. Returns
 -- the ordinals of the attempts that were not ended. An attempt whose cancellation was requested is not queued again; it
 -- is left as it is.
 WITH {fence}, outcome AS MATERIALIZED (
   SELECT * FROM unnest($2::text[], $3::text[], $4::uuid[], $5::smallint[], $6::bigint[], $7::text[], $8::text[], $9::text[],
-                       $10::interval[], $11::text[]) WITH ORDINALITY
-    AS o (source, collection, task, attempt, claim, type, status, error, delay, details, ordinal)
+                       $10::interval[], $11::text[], $12::integer[]) WITH ORDINALITY
+    AS o (source, collection, task, attempt, claim, type, status, error, delay, details, line, ordinal)
 ), moved AS (
   UPDATE syncline.collections c
   SET status = o.status, version = c.version + 1, worker = NULL,
@@ -147,20 +147,21 @@ WITH {fence}, outcome AS MATERIALIZED (
       last_failure_at = CASE o.status WHEN 'FAILED' THEN greatest(f.at, c.changed_at) ELSE c.last_failure_at END,
       consecutive_failures = CASE o.status WHEN 'SUCCESS' THEN 0 WHEN 'FAILED' THEN c.consecutive_failures + 1
                                            ELSE c.consecutive_failures END,
-      changed_at = greatest(f.at, c.changed_at), xid = syncline.position()
+      changed_at = greatest(f.at, c.changed_at), xid = syncline.position(), line = o.line
   FROM outcome o, fence f
   WHERE c.source = o.source AND c.collection = o.collection AND c.task = o.task AND c.claim = o.claim AND c.worker = $1
     AND NOT (o.status = 'SCHEDULED' AND c.cancel_requested) AND c.xid <= syncline.position()
   RETURNING c.*, o.ordinal, o.type, o.details, o.error AS said
 ), {ended}, appended AS (
-  INSERT INTO syncline.events (task, version, type, at, status, attempt, worker, data)
+  INSERT INTO syncline.events (task, version, type, at, status, attempt, worker, data, line)
   SELECT task, version, type, changed_at, status, attempt, $1,
-         details::jsonb || jsonb_strip_nulls(jsonb_build_object('error', said, 'run_at', CASE status WHEN 'SCHEDULED' THEN run_at END))
+         details::jsonb || jsonb_strip_nulls(jsonb_build_object('error', said, 'run_at', CASE status WHEN 'SCHEDULED' THEN run_at END)),
+         line
   FROM moved
 ), logged AS (
   INSERT INTO syncline.log_events (task, attempt, line, at, level, message)
   SELECT ($4::uuid[])[ordinal], ($5::smallint[])[ordinal], line, (SELECT at FROM fence) - age * interval '1 s', level, message
-  FROM unnest($12::integer[], $13::integer[], $14::float8[], $15::text[], $16::text[]) AS l (ordinal, line, age, level, message)
+  FROM unnest($13::integer[], $14::integer[], $15::float8[], $16::text[], $17::text[]) AS l (ordinal, line, age, level, message)
   WHERE (ordinal IN (SELECT ordinal FROM moved)) IS TRUE
 )
 SELECT ordinal::integer FROM outcome WHERE (ordinal IN (SELECT ordinal FROM moved)) IS NOT TRUE
@@ -344,9 +345,10 @@ SELECT count(*) FROM moved
 
 -- name: cancel_task
 -- Cancels a queued task, or requests the cancellation of a running one. Returns the new status, or no row if the task is
--- not active or its row changed meanwhile.
+-- not active or its row changed meanwhile. A cancellation has the line after the last one of the last attempt. The locked
+-- row knows that, for whoever ended the attempt while this waited; only what releases before have ended must be looked up.
 WITH head AS MATERIALIZED (
-  SELECT c.source, c.collection, c.status, c.cancel_requested, syncline.clock() AS at
+  SELECT c.source, c.collection, c.status, c.cancel_requested, c.line, syncline.clock() AS at
   FROM syncline.events e JOIN syncline.collections c ON c.source = e.data ->> 'source' AND c.collection = e.data ->> 'collection'
   WHERE e.task = $1 AND e.version = 1 AND c.task = $1 AND c.status IN ('SCHEDULED', 'RUNNING') AND c.xid <= syncline.position()
   FOR UPDATE OF c
@@ -354,19 +356,17 @@ WITH head AS MATERIALIZED (
   UPDATE syncline.collections c
   SET status = CASE h.status WHEN 'SCHEDULED' THEN 'CANCELED' ELSE c.status END,
       cancel_requested = h.status = 'RUNNING', version = c.version + 1, changed_at = greatest(h.at, c.changed_at),
-      xid = syncline.position()
+      xid = syncline.position(), line = CASE h.status WHEN 'SCHEDULED' THEN 1 + coalesce(h.line, (
+        SELECT max(l.line) FROM syncline.log_events l WHERE l.task = $1 AND l.attempt = c.attempt
+      ), 0) ELSE c.line END
   FROM head h
   WHERE c.source = h.source AND c.collection = h.collection AND NOT h.cancel_requested
   RETURNING c.*
 ), {ended}, appended AS (
-  INSERT INTO syncline.events (task, version, type, at, status, attempt, worker)
-  SELECT task, version, CASE status WHEN 'CANCELED' THEN 'TaskCanceled' ELSE 'CancelRequested' END, changed_at, status, attempt, worker
+  INSERT INTO syncline.events (task, version, type, at, status, attempt, worker, line)
+  SELECT task, version, CASE status WHEN 'CANCELED' THEN 'TaskCanceled' ELSE 'CancelRequested' END, changed_at, status, attempt, worker,
+         CASE status WHEN 'CANCELED' THEN line END
   FROM moved
-), logged AS (
-  INSERT INTO syncline.log_events (task, attempt, line, at, level, message)
-  SELECT m.task, m.attempt, 1 + coalesce((SELECT max(line) FROM syncline.log_events l WHERE l.task = $1 AND l.attempt = m.attempt), 0),
-         m.changed_at, 'warn', $2
-  FROM moved m WHERE m.status = 'CANCELED'
 )
 SELECT CASE h.status WHEN 'SCHEDULED' THEN 'CANCELED' ELSE h.status END AS status FROM head h
 
@@ -389,24 +389,16 @@ WITH gone AS MATERIALIZED (
       failures = c.failures + (g.status <> 'CANCELED')::integer, error = g.error,
       last_failure_at = CASE g.status WHEN 'FAILED' THEN greatest(g.at, c.changed_at) ELSE c.last_failure_at END,
       consecutive_failures = c.consecutive_failures + (g.status = 'FAILED')::integer,
-      changed_at = greatest(g.at, c.changed_at), xid = syncline.position()
+      changed_at = greatest(g.at, c.changed_at), xid = syncline.position(),
+      line = 1 + coalesce((SELECT max(l.line) FROM syncline.log_events l WHERE l.task = c.task AND l.attempt = c.attempt), 0)
   FROM gone g WHERE c.source = g.source AND c.collection = g.collection
   RETURNING c.*
 ), {ended}, appended AS (
-  INSERT INTO syncline.events (task, version, type, at, status, attempt, data)
+  INSERT INTO syncline.events (task, version, type, at, status, attempt, data, line)
   SELECT task, version,
          CASE status WHEN 'SCHEDULED' THEN 'AttemptRescued' WHEN 'FAILED' THEN 'TaskFailed' ELSE 'TaskCanceled' END,
          changed_at, status, attempt,
-         jsonb_strip_nulls(jsonb_build_object('error', error, 'run_at', CASE status WHEN 'SCHEDULED' THEN run_at END))
+         jsonb_strip_nulls(jsonb_build_object('error', error, 'run_at', CASE status WHEN 'SCHEDULED' THEN run_at END)), line
   FROM moved
-), logged AS (
-  INSERT INTO syncline.log_events (task, attempt, line, at, level, message)
-  SELECT task, attempt,
-         1 + coalesce((SELECT max(line) FROM syncline.log_events l WHERE l.task = m.task AND l.attempt = m.attempt), 0),
-         changed_at, CASE status WHEN 'CANCELED' THEN 'warn' ELSE 'error' END,
-         '[' || source || '_' || collection || '_' || task || '] '
-           || CASE status WHEN 'SCHEDULED' THEN 'attempt ' || attempt || ' is taken over: ' WHEN 'FAILED' THEN 'FINISHED WITH ERROR: '
-                          ELSE 'CANCELED: ' END || error
-  FROM moved m
 )
 SELECT source, collection, task, attempt, status FROM moved

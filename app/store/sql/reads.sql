@@ -28,16 +28,26 @@ CROSS JOIN LATERAL (
 ) AS latest
 
 -- name: log_page
--- A page of a task's log after (attempt $2, line $3), written between $4 and $5, in order.
-SELECT attempt, line, at, level, message FROM syncline.log_events
-WHERE task = $1 AND (attempt, line) > ($2::smallint, $3::integer) AND at >= $4 AND at <= $5
+-- A page of $6 lines of a task's log, in order.
+SELECT attempt, line, at, level, message FROM (
+  (
+    SELECT attempt, line, at, level, message FROM syncline.log_events WHERE task = $1 AND {wanted}
+    ORDER BY attempt, line LIMIT $6
+  )
+  UNION ALL {lines_of_events}
+) AS log
 ORDER BY attempt, line
 LIMIT $6
 
 -- name: log_tail
--- The last $6 lines of a task's log after (attempt $2, line $3), written between $4 and $5, last line first.
-SELECT attempt, line, at, level, message FROM syncline.log_events
-WHERE task = $1 AND (attempt, line) > ($2::smallint, $3::integer) AND at >= $4 AND at <= $5
+-- The last $6 lines of a task's log, last line first.
+SELECT attempt, line, at, level, message FROM (
+  (
+    SELECT attempt, line, at, level, message FROM syncline.log_events WHERE task = $1 AND {wanted}
+    ORDER BY attempt DESC, line DESC LIMIT $6
+  )
+  UNION ALL {lines_of_events}
+) AS log
 ORDER BY attempt DESC, line DESC
 LIMIT $6
 

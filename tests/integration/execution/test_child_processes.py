@@ -97,7 +97,7 @@ async def test_a_canceled_attempt_is_dead_with_its_whole_group_before_the_task_i
     task = await store.schedule("stubborn")
     async with running_worker(database_url, config):
         pids = await pids_of(store, task)
-        assert await store.queue.cancel(task, "unused") == "RUNNING"
+        assert await store.queue.cancel(task) == "RUNNING"
         await store.notify()
         assert await store.ended(task) == "CANCELED"
         assert not [name for name, pid in pids.items() if is_alive(pid)]
@@ -109,7 +109,7 @@ async def test_a_cancel_is_seen_without_any_notification(store: Store, database_
     task = await store.schedule("slow")
     async with running_worker(database_url, config):
         await pids_of(store, task)
-        await store.queue.cancel(task, "unused")
+        await store.queue.cancel(task)
         assert await store.ended(task) == "CANCELED"
 
 
@@ -119,7 +119,7 @@ async def test_a_stop_while_a_cancel_is_under_way_does_not_leave_the_child_behin
     task = await store.schedule("stubborn")
     async with running_worker(database_url, config) as running:
         pids = await pids_of(store, task)
-        await store.queue.cancel(task, "unused")
+        await store.queue.cancel(task)
         await store.notify()
         await until(lambda: asyncio.sleep(0, (config.parent / "data" / "asked to stop").exists()))
         running.stop.set()

@@ -84,7 +84,7 @@ async def test_a_worker_cut_off_stops_its_attempts_before_its_lease_can_be_taken
         await store.running(task, attempt=2)
         assert await running.registered() != first
         assert await writings_of(store, task) == written
-        await store.queue.cancel(task, "unused")
+        await store.queue.cancel(task)
         await store.notify()
         assert await store.ended(task) == "CANCELED"
         assert await writings_of(store, task) == written
@@ -148,7 +148,7 @@ async def test_an_attempt_that_the_database_has_forgotten_is_stopped(
         await until(gone)
         again = await child_of(store, task)
         assert again != forgotten
-        await store.queue.cancel(task, "unused")
+        await store.queue.cancel(task)
         await store.notify()
         assert await store.ended(task) == "CANCELED"
     started = [event.attempt for event in await store.events(task) if event.type == "TaskStarted"]
@@ -228,7 +228,7 @@ async def test_a_cancel_during_the_drain_is_heard(store: Store, database_url: st
     async with running_worker(database_url, config, drain_seconds=600) as running:
         await child_of(store, task)
         running.stop.set()
-        await store.queue.cancel(task, "unused")
+        await store.queue.cancel(task)
         assert await store.ended(task) == "CANCELED"
         await running.over()
 

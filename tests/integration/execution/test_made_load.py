@@ -32,7 +32,7 @@ async def test_a_task_succeeds_and_its_log_tells_everything_in_order(
     assert first == "Running task..."
     assert made == [f"synthetic line {number} of 3" for number in (1, 2, 3)]
     assert last.startswith("FINISHED SUCCESSFULLY in [")
-    assert [row["line"] for row in await store.log(task)] == [1, 2, 3, 4, 5]
+    assert [row["line"] for row in await store.log(task)] == [0, 1, 2, 3, 4]
 
 
 async def test_a_failing_task_is_tried_again_with_a_log_for_each_attempt(
@@ -100,7 +100,7 @@ async def test_an_attempt_that_takes_too_long_fails(store: Store, database_url: 
 async def test_a_queued_task_that_is_canceled_never_starts(store: Store, database_url: str, tmp_path: Path) -> None:
     config = write_config(tmp_path / "config.yaml", {"s": synthetic(c={}, d={})})
     canceled, other = await store.schedule("c"), await store.schedule("d")
-    await store.queue.cancel(canceled, "CANCELED before it started")
+    await store.queue.cancel(canceled)
     async with running_worker(database_url, config):
         assert await store.ended(other) == "SUCCESS"
     assert await store.types(canceled) == ["TaskScheduled", "TaskCanceled"]
@@ -161,5 +161,5 @@ async def test_many_attempts_end_with_all_their_lines(store: Store, database_url
     async with running_worker(database_url, config, slots=100):
         await until(all_ended)
     assert await store.pool.fetchval("SELECT count(*) FROM syncline.all_tasks WHERE status = 'SUCCESS'") == len(names)
-    lines = "SELECT count(*) FROM (SELECT task FROM syncline.log_events GROUP BY task HAVING count(*) = 4) AS whole"
+    lines = "SELECT count(*) FROM (SELECT task FROM syncline.log_lines GROUP BY task HAVING count(*) = 4) AS whole"
     assert await store.pool.fetchval(lines) == len(names)

@@ -38,7 +38,7 @@ async def test_what_an_attempt_has_read_is_told_while_it_runs(store: Store, data
         listed = [
             row async for page in reader.page_tasks(TaskFilter("s", now().replace(year=2020), now())) for row in page
         ]
-        await store.queue.cancel(task, "unused")
+        await store.queue.cancel(task)
         await store.notify()
         assert await store.ended(task) == "CANCELED"
     assert document["records_read"] == document["bytes_read"] / 100

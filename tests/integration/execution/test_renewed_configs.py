@@ -331,7 +331,7 @@ async def test_what_was_on_its_way_when_the_attempt_ended_is_kept(
         task = await store.schedule(collection, max_attempts=1)
         if ending == "canceled":
             await store.logged(task, "pids")
-            await store.queue.cancel(task, "canceled")
+            await store.queue.cancel(task)
             await store.notify()
         await store.ended(task)
         types = await store.types(task)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from app.domain.claim import Claim, Ending, NewTask, NumberedLine
+from app.domain.claim import Claim, Ending, NewTask
 from app.domain.table_columns import SchemaRevision, TableColumn
 from app.domain.task import Status
 from app.projections import ProjectionRunner
@@ -88,9 +87,9 @@ class Service:
         )
         await self.queue.revise_schema(self.worker, claim, schema)
 
-    async def end(self, *claims: Claim, status: Status = Status.SUCCESS) -> list[Ending]:
-        """End the attempts; returns those that were refused."""
-        return await self.queue.end_attempts(self.worker, [ending(claim, status) for claim in claims])
+    async def end(self, *claims: Claim, status: Status = Status.SUCCESS, line: int = 1) -> list[Ending]:
+        """End the attempts, with the number `line` in their logs; returns those that were refused."""
+        return await self.queue.end_attempts(self.worker, [ending(claim, status, line=line) for claim in claims])
 
     async def live(self, collection: str, status: Status = Status.SUCCESS, *, rows: int = 10) -> UUID:
         """One task from beginning to end."""
@@ -114,22 +113,22 @@ class Service:
         await self.revise(running, "id", "total", revision=2)
         await self.save(running, 7, {"id": 7})
         await self.save(running, 3, None, destination="lake")
-        await self.queue.cancel(running.task, "canceled")
+        await self.queue.cancel(running.task)
         await self.schedule("users")
         canceled = await self.schedule("visits")
-        await self.queue.cancel(canceled, "canceled")
+        await self.queue.cancel(canceled)
 
     async def _claimed(self, collection: str) -> list[Claim]:
         task = await self.schedule(collection)
         return [claim for claim in await self.claim() if claim.task == task]
 
 
-def ending(claim: Claim, status: Status) -> Ending:
+def ending(claim: Claim, status: Status, *, line: int = 1) -> Ending:
     return Ending(
         claim=claim,
         type=TYPES[status],
         status=status,
-        lines=[NumberedLine(1, time.monotonic(), "info", f"[{claim.task_id}] {status}")],
+        line=line,
         error=None if status is Status.SUCCESS else "it did not work",
         delay=timedelta(hours=1),
     )

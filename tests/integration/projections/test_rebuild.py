@@ -71,7 +71,9 @@ async def test_a_task_that_lost_its_place_to_a_newer_one_is_canceled(service: Se
         await service.save(claim, 1, None)
     rows = await service.pool.fetch("SELECT task, status FROM syncline.all_tasks")
     assert {row["task"]: row["status"] for row in rows} == {older: "CANCELED", newer: "SCHEDULED"}
-    assert "newer task" in await service.pool.fetchval("SELECT message FROM syncline.log_events WHERE task = $1", older)
+    assert "newer task" in await service.pool.fetchval(
+        "SELECT string_agg(message, '') FROM syncline.log_lines WHERE task = $1", older
+    )
 
 
 async def test_an_append_that_waited_for_the_rebuild_finds_the_rows_that_were_put_back(
@@ -187,7 +189,7 @@ async def _load(service: Service) -> AsyncIterator[None]:
     stop.set()
     await asyncio.gather(*workers)
     for row in await service.pool.fetch("SELECT task FROM syncline.collections"):
-        await service.queue.cancel(row["task"], "canceled")
+        await service.queue.cancel(row["task"])
     for worker in await service.pool.fetch("SELECT worker FROM syncline.workers"):
         await Leases(service.pool).stop(worker["worker"])
     await Leases(service.pool).rescue()

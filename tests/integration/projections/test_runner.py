@@ -109,7 +109,7 @@ async def test_a_poll_without_events_writes_nothing(service: Service) -> None:
 
 async def test_days_are_those_of_utc_and_a_queued_tasks_end_has_no_duration(service: Service) -> None:
     task = await service.schedule("orders")
-    await service.queue.cancel(task, "canceled")
+    await service.queue.cancel(task)
     await _drain(ProjectionRunner(service.pool))
     row = await service.pool.fetchrow(
         "SELECT day = (SELECT max(at AT TIME ZONE 'UTC')::date FROM syncline.events), canceled, success,"

@@ -70,10 +70,11 @@ class Era:
     ) -> UUID:
         """A task from beginning to end, with log lines and perhaps a bookmark."""
         claim = await self.claimed(collection)
-        await self.log(claim, lines)
+        if lines:
+            await self.log(claim, lines)
         if save:
             await self.service.save(claim, 5, {"id": 5})
-        assert await self.service.end(claim, status=status) == []
+        assert await self.service.end(claim, status=status, line=1 + lines) == []
         return claim.task
 
     async def claimed(self, collection: str) -> Claim:
@@ -82,7 +83,7 @@ class Era:
         return claim
 
     async def log(self, claim: Claim, lines: int = 1) -> None:
-        block = LineBlock.of(100, 0.0, "info", [f"line {number}" for number in range(lines)])
+        block = LineBlock.of(1, 0.0, "info", [f"line {number}" for number in range(lines)])
         assert not await append_lines(self.pool, self.service.worker, [(claim, [block])], now=0.0)
 
     async def retire(self, *, keep: timedelta | None = KEEP, last_runs: int | None = None) -> bool:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import TYPE_CHECKING
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 from app.domain.task import Status
+from app.store.reads import LogFilter, Reader
 from app.store.retention import retire
 from app.store.schedules import ScheduleDefinition, Schedules
 from tests.integration.retention.lives import KEEP, Era
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from uuid import UUID
 
 WEEK = timedelta(days=7)
 
@@ -26,8 +28,34 @@ async def test_lines_of_the_last_runs_of_each_collection_stay(era: Era) -> None:
     assert await era.retire(keep=None, last_runs=3)
     assert await era.logged() == {rare, runs[-1], failure, last}
     assert await era.tasks() == everything
-    assert await era.pool.fetchval("SELECT count(*) FROM syncline.log_events WHERE task = $1", runs[-1]) == 21
+    assert await era.pool.fetchval("SELECT count(*) FROM syncline.log_events WHERE task = $1", runs[-1]) == 20
     await era.is_sound()
+
+
+async def test_a_log_whose_lines_were_removed_says_so_and_still_tells_how_the_task_lived(era: Era) -> None:
+    canceled = await era.service.schedule("often")
+    await era.service.queue.cancel(canceled)
+    runs = [await era.lived("often", lines=20) for _ in range(10)]
+    quiet = await era.lived("quiet", lines=0)
+    await era.go(WEEK)
+    whole = await _messages(era, runs[0])
+    assert whole == ["Running task...", *(f"line {number}" for number in range(20)), "FINISHED SUCCESSFULLY"]
+    assert await era.retire(keep=None, last_runs=1)
+    gone, *rest = await _messages(era, runs[0])
+    assert gone.startswith("the lines that its attempts wrote are gone: server.sync_tasks.store_logs.last_runs")
+    assert rest == [whole[0], whole[-1]]
+    assert await _messages(era, runs[0], after=(0, 0)) == rest
+    assert await _messages(era, runs[0], tail=2) == rest
+    assert await _messages(era, runs[-1]) == whole
+    # What never had a line of its own has lost none.
+    assert await _messages(era, canceled) == ["CANCELED while it was queued"]
+    assert await _messages(era, quiet) == rest
+
+
+async def _messages(era: Era, task: UUID, **given: Any) -> list[str]:
+    selection = LogFilter(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC), **given)
+    rows = [row async for page in Reader(era.pool).page_log(task, selection) for row in page]
+    return [re.sub(r"^\[\w+_[-0-9a-f]{36}\] ", "", row["message"]) for row in rows]
 
 
 async def test_lines_of_this_week_stay(era: Era) -> None:

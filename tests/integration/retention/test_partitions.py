@@ -113,7 +113,7 @@ async def test_statements_about_one_task_look_into_one_partition_of_a_year(era: 
         "log_page": (READS, [f"'{task}'", "1", "0", "'-infinity'", "'infinity'", "1000"]),
         "bookmark_head": (QUEUE, [worker, "'s'", "'c'", f"'{task}'", "1", "1"]),
         "held_attempts": (QUEUE, [worker]),
-        "cancel_task": (QUEUE, [f"'{task}'", "'x'"]),
+        "cancel_task": (QUEUE, [f"'{task}'"]),
         "rescue_attempts": (QUEUE, []),
         "streams_of": (PROJECTIONS, [tasks]),
         "undecided_fire_times": (SCHEDULES, [array, array, "ARRAY[now()]"]),
@@ -123,7 +123,7 @@ async def test_statements_about_one_task_look_into_one_partition_of_a_year(era: 
 
 
 async def _scanned(era: Era, statement: str, values: list[str]) -> int:
-    """How many partitions a statement's generic plan looks into when it runs."""
+    """How many partitions of a table a statement's generic plan looks into when it runs, at most."""
     given = f"({', '.join(values)})" if values else ""
     async with era.pool.acquire() as connection:
         transaction = connection.transaction()
@@ -132,13 +132,12 @@ async def _scanned(era: Era, statement: str, values: list[str]) -> int:
         plan = await connection.fetchval(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) EXECUTE explained{given}")
         await transaction.rollback()
         await connection.execute("DEALLOCATE explained")
-    return len(
-        {
-            node["Relation Name"]
-            for node in nodes(json.loads(plan)[0]["Plan"])
-            if node.get("Relation Name", "").startswith(tuple(f"{table}_" for table in TABLES)) and node["Actual Loops"]
-        }
-    )
+    looked_into: set[str] = {
+        node["Relation Name"]
+        for node in nodes(json.loads(plan)[0]["Plan"])
+        if node.get("Relation Name") and node["Actual Loops"]
+    }
+    return max(sum(relation.startswith(f"{table}_") for relation in looked_into) for table in TABLES)
 
 
 async def _due(era: Era) -> int:

@@ -82,7 +82,7 @@ async def test_a_week_with_an_active_task_stays_until_it_has_ended(era: Era) -> 
     before = await era.tasks()
     assert await era.retire()
     assert await era.tasks() == before - {later}
-    await era.service.queue.cancel(long.task, "canceled")
+    await era.service.queue.cancel(long.task)
     await Leases(era.pool).rescue()
     await era.go(KEEP + WEEK)
     assert await era.retire()

@@ -35,8 +35,11 @@ async def test_a_filled_store_becomes_partitions_and_plain_tables_again(empty_da
     step(empty_database_url, "upgrade", "head")
     async with running_era(empty_database_url) as era:
         await era.service.history()
+        told = await _stories(era.admin)
+        assert "Running task..." in str(told)
     step(empty_database_url, "downgrade", BEFORE)
     async with opened_store(empty_database_url) as store:
+        assert await _stories(store.admin) == told
         await store.admin.execute(OLD_LINES + ";" + FIRE_TIMES)
         before = await store.admin.fetchrow(ROWS)
         stories = await _stories(store.admin)
@@ -49,7 +52,7 @@ async def test_a_filled_store_becomes_partitions_and_plain_tables_again(empty_da
     async with running_era(empty_database_url) as era:
         await era.is_sound()
         for row in await era.pool.fetch("SELECT task FROM syncline.collections"):
-            await era.service.queue.cancel(row["task"], "canceled")
+            await era.service.queue.cancel(row["task"])
         # Past the end of the week that the last fire time lies in, whatever day it is today.
         await era.go(timedelta(days=FARTHEST_DAYS + 7) + KEEP)
         await Leases(era.pool).rescue()

@@ -159,7 +159,7 @@ async def test_a_rescue_on_the_last_try_fails_the_task(store: Store) -> None:
 async def test_a_rescue_of_a_task_that_was_to_be_canceled_cancels_it(store: Store) -> None:
     worker = await store.worker()
     claim = await store.claimed(worker)
-    await store.queue.cancel(claim.task, "unused")
+    await store.queue.cancel(claim.task)
     await lose(store, worker)
     [rescued] = await store.leases.rescue()
     assert rescued["status"] == "CANCELED"
@@ -232,7 +232,7 @@ async def test_the_loss_of_a_lease_waits_for_a_write_under_way(store: Store, wri
     types = await store.types(claim.task)
     assert types[-1] == ("TaskSucceeded" if write == "an ending" else "AttemptRescued")
     if write == "a log line":
-        assert [row["line"] for row in await store.log(claim.task)] == [1, 2], "the rescue's line stands after it"
+        assert [row["line"] for row in await store.log(claim.task)] == [0, 1, 2], "the rescue's line stands after it"
 
 
 @pytest.mark.parametrize("write", WRITES)
@@ -252,7 +252,7 @@ async def test_a_write_that_waits_for_the_loss_is_refused(store: Store, write: s
             await losing.execute(QUEUE["rescue_attempts"])
         assert not await writing
     assert (await store.types(claim.task))[-1] == "AttemptRescued"
-    assert len(await store.log(claim.task)) == 1, "nothing but the rescue's own line"
+    assert [row["line"] for row in await store.log(claim.task)] == [0, 1], "nothing but the rescue's own line"
     assert await store.pool.fetchval("SELECT count(*) FROM syncline.bookmarks") == 0
 
 
@@ -279,7 +279,7 @@ async def test_log_lines_sent_twice_are_there_once(store: Store) -> None:
     claim = await store.claimed(worker)
     for lines in (numbered(1, 2), numbered(1, 2, 3), numbered(2)):
         assert await append_lines(store.pool, worker, [(claim, lines)], now=0, again=True) == set()
-    assert [row["line"] for row in await store.log(claim.task)] == [1, 2, 3]
+    assert [row["line"] for row in await store.log(claim.task)] == [0, 1, 2, 3]
 
 
 async def test_a_handed_back_attempt_does_not_count_as_failed(store: Store) -> None:

@@ -43,7 +43,7 @@ LISTED = [
 ]
 HEAD = [
     *(column for column in LISTED if column != "finished_at"),
-    *("run_at", "worker", "cancel_requested", "claim", "changed_at", "pool"),
+    *("run_at", "worker", "cancel_requested", "claim", "changed_at", "pool", "line"),
 ]
 
 
@@ -157,13 +157,13 @@ class Life(RuleBasedStateMachine):
     def cancel(self, collection: str) -> None:
         active = self.active(collection)
         if active:
-            status = self.run(self.store.queue.cancel(active.task, "canceled"))
+            status = self.run(self.store.queue.cancel(active.task))
             assert status == ("CANCELED" if active.status == "SCHEDULED" else "RUNNING")
 
     @rule()
     def cancel_what_has_ended(self) -> None:
         for task in self.ended:
-            assert self.run(self.store.queue.cancel(task, "too late")) is None
+            assert self.run(self.store.queue.cancel(task)) is None
 
     @rule(worker=workers)
     def renew(self, worker: UUID) -> None:

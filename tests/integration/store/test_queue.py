@@ -270,8 +270,8 @@ async def test_lines_that_come_with_an_ending_are_refused_with_it(store: Store) 
     await store.end(worker, lost, type_="AttemptFailed", status=Status.SCHEDULED, error="once", line=1)
     endings = [ending(claim, before=["one", "two"], line=3) for claim in (lost, mine)]
     assert [refused.claim for refused in await store.queue.end_attempts(worker, endings)] == [lost]
-    assert await store.messages(mine.task) == ["one", "two", "the end: SUCCESS"]
-    assert await store.messages(lost.task) == ["the end: SCHEDULED"]
+    assert await store.messages(mine.task) == ["Running task...", "one", "two", "FINISHED SUCCESSFULLY"]
+    assert (await store.messages(lost.task))[1:] == ["attempt 1 failed: once; next attempt in 0 seconds"]
 
 
 async def test_cancel_after_success_changes_nothing(store: Store) -> None:
@@ -279,14 +279,14 @@ async def test_cancel_after_success_changes_nothing(store: Store) -> None:
     claim = await store.claimed(worker)
     await store.end(worker, claim)
     before = await store.everything()
-    assert await store.queue.cancel(claim.task, "too late") is None
+    assert await store.queue.cancel(claim.task) is None
     assert await store.everything() == before
 
 
 async def test_success_after_cancel_is_refused(store: Store) -> None:
     worker = await store.worker()
     claim = await store.claimed(worker)
-    assert await store.queue.cancel(claim.task, "unused") is Status.RUNNING
+    assert await store.queue.cancel(claim.task) is Status.RUNNING
     assert not await store.queue.end_attempts(worker, [canceled(claim)])
     before = await store.everything()
     assert not await store.end(worker, claim)
@@ -296,9 +296,9 @@ async def test_success_after_cancel_is_refused(store: Store) -> None:
 
 async def test_a_queued_task_is_canceled_at_once_with_a_last_line(store: Store) -> None:
     task = await store.schedule()
-    assert await store.queue.cancel(task, "CANCELED by a user") is Status.CANCELED
+    assert await store.queue.cancel(task) is Status.CANCELED
     assert await store.types(task) == ["TaskScheduled", "TaskCanceled"]
-    assert await store.messages(task) == ["CANCELED by a user"]
+    assert await store.messages(task) == ["CANCELED while it was queued"]
     assert await store.schedule() != task, "the collection is free"
 
 
@@ -306,14 +306,14 @@ async def test_a_running_task_is_asked_once(store: Store) -> None:
     worker = await store.worker()
     claim = await store.claimed(worker)
     for _ in range(3):
-        assert await store.queue.cancel(claim.task, "unused") is Status.RUNNING
+        assert await store.queue.cancel(claim.task) is Status.RUNNING
     assert await store.types(claim.task) == ["TaskScheduled", "TaskStarted", "CancelRequested"]
     assert await store.queue.list_running_claims(worker) == {claim.key: True}
 
 
 async def test_an_unknown_task_is_not_canceled_into_being(store: Store) -> None:
     before = await store.everything()
-    assert await store.queue.cancel(uuid4(), "who?") is None
+    assert await store.queue.cancel(uuid4()) is None
     assert await store.everything() == before
 
 
@@ -332,7 +332,7 @@ class _PoolThatCancelsNothing:
 async def test_a_cancel_whose_task_moves_each_time_is_tried_again_and_then_not_called_done(store: Store) -> None:
     task, pool = await store.schedule(), _PoolThatCancelsNothing(store)
     with pytest.raises(UnsettledError, match=f"task {task} was not canceled: its row kept changing"):
-        await TaskQueue(pool).cancel(task, "unused")  # type: ignore[arg-type]
+        await TaskQueue(pool).cancel(task)  # type: ignore[arg-type]
     assert pool.asked > 1
 
 
@@ -358,7 +358,7 @@ async def test_a_cancel_that_does_not_get_through_says_so(
     await store.admin.execute(change)
     before = await store.everything()
     with pytest.raises(UnsettledError, match=why):
-        await store.queue.cancel(task, "unused")
+        await store.queue.cancel(task)
     assert await store.everything() == before
 
 
@@ -372,7 +372,7 @@ async def test_a_task_that_is_to_be_canceled_does_not_go_back_into_the_queue(
 ) -> None:
     worker = await store.worker()
     claim = await store.claimed(worker)
-    await store.queue.cancel(claim.task, "unused")
+    await store.queue.cancel(claim.task)
     back = ending(claim, type_, Status.SCHEDULED, if_canceled=canceled(claim), error=error)
     assert await store.queue.end_attempts(worker, [back]) == []
     assert await store.status(claim.task) == "CANCELED"
@@ -385,17 +385,17 @@ async def test_a_cancel_that_waits_for_an_attempt_to_be_handed_back_ends_the_tas
     back = ending(claim, "AttemptHandedBack", Status.SCHEDULED, line=1)
     async with store.pool.acquire() as connection, connection.transaction():
         await connection.fetch(QUEUE["end_attempts"], worker, *ending_columns([back]))
-        cancel = asyncio.create_task(store.queue.cancel(claim.task, "CANCELED by a user"))
+        cancel = asyncio.create_task(store.queue.cancel(claim.task))
         await until(lambda: store.is_waiting("cancel_requested"))
     assert await cancel is Status.CANCELED
-    assert (await store.messages(claim.task))[-1] == "CANCELED by a user"
+    assert (await store.messages(claim.task))[-1] == "CANCELED while it was queued"
 
 
 async def test_a_cancel_that_waits_for_a_claim_asks_the_attempt(store: Store) -> None:
     worker, task = await store.worker(), await store.schedule()
     async with store.pool.acquire() as connection, connection.transaction():
         await connection.fetch(QUEUE["claim_tasks"], worker, 1, [], [], [], ["default"])
-        cancel = asyncio.create_task(store.queue.cancel(task, "unused"))
+        cancel = asyncio.create_task(store.queue.cancel(task))
         await until(lambda: store.is_waiting("cancel_requested"))
     assert await cancel is Status.RUNNING
     assert await store.types(task) == ["TaskScheduled", "TaskStarted", "CancelRequested"]
@@ -404,7 +404,7 @@ async def test_a_cancel_that_waits_for_a_claim_asks_the_attempt(store: Store) ->
 async def test_a_claim_passes_over_a_task_that_is_being_canceled(store: Store) -> None:
     worker, task = await store.worker(), await store.schedule()
     async with store.pool.acquire() as connection, connection.transaction():
-        await connection.fetch(QUEUE["cancel_task"], task, "canceled")
+        await connection.fetch(QUEUE["cancel_task"], task)
         assert await store.queue.claim(worker, 1) == []
     assert await store.queue.claim(worker, 1) == []
     assert await store.types(task) == ["TaskScheduled", "TaskCanceled"]
@@ -415,7 +415,7 @@ async def test_a_cancel_that_waits_for_the_end_comes_too_late(store: Store) -> N
     claim = await store.claimed(worker)
     async with store.pool.acquire() as connection, connection.transaction():
         assert await end_on(connection, worker, claim)
-        cancel = asyncio.create_task(store.queue.cancel(claim.task, "unused"))
+        cancel = asyncio.create_task(store.queue.cancel(claim.task))
         await until(lambda: store.is_waiting("cancel_requested"))
     assert await cancel is None
     assert await store.types(claim.task) == ["TaskScheduled", "TaskStarted", "TaskSucceeded"]
@@ -425,7 +425,7 @@ async def test_an_end_that_waits_for_a_cancel_stands_after_it(store: Store) -> N
     worker = await store.worker()
     claim = await store.claimed(worker)
     async with store.pool.acquire() as connection, connection.transaction():
-        await connection.fetch(QUEUE["cancel_task"], claim.task, "unused")
+        await connection.fetch(QUEUE["cancel_task"], claim.task)
         end = asyncio.create_task(store.end(worker, claim))
         await until(lambda: store.is_waiting("outcome"))
     assert await end
@@ -478,7 +478,7 @@ async def test_the_stored_priority_is_the_contracts(store: Store, offset: str) -
 async def test_ids_of_a_collection_grow_when_the_clock_steps_back(store: Store) -> None:
     """Destinations fence with them."""
     first = await store.schedule()
-    await store.queue.cancel(first, "canceled")
+    await store.queue.cancel(first)
     assert await schedule_at(store, "-1 hour") > first
 
 
@@ -498,7 +498,7 @@ async def test_transaction_ids_never_turn_a_stream_round(store: Store) -> None:
         await waiting.start()
         await early.fetchval("SELECT pg_current_xact_id()")
         async with late.transaction():
-            await late.fetch(QUEUE["cancel_task"], claim.task, "unused")
+            await late.fetch(QUEUE["cancel_task"], claim.task)
             ending_it = asyncio.create_task(end_on(early, worker, claim))
             await until(lambda: store.is_waiting("outcome AS MATERIALIZED"))
         assert not await ending_it, "the older transaction id appends nothing"
@@ -523,7 +523,7 @@ async def test_every_statement_that_moves_a_row_keeps_to_the_order_of_transactio
             case None:
                 moved = await early.fetch(QUEUE[name], worker, 1, [], [], [], ["default"]) != []
             case _ if name == "cancel_task":
-                moved = await early.fetch(QUEUE[name], task, "late") != []
+                moved = await early.fetch(QUEUE[name], task) != []
             case _:
                 moved = await end_on(early, worker, claim)
         assert not moved
@@ -548,13 +548,13 @@ async def test_a_storm_of_everything_leaves_streams_without_gaps_in_the_order_of
         async def live(name: str) -> None:
             for _ in range(6):
                 task, _ = await store.queue.schedule(a_task(name))
-                await asyncio.gather(work(), store.queue.cancel(task, "canceled"), work())
+                await asyncio.gather(work(), store.queue.cancel(task), work())
 
         async def work() -> None:
             for claim in await store.queue.claim(worker, 3):
                 await asyncio.gather(
                     store.queue.save_bookmark(worker, claim, commit=1, destination="d", rows=1, bookmark=1),
-                    store.queue.cancel(claim.task, "canceled"),
+                    store.queue.cancel(claim.task),
                     return_exceptions=True,
                 )
                 await store.end(worker, claim)

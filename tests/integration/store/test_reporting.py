@@ -127,8 +127,9 @@ async def test_a_tasks_story_is_told_in_order(service: Service, report: psycopg.
     assert [(row["kind"], row["message"]) for row in story] == [
         ("event", "TaskScheduled"),
         ("event", "TaskStarted"),
+        ("log", f"[shop_orders_{task}] Running task..."),
         ("event", "BookmarkSaved"),
-        ("log", f"[shop_orders_{task}] SUCCESS"),
+        ("log", f"[shop_orders_{task}] FINISHED SUCCESSFULLY"),
         ("event", "TaskSucceeded"),
     ]
 

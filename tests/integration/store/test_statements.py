@@ -34,7 +34,7 @@ def test_the_names_of_a_file_are_those_that_its_module_uses(file: str) -> None:
 
 
 def test_every_part_is_used_and_every_part_that_is_used_is_there() -> None:
-    used = {part for file in FILES for part in re.findall(r"\{(\w+)\}", SQL[file])}
+    used = {part for file in SQL for part in re.findall(r"\{(\w+)\}", SQL[file])}
     assert used == set(load_statements(PARTS))
 
 

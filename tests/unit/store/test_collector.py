@@ -19,4 +19,4 @@ def test_claims_endings_and_lines_are_not_counted() -> None:
     claim = Claim("s", "c", uuid4(), 1, 1, 0, 3, False, datetime.now(UTC), 0)  # noqa: FBT003 - in the order of the columns
     ending = ending_of(claim, NEVER_STARTED, line=1, seconds=0, rng=Random())  # noqa: S311 - jitter
     block = LineBlock.of(1, 0.0, "info", ["x"])
-    assert not any(type(made).__flags__ & _COUNTED for made in (claim, ending, ending.lines[0], block))
+    assert not any(type(made).__flags__ & _COUNTED for made in (claim, ending, block, block.lines()[0]))
