@@ -129,7 +129,7 @@ async def open_pool(
         max_size=size,
         max_queries=50_000,
         max_inactive_connection_lifetime=300,
-        connection_class=asyncpg.Connection,
+        connection_class=_BoundedConnection,
         record_class=asyncpg.Record,
         connect=partial(_log_in, asked=address.password),
         setup=None,
@@ -155,6 +155,15 @@ async def _open(pool: _BoundedPool) -> _BoundedPool:
         pool.terminate()
         raise
     return pool
+
+
+class _BoundedConnection(asyncpg.Connection):
+    """asyncpg's connection, of which each step has a timeout."""
+
+    async def _cleanup_stmts(self) -> None:
+        """Close statements that are no longer kept, which the driver does before a statement, without its timeout."""
+        async with asyncio.timeout(self._config.command_timeout):  # type: ignore[attr-defined]
+            await super()._cleanup_stmts()  # type: ignore[misc]
 
 
 class _BoundedPool(asyncpg.Pool):
@@ -193,17 +202,23 @@ class _BoundedPool(asyncpg.Pool):
 
 
 class _Acquisition:
-    """Acquires a connection of the pool within `seconds` (None waits forever), and releases it."""
+    """Acquires a connection of the pool within `seconds` (None waits forever), and releases it.
 
-    __slots__ = ("_acquisition", "_connection", "_pool", "_seconds")
+    A cancellation lasts. If the connection is lost meanwhile, the driver cannot roll back or give it back, and its
+    error takes the place of the cancellation: a loop that goes on after errors, and is canceled once, would never end.
+    """
+
+    __slots__ = ("_acquisition", "_canceled_before", "_connection", "_pool", "_seconds")
 
     def __init__(self, pool: _BoundedPool, acquisition: Awaitable[Connection], seconds: float | None) -> None:
         self._pool = pool
         self._acquisition = acquisition
         self._seconds = seconds
+        self._canceled_before = 0
 
     async def __aenter__(self) -> Connection:
         self._pool.taken += 1
+        self._canceled_before = _cancellations()
         try:
             self._connection = await self._acquire_in_time()
         except BaseException:
@@ -218,10 +233,19 @@ class _Acquisition:
                 await self._pool.leave_server()
             # After a failure, the driver may first have to cancel the statement on the server.
             await self._pool.release(self._connection, timeout=self._seconds if failure else None)
+        except Exception as error:
+            self._pass_cancellation_on(error)
+            raise
         finally:
             self._pool.taken -= 1
+        if isinstance(failure, Exception):
+            self._pass_cancellation_on(failure)
         if read_only:
             raise DatabaseReadOnlyError from failure
+
+    def _pass_cancellation_on(self, error: Exception) -> None:
+        if _cancellations() > self._canceled_before:
+            raise asyncio.CancelledError from error
 
     async def _acquire_in_time(self) -> Connection:
         # While one is free, a timer would cost more than all the rest.
@@ -241,9 +265,20 @@ class _Acquisition:
             raise
 
 
+def _cancellations() -> int:
+    """How often the running task was canceled; an expired `asyncio.timeout` takes its own back."""
+    task = asyncio.current_task()
+    return task.cancelling() if task else 0
+
+
 async def _application_role(address: DatabaseAddress, settings: Mapping[str, str]) -> dict[str, str]:
     """The application's role as a setting, if the login may use it; a managed server may not have the role."""
-    connection = await connect(address.direct, password=address.password, settings={} if address.pooled else settings)
+    connection = await connect(
+        address.direct,
+        password=address.password,
+        settings={} if address.pooled else settings,
+        command_timeout=_CONNECT_SECONDS,
+    )
     try:
         may_take = await connection.fetchval(
             "SELECT pg_has_role(current_user, oid, 'USAGE') FROM pg_roles WHERE rolname = $1", APP_ROLE

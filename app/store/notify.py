@@ -95,14 +95,14 @@ async def listen(direct_url: str, wake: Callable[[], None], *, password: Passwor
 
 
 async def _listen_once(direct_url: str, wake: Callable[[], None], password: PasswordProgram | None) -> None:
-    connection = await connect(direct_url, password=password, name="syncline listen")
+    connection = await connect(direct_url, password=password, name="syncline listen", command_timeout=_PROBE_SECONDS)
     try:
         await connection.add_listener(CHANNEL, lambda *_: wake())
         wake()
         while True:
             await asyncio.sleep(_PROBE_SECONDS)
             # A server that became a standby delivers no more notifications.
-            if await connection.fetchval("SELECT pg_is_in_recovery()", timeout=_PROBE_SECONDS):
+            if await connection.fetchval("SELECT pg_is_in_recovery()"):
                 raise DatabaseReadOnlyError
     finally:
         with suppress(*UNREACHABLE, asyncpg.PostgresError):

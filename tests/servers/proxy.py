@@ -18,6 +18,8 @@ class Proxy:
 
     `lead_to` gives new connections another server; those that are open keep theirs.
     `notifications` is how often each notification of the server is delivered; normally once.
+    `freeze_at` is the first byte of what a client sends next, such as a message of this type: from there on it is
+    frozen.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -30,6 +32,11 @@ class Proxy:
         self._abandoned: set[asyncio.StreamWriter] = set()
         self._pumps: set[asyncio.Task[None]] = set()
         self.notifications = 1
+        self.freeze_at = b""
+
+    @property
+    def flows(self) -> bool:
+        return self._flowing.is_set()
 
     def cut(self) -> None:
         self._open = False
@@ -80,6 +87,9 @@ class Proxy:
     ) -> None:
         with suppress(OSError):
             while chunk := await source.read(65536):
+                if self.freeze_at and not filtered and chunk.startswith(self.freeze_at):
+                    self.freeze_at = b""
+                    self.freeze()
                 await self._flowing.wait()
                 sink.write(filtered.passed(chunk) if filtered else chunk)
                 await sink.drain()
