@@ -1,15 +1,17 @@
 """Databases with a long history: the tasks of some months with their events and logs, as the service would leave them.
 
 One busy source runs its 40 collections in every round, the other 360 collections take turns in eight rounds. Of a
-thousand tasks 50 are retried, 30 fail, 10 are canceled in the queue and 100 save a bookmark; each has twenty log lines,
-one in ten thousand has 10,000. SQL writes the facts, with the transaction ids of a scheduler and of workers that act
-round by round; the product's own rebuild makes every projection of them. `syncline projections verify` finds nothing.
+thousand tasks 50 are retried, 30 fail, 10 are canceled in the queue, and the others save a bookmark, so a task has four
+events. Each has five log lines, one in ten thousand has 10,000, so a task has six. SQL writes the facts, with the
+transaction ids of a scheduler and of workers that act round by round; the product's own rebuild makes every projection
+of them. `syncline projections verify` finds nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -42,6 +44,9 @@ SOURCES: Final = 10
 COLLECTIONS_OF_A_SOURCE: Final = 40
 LONG_LOG_EVERY: Final = 10_000
 LONG_LOG_LINES: Final = 10_000
+SHORT_LOG_LINES: Final = 5
+# Events, log lines, the rows of tasks and statistics with their indexes, and the log that PostgreSQL writes ahead.
+BYTES_A_TASK: Final = 6_000
 
 _TURNS: Final = 8
 A_ROUND: Final = COLLECTIONS_OF_A_SOURCE + (SOURCES - 1) * COLLECTIONS_OF_A_SOURCE // _TURNS
@@ -54,6 +59,7 @@ _SHAPE: Final = {
     "own": COLLECTIONS_OF_A_SOURCE,
     "long_every": LONG_LOG_EVERY,
     "long_lines": LONG_LOG_LINES,
+    "short_lines": SHORT_LOG_LINES,
     "transactions": 6,
 }
 _TASKS_AT_ONCE: Final = 20_000
@@ -68,23 +74,44 @@ class Histories:
 
     server_url: str
 
-    def database(self, tasks: int, *, logs: bool = True) -> str:
+    def database(self, tasks: int) -> str:
         """The URL of a database with so many tasks, at the newest schema; what was run on it before is still there."""
-        name = f"history_{tasks}" if logs else f"history_{tasks}_without_logs"
+        name = f"history_{tasks}"
         url = urlsplit(self.server_url)._replace(path=f"/{name}").geturl()
         with psycopg.connect(self.server_url, autocommit=True) as connection:
-            if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+            if _exists(connection, name):
                 migrate(url)
                 return url
             began = time.monotonic()
             unfinished = f"{name}_unfinished"
             for statement in ("DROP DATABASE IF EXISTS {} WITH (FORCE)", "CREATE DATABASE {}"):
                 connection.execute(sql.SQL(statement).format(sql.Identifier(unfinished)))
-            _make(urlsplit(self.server_url)._replace(path=f"/{unfinished}").geturl(), tasks, logs=logs)
+            _make(urlsplit(self.server_url)._replace(path=f"/{unfinished}").geturl(), tasks)
             rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
             connection.execute(rename.format(sql.Identifier(unfinished), sql.Identifier(name)))
         print(f"{tasks:,} tasks were made in {time.monotonic() - began:.0f} s.", file=sys.stderr)
         return url
+
+    def possible(self, tasks: int) -> int:
+        """So many tasks, or only as many of them as the disk has room for."""
+        with _connected(self.server_url) as connection:
+            if _exists(connection, f"history_{tasks}"):
+                return tasks
+            directory = _one(connection, "SELECT current_setting('data_directory')")
+            made = _one(connection, "SELECT sum(pg_database_size(oid)) FROM pg_database WHERE datname ~ '^history_'")
+        room = shutil.disk_usage(directory).free + int(made or 0)
+        possible = fitting(tasks, room)
+        if possible < tasks:
+            print(f"The disk has room for {possible:,} of {tasks:,} tasks.", file=sys.stderr)
+        return possible
+
+
+def fitting(tasks: int, room: int) -> int:
+    """So many tasks, or as many of them as fit into so many bytes: always the same number of almost the same room."""
+    parts = min(10, 10 * room // (tasks * BYTES_A_TASK))
+    if not parts:
+        raise RuntimeError(f"{tasks // 10:,} tasks need {tasks // 10 * BYTES_A_TASK:,} bytes, the disk has {room:,}")
+    return tasks * parts // 10
 
 
 @contextmanager
@@ -108,13 +135,17 @@ def _server(home: Path) -> Iterator[str]:
         yield postgres.url
 
 
-def _make(url: str, tasks: int, *, logs: bool) -> None:
+def _exists(connection: psycopg.Connection[Any], name: str) -> bool:
+    return connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone() is not None
+
+
+def _make(url: str, tasks: int) -> None:
     span = timedelta(days=max(90, tasks // 25_000))
     let_time_pass(url, span)
     with _connected(url) as connection:
         connection.execute("ALTER SYSTEM SET autovacuum = off")
         connection.execute("SELECT pg_reload_conf()")
-        fill(url, tasks, span=span, logs=logs)
+        fill(url, tasks, span=span)
         asyncio.run(_rebuild(url))
         connection.execute("VACUUM (ANALYZE, FREEZE)")
         connection.execute("ALTER SYSTEM RESET autovacuum")
@@ -135,14 +166,13 @@ def let_time_pass(url: str, span: timedelta) -> None:
             connection.execute("SELECT syncline.ensure_partitions()")
 
 
-def fill(url: str, tasks: int, *, span: timedelta, logs: bool = True) -> None:
+def fill(url: str, tasks: int, *, span: timedelta) -> None:
     """Write the facts of so many ended tasks, the last of them an hour old; no projection knows of them yet."""
     if not tasks:
         return
     rounds = -(-tasks // A_ROUND)
     with _connected(url) as connection:
         facts = _SHAPE | {
-            "logs": logs,
             "xid": _reserve_transactions(connection, rounds * _SHAPE["transactions"]),
             "between": span / rounds,
             "began": _one(connection, "SELECT syncline.clock() - %s - interval '1 hour'", span),

@@ -1,5 +1,5 @@
--- The facts of tasks %(first)s to %(last)s, as `benchmarks/history.py` describes them: their events, and with %(logs)s their
--- log lines. Everything about a task follows from its number; `chance` is the same for the same number.
+-- The facts of tasks %(first)s to %(last)s, as `benchmarks/history.py` describes them: their events
+-- and their log lines. Everything about a task follows from its number; `chance` is the same for the same number.
 WITH numbered AS (
   SELECT i, i / %(a_round)s AS round, mod(i, %(a_round)s) AS place, mod(i * 2654435761, 4294967296) AS chance
   FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS i
@@ -11,21 +11,21 @@ WITH numbered AS (
 ), made AS MATERIALIZED (
   SELECT i, round, chance, created_at, is_long, 'source_' || number / %(own)s AS source, 'collection_' || mod(number, %(own)s) AS collection,
          syncline.uuid7(created_at) AS task,
-         CASE WHEN is_long OR mod(chance, 1000) >= 190 THEN 'plain' WHEN mod(chance, 1000) < 50 THEN 'retried'
+         CASE WHEN is_long THEN 'plain' WHEN mod(chance, 1000) < 50 THEN 'retried'
               WHEN mod(chance, 1000) < 80 THEN 'failed' WHEN mod(chance, 1000) < 90 THEN 'canceled' ELSE 'saved' END AS kind,
          created_at + interval '200 ms' + mod(chance, 1000) * interval '50 us' AS started_at,
          make_interval(secs => (1 + mod(number * 7, 80)) * (1 + mod(chance >> 8, 1000) / 5000.0)) AS duration
   FROM named
 ), timed AS (
   SELECT *, source || '_' || collection || '_' || task AS task_id, started_at + interval '5 s' AS failed_at,
-         CASE WHEN is_long THEN %(long_lines)s WHEN kind = 'canceled' THEN 1 ELSE 20 END AS lines,
+         CASE WHEN is_long THEN %(long_lines)s WHEN kind = 'canceled' THEN 1 ELSE %(short_lines)s END AS lines,
          CASE kind WHEN 'canceled' THEN 0 WHEN 'retried' THEN 2 ELSE 1 END AS attempts,
          CASE kind WHEN 'canceled' THEN created_at + interval '1 s' WHEN 'retried' THEN started_at + interval '15 s' + duration
                    ELSE started_at + duration END AS finished_at
   FROM made
 ), attempted AS (
   SELECT i, task, task_id, kind, duration, attempt, attempt = attempts AS is_last,
-         CASE WHEN attempt < attempts THEN 4 WHEN kind = 'retried' THEN lines - 4 ELSE lines END AS count,
+         CASE WHEN attempt < attempts THEN 2 WHEN kind = 'retried' THEN lines - 2 ELSE lines END AS count,
          CASE attempt WHEN 0 THEN created_at WHEN 1 THEN started_at ELSE started_at + interval '15 s' END AS began_at,
          CASE WHEN attempt < attempts THEN failed_at ELSE finished_at END AS ended_at
   FROM timed CROSS JOIN generate_series(least(attempts, 1), attempts) AS attempt
@@ -40,7 +40,6 @@ WITH numbered AS (
            WHEN kind = 'failed' THEN 'FINISHED WITH ERROR: the source refuses this password'
            ELSE 'FINISHED SUCCESSFULLY in [' || round(extract(epoch FROM duration), 2) || '] seconds' END
   FROM attempted CROSS JOIN generate_series(1, count) AS line
-  WHERE %(logs)s
   ORDER BY i, attempt, line
 )
 INSERT INTO syncline.events (task, version, type, at, status, attempt, worker, data, xid)

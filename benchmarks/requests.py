@@ -21,7 +21,7 @@ ALWAYS: Final = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UT
 TASK: Final = "GET task"
 LIST: Final = "list of 100 of a collection"
 WIDE_LIST: Final = "list of 120 of a source"
-LOG: Final = "a whole log of 20 lines"
+LOG: Final = "a whole log of 5 lines"
 FIRST_PAGE: Final = "first 100 lines of 10,000"
 TAIL: Final = "last 100 lines of 10,000"
 _DIFFERENT: Final = 200
