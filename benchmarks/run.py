@@ -26,6 +26,7 @@ BENCHMARKS: Final = (
     "drain",
     "pickup",
     "post_tasks",
+    "storage",
     "log_lines",
     "loading",
     "targets",

@@ -11,6 +11,7 @@ from benchmarks.drain import drain
 from benchmarks.loading import load, record
 from benchmarks.queues import QueueCalls, Syncline
 from benchmarks.server import Server
+from benchmarks.storage import bytes_of_a_task
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +32,11 @@ def test_a_drain_ends_every_task_and_tells_its_rates(server: Server, queue: Queu
     assert drained.scheduled > 0
     assert drained.rate > 0
     assert drained.workers > 0
+
+
+def test_what_a_task_leaves_is_counted_in_bytes(server: Server) -> None:
+    # An event has 100 bytes and more, each of two log lines as well.
+    assert 500 < bytes_of_a_task(server, QueueCalls(), collections=100, rounds=3) < 10_000
 
 
 @pytest.mark.parametrize("key", [False, True])

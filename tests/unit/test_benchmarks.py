@@ -8,9 +8,12 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from benchmarks import peer_queues
 from benchmarks.bars import bars
 from benchmarks.drain import PROCESSES, SIDES, Drained, both_figures, check_each_once
+from benchmarks.history import BYTES_A_TASK, fitting
 from benchmarks.page import NOTES, page
+from benchmarks.peer_queues import PREVIOUS
 from benchmarks.report import OURS, Figure, Goal, Published, Report, publish, read_published
 from benchmarks.run import BENCHMARKS
 
@@ -72,11 +75,28 @@ def test_a_drain_tells_of_the_queue_and_of_the_worker_each_beside_the_peers() ->
         for name, rate in rates.items()
     }
     figures = {figure.what: figure for figure in both_figures(runs, ["peer"])}
+    assert figures["queue: CPU of both, 1 process"].runs == {OURS: [80.0], "peer": [80.0]}
     assert figures["queue: drain, 1 process"].runs == {OURS: [9000.0], "peer": [6000.0]}
     assert figures["worker: drain, 1 process"].ratio("peer") == 0.5
     assert figures["queue: schedule"].runs == {OURS: [1.0]}
     del runs[1, SIDES["queue"].name]
     assert not [figure for figure in both_figures(runs, ["peer"]) if figure.what.startswith("queue")]
+
+
+def test_the_previous_release_is_not_measured_where_the_history_does_not_reach_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peer_queues, "INSTALLED", tmp_path)
+    monkeypatch.setattr(peer_queues, "_commit", lambda: "0" * 40)
+    assert "commit 00000000 is not in the history" in (PREVIOUS.missing() or "")
+
+
+def test_a_history_that_the_disk_has_no_room_for_is_shorter() -> None:
+    tasks = 10_000_000
+    assert fitting(tasks, tasks * BYTES_A_TASK) == tasks
+    assert fitting(tasks, tasks * BYTES_A_TASK - 1) == 9_000_000
+    with pytest.raises(RuntimeError, match="the disk has 1"):
+        fitting(tasks, 1)
 
 
 def test_bars_show_only_what_compares_sides() -> None:
