@@ -81,7 +81,7 @@ def measure() -> Report:
             for side in (WORKER, API)
             for goal in (
                 Goal(f"{side}: resident memory ≤ 80 MB", resident.median(side), 80, "at most"),
-                Goal(f"{side}: ≤ 3 statements/s", statements_figure.median(side), 3, "at most"),
+                Goal(f"{side}: ≤ 2 statements/s", statements_figure.median(side), 2, "at most"),
             )
         ],
         notes=[*missing, f"Statements of the {WORKER} per second: {_most_frequent(calls[WORKER], window)}."],

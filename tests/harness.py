@@ -297,8 +297,8 @@ async def running_worker(
         await watcher.refresh()
         data_dir = config.parent / "data"
         options = WorkerOptions(slots, lease, drain_seconds, data_dir=data_dir, release="test", pools=pools)
-        running = RunningWorker(Worker(pool, Leases(pool), watcher, options), watcher)
         notifier = Notifier(pool)
+        running = RunningWorker(Worker(pool, Leases(pool), watcher, options, notifier), watcher)
         stack.push_async_callback(notifier.aclose)
         beside = [asyncio.create_task(listen(url, running.worker.wake))]
         if rescue:

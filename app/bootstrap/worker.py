@@ -71,9 +71,10 @@ async def run_worker(settings: Settings, config: Path, *, pools: tuple[str, ...]
         notifier = Notifier(pool)
         stack.push_async_callback(notifier.aclose)
         options = worker_options(settings, watcher.current, pools)
-        worker = Worker(pool, Leases(lease_pool), watcher, options)
+        worker = Worker(pool, Leases(lease_pool), watcher, options, notifier)
         scheduler = Scheduler(pool, notifier, lambda: worker.id)
         stop = signals.stop
+        definitions = Definitions(Schedules(pool), watcher, changed=scheduler.wake.set)
         async with asyncio.TaskGroup() as group:
             # Including housekeeping: a drain does not wait until old data is deleted, which can be done another time.
             housekeeping = Housekeeping(pool, lambda: watcher.current.server)
@@ -83,12 +84,12 @@ async def run_worker(settings: Settings, config: Path, *, pools: tuple[str, ...]
                 group.create_task(listen(address.direct, worker.wake, password=address.password)),
             ]
             for name, step in (
-                ("definitions", Definitions(Schedules(pool), watcher).step),
-                ("scheduler", scheduler.step),
+                ("definitions", definitions.step),
                 ("rescuer", Rescuer(pool, notifier, options.lease).step),
                 ("positions", partial(watch_positions, pool)),
             ):
                 group.create_task(repeat(name, step, stop=stop))
+            group.create_task(repeat("scheduler", scheduler.step, stop=stop, wake=scheduler.wake))
             group.create_task(ProjectionRunner(pool, busy=worker.is_busy).run(stop))
             await worker.run(stop, signals.hurry)
             await ORPHANS.end()

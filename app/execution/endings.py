@@ -1,4 +1,7 @@
-"""Ends attempts in the database; those that end at about the same time share a statement."""
+"""Ends attempts in the database; those that end at about the same time share a statement.
+
+When a task that goes back into the queue is due, the workers are told, so that they need not look for it often.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from app.causes import describe_error
+from app.domain.task import Status
 from app.failpoints import fail_point
 from app.store.batcher import Batcher
 from app.store.database import is_refusal
@@ -32,9 +36,11 @@ _logger = structlog.get_logger("syncline.attempt")
 class Endings:
     """Writes the endings of a worker's attempts."""
 
-    def __init__(self, queue: TaskQueue, worker: UUID) -> None:
+    def __init__(self, queue: TaskQueue, worker: UUID, *, due: Callable[[], None]) -> None:
+        """`due` is called when a task that went back into the queue may be claimed."""
         self._queue = queue
         self._worker = worker
+        self._due = due
         self._batcher = Batcher(self._send, at_once=_AT_ONCE)
 
     def put(self, ending: Ending) -> asyncio.Future[bool]:
@@ -69,4 +75,7 @@ class Endings:
         fail_point("attempts.ending")
         refused = {ending.claim.key for ending in await self._queue.end_attempts(self._worker, endings)}
         fail_point("attempts.ended")
+        for delay in {ending.delay for ending in endings if ending.status is Status.SCHEDULED}:
+            # The delay has begun before the statement's answer came, so the task is due by then.
+            asyncio.get_running_loop().call_later(delay.total_seconds(), self._due)
         return [ending.claim.key not in refused for ending in endings]

@@ -32,8 +32,11 @@ if TYPE_CHECKING:
     from app.execution.options import WorkerOptions
     from app.store.database import Pool
     from app.store.leases import Leases
+    from app.store.notify import Notifier
 
 _POLL_SECONDS: Final = 1.0
+# Notifications tell of tasks that are new or due; this is for those that nobody was there to send, or to receive.
+_CLAIM_SECONDS: Final = 2.0
 _PAUSE_SECONDS: Final = 0.02
 # A limit, so that the next tasks are claimed while the attempts of one claim start and end.
 _MOST_CLAIMED: Final = 250
@@ -50,6 +53,7 @@ class Tenure:
         leases: Leases,
         watcher: CatalogueWatcher,
         options: WorkerOptions,
+        notifier: Notifier,
         *,
         worker: UUID,
         registered_at: float,
@@ -67,7 +71,7 @@ class Tenure:
             watcher=watcher,
             data_dir=options.data_dir,
             grace_seconds=options.grace_seconds,
-            endings=Endings(self._queue, worker),
+            endings=Endings(self._queue, worker, due=notifier.notify),
             progress=self._progress,
             left_to_others=LeftToOthers(watcher),
             renewed=RenewedConfigs(pool),
@@ -155,7 +159,7 @@ class Tenure:
         await self._hand_back_unknown()
         free = min(self._options.slots - len(self._attempts), _MOST_CLAIMED)
         if free <= 0:
-            return _POLL_SECONDS
+            return _CLAIM_SECONDS
         try:
             left = self._context.left_to_others.current()
             claims = await self._queue.claim(self.worker, free, left=left, pools=self._options.pools)
@@ -167,7 +171,7 @@ class Tenure:
             self.claimed_at = time.monotonic()
         for claim in claims:
             self._start(claim)
-        return 0 if len(claims) == free else _POLL_SECONDS
+        return 0 if len(claims) == free else _CLAIM_SECONDS
 
     async def _hand_back_unknown(self) -> None:
         """Hand back attempts that the database has assigned to this worker without its knowledge.

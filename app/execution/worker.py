@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from app.execution.options import WorkerOptions
     from app.store.database import Pool
     from app.store.leases import Leases
+    from app.store.notify import Notifier
 
 _logger = structlog.get_logger("syncline.worker")
 
@@ -28,12 +29,15 @@ _logger = structlog.get_logger("syncline.worker")
 class Worker:
     """Claims tasks and runs them."""
 
-    def __init__(self, pool: Pool, leases: Leases, watcher: CatalogueWatcher, options: WorkerOptions) -> None:
+    def __init__(
+        self, pool: Pool, leases: Leases, watcher: CatalogueWatcher, options: WorkerOptions, notifier: Notifier
+    ) -> None:
         """`leases` has a connection of its own, which no other statement can block."""
         self._pool = pool
         self._leases = leases
         self._watcher = watcher
         self._options = options
+        self._notifier = notifier
         self._tenure: Tenure | None = None
 
     @property
@@ -77,5 +81,11 @@ class Worker:
         pools = ", ".join(self._options.pools) or "every"
         _logger.info("worker.started", worker=str(worker), slots=self._options.slots, pools=pools)
         return Tenure(
-            self._pool, self._leases, self._watcher, self._options, worker=worker, registered_at=registered_at
+            self._pool,
+            self._leases,
+            self._watcher,
+            self._options,
+            self._notifier,
+            worker=worker,
+            registered_at=registered_at,
         )

@@ -11,6 +11,7 @@ from app.domain.schedule import parse_schedule
 from app.store.schedules import ScheduleDefinition
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from app.config.catalogue import Catalogue
@@ -103,9 +104,13 @@ class Definitions:
     last comparison that found nothing to do.
     """
 
-    def __init__(self, schedules: Schedules, watcher: CatalogueWatcher) -> None:
+    def __init__(
+        self, schedules: Schedules, watcher: CatalogueWatcher, *, changed: Callable[[], None] = lambda: None
+    ) -> None:
+        """`changed` is called when fire times may have become earlier."""
         self._schedules = schedules
         self._watcher = watcher
+        self._changed = changed
         self._put: Catalogue | None = None
         self._right: int | None = None
         self._looked_at = 0.0
@@ -119,6 +124,7 @@ class Definitions:
             if is_new or not await self._is_right():
                 self._right = await put_definitions(self._schedules, catalogue)
                 self._put = catalogue
+                self._changed()
             self._looked_at = time.monotonic()
         return _CATALOGUE_SECONDS
 

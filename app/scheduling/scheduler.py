@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from app.store.schedules import DueSchedule
 
 _POLL_SECONDS: Final = 1.0
+# Other replicas may have made fire times earlier; what this process does to them wakes its scheduler.
+_IDLE_SECONDS: Final = 5.0
 # A due schedule that we could not lock is being decided by another replica.
 _TURN_SECONDS: Final = 0.05
 # After a long downtime: one pass must fit into memory, and the lease is renewed between two passes.
@@ -42,6 +45,8 @@ class Scheduler:
         self._notifier = notifier
         self._worker = worker
         self._unknown: set[tuple[str, str]] = set()
+        self.wake = asyncio.Event()
+        """Set it when fire times may have become earlier, for the next pass to begin at once."""
 
     async def step(self) -> float:
         """Run one pass; returns the seconds until the next."""
@@ -49,8 +54,10 @@ class Scheduler:
         if worker is None:
             return _POLL_SECONDS
         # Poll without a lock; open the locking transaction only if something is due.
-        if (seconds := await self._schedules.get_seconds_until_next()) > 0:
-            return min(_POLL_SECONDS, seconds)
+        seconds, waits = await self._schedules.get_seconds_until_next()
+        if seconds > 0:
+            # The end of the task that a schedule waits for wakes nobody.
+            return min(_POLL_SECONDS if waits else _IDLE_SECONDS, seconds)
         decided = await self.decide_due(worker)
         if decided is None:
             return _TURN_SECONDS

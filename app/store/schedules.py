@@ -151,10 +151,13 @@ class Schedules:
         are_missing = [True] * len(missing) + [False] * len(found)
         await self._pool.execute(_SQL["mark_schedules"], *_columns([*missing, *found]), are_missing)
 
-    async def get_seconds_until_next(self) -> float:
-        """Seconds until a schedule is due, at most a day; negative if it is due, but locked by another replica."""
-        seconds: float | None = await self._pool.fetchval(_SQL["seconds_until_next"], MISFIRE_GRACE)
-        return _DAY if seconds is None else min(_DAY, seconds)
+    async def get_seconds_until_next(self) -> tuple[float, bool]:
+        """Seconds until a schedule is due, and whether another one is due but waits for its collection's active task.
+
+        The seconds are at most a day; negative if one is due, but locked by another replica.
+        """
+        [(seconds, waits)] = await self._pool.fetch(_SQL["seconds_until_next"], MISFIRE_GRACE)
+        return _DAY if seconds is None else min(_DAY, seconds), waits
 
     @asynccontextmanager
     async def lock_due(self) -> AsyncIterator[DuePass]:

@@ -77,16 +77,25 @@ UPDATE syncline.schedules s SET missing_since = CASE WHEN marked.missing THEN sy
 FROM marked WHERE s.source = marked.source AND s.collection = marked.collection
 
 -- name: seconds_until_next
--- Seconds until the next schedule is due, ignoring those that wait for their collection's active task.
-SELECT extract(epoch FROM s.next_fire_at - syncline.clock())::float8
-FROM syncline.schedules s
-WHERE s.active AND s.next_fire_at IS NOT NULL AND (
-  SELECT c.backfill IS NOT NULL OR (s.misfire = 'all' AND s.next_fire_at < (SELECT syncline.clock()) - $1::interval)
-  FROM syncline.collections c
-  WHERE c.source = s.source AND c.collection = s.collection AND c.status IN ('SCHEDULED', 'RUNNING')
-) IS NOT TRUE
-ORDER BY s.next_fire_at
-LIMIT 1
+-- Seconds until the next schedule is due, ignoring those that wait for their collection's active task; null if there is none.
+-- And whether one of those waits: the first of all is an earlier one.
+SELECT extract(epoch FROM next.fire_at - now.at)::float8 AS seconds,
+       coalesce(first.fire_at < now.at AND first.fire_at IS DISTINCT FROM next.fire_at, false) AS waits
+FROM (SELECT syncline.clock() AS at) AS now, LATERAL (
+  SELECT min(next_fire_at) AS fire_at FROM syncline.schedules WHERE active
+) AS first, LATERAL (
+  SELECT (
+    SELECT s.next_fire_at
+    FROM syncline.schedules s
+    WHERE s.active AND s.next_fire_at IS NOT NULL AND (
+      SELECT c.backfill IS NOT NULL OR (s.misfire = 'all' AND s.next_fire_at < now.at - $1::interval)
+      FROM syncline.collections c
+      WHERE c.source = s.source AND c.collection = s.collection AND c.status IN ('SCHEDULED', 'RUNNING')
+    ) IS NOT TRUE
+    ORDER BY s.next_fire_at
+    LIMIT 1
+  ) AS fire_at
+) AS next
 
 -- name: due_schedules
 -- Locks up to 1,000 due schedules, longest due first. Skips those that another replica has locked, and those that wait

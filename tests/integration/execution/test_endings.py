@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
+from app.domain.events import ATTEMPT_FAILED
+from app.domain.task import Status
 from app.execution import endings
 from app.execution.endings import Endings
 from tests.harness import PATIENCE_SECONDS, ending
@@ -46,6 +49,10 @@ class Queue:
         return refused
 
 
+def nobody() -> None:
+    """Nobody is told that a task is due."""
+
+
 def never() -> bool:
     return False
 
@@ -58,7 +65,7 @@ def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_endings_put_together_share_a_statement_and_outlast_an_outage(store: Store) -> None:
     worker, queue = await store.worker(), Queue(store, failures=["before", "before"])
     claims = [await store.claimed(worker, f"c{number}") for number in range(5)]
-    left = await Endings(queue, worker).end_all([ending(claim) for claim in claims], never)  # type: ignore[arg-type]
+    left = await Endings(queue, worker, due=nobody).end_all([ending(claim) for claim in claims], never)  # type: ignore[arg-type]
     assert left == []
     assert queue.sent == [5, 5, 5]
     assert [await store.status(claim.task) for claim in claims] == ["SUCCESS"] * 5
@@ -69,7 +76,7 @@ async def test_an_ending_whose_acknowledgement_is_lost_stands_once(store: Store)
     claim = await store.claimed(worker)
     sent = ending(claim, before=["one"], line=2)
     # Sent again it is refused: the attempt no longer belongs to this worker, because it has ended.
-    assert await Endings(queue, worker).end_all([sent], never) == [sent]  # type: ignore[arg-type]
+    assert await Endings(queue, worker, due=nobody).end_all([sent], never) == [sent]  # type: ignore[arg-type]
     assert await store.types(claim.task) == ["TaskScheduled", "TaskStarted", "TaskSucceeded"]
     assert await store.messages(claim.task) == ["one", "the end: SUCCESS"]
 
@@ -78,7 +85,7 @@ async def test_an_ending_that_the_database_refuses_does_not_hold_up_the_others(s
     worker, queue = await store.worker(), Queue(store)
     good, bad, also = [await store.claimed(worker, name) for name in ("good", "bad", "also")]
     broken = ending(bad, line=2**31)  # more than the column holds
-    left = await Endings(queue, worker).end_all([ending(good), broken, ending(also)], never)  # type: ignore[arg-type]
+    left = await Endings(queue, worker, due=nobody).end_all([ending(good), broken, ending(also)], never)  # type: ignore[arg-type]
     assert left == [broken]
     assert [await store.status(claim.task) for claim in (good, bad, also)] == ["SUCCESS", "RUNNING", "SUCCESS"]
 
@@ -88,9 +95,9 @@ async def test_nothing_is_ended_without_the_lease(store: Store) -> None:
     claim = await store.claimed(worker)
     await store.pool.execute(LEASES["stop_worker"], worker)
     sent = ending(claim)
-    assert await Endings(queue, worker).end_all([sent], lambda: len(queue.sent) > 1) == [sent]  # type: ignore[arg-type]
+    assert await Endings(queue, worker, due=nobody).end_all([sent], lambda: len(queue.sent) > 1) == [sent]  # type: ignore[arg-type]
     assert len(queue.sent) == 2
-    assert await Endings(store.queue, worker).end_all([sent], never) == [sent]
+    assert await Endings(store.queue, worker, due=nobody).end_all([sent], never) == [sent]
     assert await store.status(claim.task) == "RUNNING"
 
 
@@ -98,7 +105,7 @@ async def test_endings_that_come_while_others_are_under_way_do_not_wait_for_them
     slow, worker = asyncio.Event(), await store.worker()
     queue = Queue(store, gates=[slow])
     first, second = await store.claimed(worker, "first"), await store.claimed(worker, "second")
-    together = Endings(queue, worker)  # type: ignore[arg-type]
+    together = Endings(queue, worker, due=nobody)  # type: ignore[arg-type]
     held = asyncio.create_task(together.end_all([ending(first)], never))
     await queue.waits.wait()
     async with asyncio.timeout(PATIENCE_SECONDS):
@@ -114,7 +121,7 @@ async def test_of_two_statements_under_way_each_learns_of_its_own_fate(store: St
     slow, worker = asyncio.Event(), await store.worker()
     queue = Queue(store, failures=["after", ""], gates=[slow])
     late, lost = await store.claimed(worker, "late"), await store.claimed(worker, "lost")
-    together, too_late, answered = Endings(queue, worker), ending(late), ending(lost)  # type: ignore[arg-type]
+    together, too_late, answered = Endings(queue, worker, due=nobody), ending(late), ending(lost)  # type: ignore[arg-type]
     held = asyncio.create_task(together.end_all([too_late], never))
     await queue.waits.wait()
     async with asyncio.timeout(PATIENCE_SECONDS):
@@ -124,3 +131,17 @@ async def test_of_two_statements_under_way_each_learns_of_its_own_fate(store: St
     assert await held == [too_late]
     assert await store.types(lost.task) == ["TaskScheduled", "TaskStarted", "TaskSucceeded"]
     assert await store.types(late.task) == ["TaskScheduled", "TaskStarted"]
+
+
+async def test_the_workers_are_told_when_a_task_that_is_tried_again_is_due(store: Store) -> None:
+    worker, due = await store.worker(), asyncio.Event()
+    together = Endings(store.queue, worker, due=due.set)
+    claim, again = [await store.claimed(worker, name) for name in ("c", "d")]
+    assert await together.end_all([ending(claim)], never) == []
+    retried = ending(again, ATTEMPT_FAILED, Status.SCHEDULED, delay=timedelta(seconds=0.2))
+    assert await together.end_all([retried], never) == []
+    assert not due.is_set(), "what has ended is due no more, and the other is not yet"
+    assert await store.queue.claim(worker, 1) == []
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await due.wait()
+    assert [one.task for one in await store.queue.claim(worker, 1)] == [again.task]

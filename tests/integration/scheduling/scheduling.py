@@ -84,7 +84,7 @@ class Catalogues:
         self._scheduling = scheduling
         self._file = directory / f"{name}.yaml"
         self._watcher = CatalogueWatcher(self._file, {})
-        self._definitions = Definitions(scheduling.schedules, self._watcher)
+        self._definitions = Definitions(scheduling.schedules, self._watcher, changed=scheduling.scheduler.wake.set)
 
     async def write(self, schedule: str | None, *, source: dict[str, Any] | None = None, **more: Any) -> None:
         collection = {"name": "c"} | ({"schedule": schedule} if schedule else {}) | more

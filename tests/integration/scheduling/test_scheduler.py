@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
@@ -15,7 +16,17 @@ from app.store import schedules as schedules_module
 from app.store.queries import load_statements
 from app.store.schedules import Advance, FireTime
 from tests.harness import ending, opened_store, until
-from tests.integration.scheduling.scheduling import HOUR, NOBODY, Scheduling, a_schedule, five_minutes_before
+from tests.integration.scheduling.scheduling import (
+    HOUR,
+    NOBODY,
+    Catalogues,
+    Scheduling,
+    a_schedule,
+    five_minutes_before,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SCHEDULES = load_statements("schedules.sql")
 
@@ -72,7 +83,9 @@ async def test_fire_times_wait_for_a_backfill_and_the_last_one_starts_at_its_end
     await scheduling.put(begin, a_schedule())
     assert await scheduling.decide() == 0
     assert await scheduling.ledger() == []
-    assert await scheduling.schedules.get_seconds_until_next() > 0, "what waits is no reason to hurry"
+    seconds, waits = await scheduling.schedules.get_seconds_until_next()
+    assert seconds > 0, "what waits is no reason to hurry"
+    assert waits
     worker = await store.worker()
     [claim] = await store.queue.claim(worker, 1)
     assert await store.queue.end_attempts(worker, [ending(claim)]) == []
@@ -139,6 +152,23 @@ async def test_a_schedule_that_waits_neither_spins_nor_hides_the_others(
     assert await scheduling.decide() == 1
     assert await scheduling.outcomes("c") == {"started": 1}
     assert await scheduling.scheduler.step() == 1, "and is looked at once a second, no more"
+
+
+async def test_a_scheduler_with_nothing_to_do_looks_seldom(scheduling: Scheduling) -> None:
+    assert await scheduling.scheduler.step() == 5
+    await scheduling.put(await scheduling.now() + HOUR, a_schedule())
+    assert await scheduling.scheduler.step() == 5
+    await scheduling.put(await scheduling.now() + timedelta(seconds=3), a_schedule("d"))
+    assert 2 < await scheduling.scheduler.step() <= 3, "and in time for the next fire time"
+
+
+async def test_new_definitions_wake_the_scheduler(scheduling: Scheduling, tmp_path: Path) -> None:
+    catalogues = Catalogues(scheduling, tmp_path)
+    await catalogues.write("@daily")
+    assert scheduling.scheduler.wake.is_set()
+    scheduling.scheduler.wake.clear()
+    await catalogues.step()
+    assert not scheduling.scheduler.wake.is_set()
 
 
 async def test_a_schedule_that_another_replica_has_locked_does_not_make_a_scheduler_spin(
