@@ -21,10 +21,11 @@ WITH numbered AS (
          CASE WHEN is_long THEN %(long_lines)s WHEN kind = 'canceled' THEN 1 ELSE %(short_lines)s END AS lines,
          CASE kind WHEN 'canceled' THEN 0 WHEN 'retried' THEN 2 ELSE 1 END AS attempts,
          CASE kind WHEN 'canceled' THEN created_at + interval '1 s' WHEN 'retried' THEN started_at + interval '15 s' + duration
-                   ELSE started_at + duration END AS finished_at
+                   ELSE started_at + duration END AS finished_at,
+         round(extract(epoch FROM duration), 3) AS seconds
   FROM made
 ), attempted AS (
-  SELECT i, task, task_id, kind, duration, attempt, attempt = attempts AS is_last,
+  SELECT i, task, task_id, attempt,
          CASE WHEN attempt < attempts THEN 2 WHEN kind = 'retried' THEN lines - 2 ELSE lines END AS count,
          CASE attempt WHEN 0 THEN created_at WHEN 1 THEN started_at ELSE started_at + interval '15 s' END AS began_at,
          CASE WHEN attempt < attempts THEN failed_at ELSE finished_at END AS ended_at
@@ -32,17 +33,11 @@ WITH numbered AS (
 ), told AS (
   INSERT INTO syncline.log_events (task, attempt, line, at, level, message)
   SELECT task, attempt, line, began_at + (ended_at - began_at) * (line::float8 / count),
-         CASE WHEN line < count OR is_last THEN 'info' ELSE 'error' END,
-         '[' || task_id || '] ' || CASE
-           WHEN line < count THEN 'Loaded batch ' || line || ' of ' || count || ': 1000 rows, 12 columns'
-           WHEN NOT is_last THEN 'attempt 1 failed in [5.00] seconds: the connection was lost'
-           WHEN kind = 'canceled' THEN 'CANCELED while it was queued'
-           WHEN kind = 'failed' THEN 'FINISHED WITH ERROR: the source refuses this password'
-           ELSE 'FINISHED SUCCESSFULLY in [' || round(extract(epoch FROM duration), 2) || '] seconds' END
-  FROM attempted CROSS JOIN generate_series(1, count) AS line
+         'info', '[' || task_id || '] Loaded batch ' || line || ' of ' || count || ': 1000 rows, 12 columns'
+  FROM attempted CROSS JOIN generate_series(1, count - 1) AS line
   ORDER BY i, attempt, line
 )
-INSERT INTO syncline.events (task, version, type, at, status, attempt, worker, data, xid)
+INSERT INTO syncline.events (task, version, type, at, status, attempt, worker, data, line, xid)
 SELECT task, version, type,
        CASE step WHEN 0 THEN created_at WHEN 1 THEN started_at WHEN 2 THEN failed_at WHEN 3 THEN started_at + interval '15 s'
                  WHEN 4 THEN finished_at - interval '0.5 s' ELSE finished_at END,
@@ -51,11 +46,16 @@ SELECT task, version, type,
          WHEN 'TaskScheduled' THEN jsonb_build_object(
            'source', source, 'collection', collection, 'source_type', 'synthetic', 'trigger', 'api', 'fire_time', NULL,
            'priority', 300000000000000 - floor(extract(epoch FROM created_at))::bigint, 'max_attempts', 3)
-         WHEN 'AttemptFailed' THEN jsonb_build_object('error', 'the connection was lost', 'run_at', failed_at + interval '10 s')
-         WHEN 'TaskFailed' THEN jsonb_build_object('error', 'the source refuses this password')
+         WHEN 'AttemptFailed' THEN jsonb_build_object('error', 'the connection was lost', 'run_at', failed_at + interval '10 s',
+                                                      'seconds', 5.0, 'attempts_left', 2)
+         WHEN 'TaskFailed' THEN jsonb_build_object('error', 'the source refuses this password', 'seconds', seconds)
+         WHEN 'TaskSucceeded' THEN jsonb_build_object('seconds', seconds)
          WHEN 'BookmarkSaved' THEN jsonb_build_object('destination', 'nowhere', 'rows', mod(chance, 5000), 'generation', 0,
                                                       'commit', 1, 'bookmark', jsonb_build_object('id', i))
          ELSE '{}' END,
+       CASE type WHEN 'TaskStarted' THEN 0 WHEN 'AttemptFailed' THEN 2
+                 WHEN 'TaskCanceled' THEN lines WHEN 'TaskFailed' THEN lines
+                 WHEN 'TaskSucceeded' THEN CASE kind WHEN 'retried' THEN lines - 2 ELSE lines END END,
        (%(xid)s::bigint + round * %(transactions)s + step)::text::xid8
 FROM timed JOIN (VALUES
   ('plain', 1, 'TaskScheduled', 'SCHEDULED', 0, 0), ('plain', 2, 'TaskStarted', 'RUNNING', 1, 1),

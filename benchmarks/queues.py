@@ -107,9 +107,10 @@ class Syncline:
             return calls
 
     def starts(self, url: str, directory: Path) -> list[tuple[int, float]]:  # noqa: ARG002 - the protocol's
-        # The event is the claim's, the first line of the log the attempt's own.
+        # The event is the claim's, the first line of the log the attempt's own. If it has none, its end is known.
         query = """
-            SELECT right(t.collection, 6)::integer, extract(epoch FROM greatest(e.at, l.at))::float
+            SELECT right(t.collection, 6)::integer,
+                   extract(epoch FROM greatest(e.at, coalesce(l.at, t.finished_at)))::float
             FROM syncline.events e JOIN syncline.all_tasks t USING (task)
             LEFT JOIN syncline.log_events l ON l.task = e.task AND l.attempt = e.attempt AND l.line = 1
             WHERE e.type = 'TaskStarted'

@@ -78,7 +78,7 @@ async def test_an_ending_whose_acknowledgement_is_lost_stands_once(store: Store)
     # Sent again it is refused: the attempt no longer belongs to this worker, because it has ended.
     assert await Endings(queue, worker, due=nobody).end_all([sent], never) == [sent]  # type: ignore[arg-type]
     assert await store.types(claim.task) == ["TaskScheduled", "TaskStarted", "TaskSucceeded"]
-    assert await store.messages(claim.task) == ["one", "the end: SUCCESS"]
+    assert await store.messages(claim.task) == ["Running task...", "one", "FINISHED SUCCESSFULLY"]
 
 
 async def test_an_ending_that_the_database_refuses_does_not_hold_up_the_others(store: Store) -> None:

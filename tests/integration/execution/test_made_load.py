@@ -60,7 +60,7 @@ async def test_a_failing_task_is_tried_again_with_a_log_for_each_attempt(
     log = await store.log(task)
     for attempt in (1, 2, 3):
         lines = [row for row in log if row["attempt"] == attempt]
-        assert [row["line"] for row in lines] == [1, 2]
+        assert [row["line"] for row in lines] == [0, 1]
         assert "made to fail" in lines[-1]["message"]
     assert "FINISHED WITH ERROR" in log[-1]["message"]
     folded = await store.folded(task)
