@@ -35,6 +35,8 @@ CLAIMED_AT_ONCE: Final = 250
 CALLS_AT_ONCE: Final = 4
 _PAUSE_SECONDS: Final = 0.01
 _LEASE: Final = timedelta(hours=1)
+# As long as those that a worker says.
+_STARTED_WITH: Final = {"release": "0.0.0", "catalogue": "0123456789abcdef"}
 _DETAILS: Final = {"records_read": 0, "rows": 0, "seconds": 0.0}
 
 
@@ -70,7 +72,7 @@ async def _work(url: str) -> None:
 
 async def _end_what_comes(queue: TaskQueue, worker: UUID, stop: asyncio.Event) -> None:
     while not stop.is_set():
-        if claims := await queue.claim(worker, CLAIMED_AT_ONCE):
+        if claims := await queue.claim(worker, CLAIMED_AT_ONCE, started_with=_STARTED_WITH):
             await succeed(queue, worker, claims)
         else:
             await asyncio.sleep(_PAUSE_SECONDS)

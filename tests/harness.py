@@ -144,7 +144,7 @@ class Store:
         """Every row of every table, so that a test can say that nothing at all has changed."""
         tables = (
             *("events", "log_events", "collections", "tasks", "bookmarks", "table_schemas"),
-            *("fire_times", "renewed_configs"),
+            *("fire_times", "renewed_configs", "catalogues"),
         )
         rows = {table: await self.pool.fetch(f"SELECT t::text FROM syncline.{table} t ORDER BY 1") for table in tables}
         return json.dumps({table: [row[0] for row in found] for table, found in rows.items()})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from app.config.classic.keys import COLLECTION_KEYS, SOURCE_KEYS, without_classic_keys
@@ -20,6 +22,7 @@ from app.connectors.options.types import Options
 from app.connectors.sources.classic.options import UNMAPPED
 from app.domain.choices import choose_one, unknown_name
 from app.domain.collection import ALL, Collection
+from app.domain.connector import Connector
 from app.domain.keys import name_problem
 from app.domain.naming import reserved_table_problem
 from app.domain.pool import DEFAULT_POOL
@@ -40,13 +43,14 @@ class Source:
     """A source that can be synchronised: its destinations exist and its options are valid.
 
     `config` is what the user wrote for the connector, with placeholders replaced; `from_files` says whether the content
-    of a file, which may change, is among it. Only workers of its `pool` take its tasks.
+    of a file, which may change, is among it. Only workers of its `pool` take its tasks. `connector` reads it.
     """
 
     id: str
     type: str
     destinations: tuple[str, ...]
     collections: dict[str, Collection]
+    connector: Connector
     config: dict[str, Any] = field(default_factory=dict, repr=False)
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
     from_files: bool = False
@@ -69,12 +73,14 @@ def read_source(
     written = _without_classic_keys(entry, entry.value)
     type_ = "" if entry.is_unresolved(("type",)) else written.get("type") or entry.id
     kind = SOURCES.get(type_) if isinstance(type_, str) else None
+    config = None
     if isinstance(type_, str) and type_ in UNMAPPED:
         entry.refuse(("type",), f"'{type_}' of Jitsu Classic is not supported: {UNMAPPED[type_]}")
     elif kind is None:
         entry.refuse_type(written, "source type", SOURCE_TYPES)
     else:
-        _check_config(entry, _read_config(entry, kind.options, written), written)
+        config = _read_config(entry, kind.options, written)
+        _check_config(entry, config, written)
     _check_destinations(entry, written, destinations)
     needs_collections = kind is not None and not kind.finds_its_collections and not without_collections
     if needs_collections and not written.get("collections") and not misspelling_of("collections", written):
@@ -99,11 +105,22 @@ def read_source(
         type=str(type_),
         destinations=tuple(dict.fromkeys(source.destinations)),
         collections={collection.name: collection for collection in collections},
+        connector=_connector_of(str(type_), config),
         config=source.config,
         secrets=entry.secrets,
         from_files=entry.from_files,
         pool=source.pool,
     )
+
+
+def _connector_of(type_: str, config: BaseModel | None) -> Connector:
+    named = config.connector if isinstance(config, Options) else None
+    return named or Connector(type_, _version_of(SOURCES[type_].library))
+
+
+@cache
+def _version_of(library: str) -> str:
+    return f"{library} {version(library)}"
 
 
 def _without_classic_keys(entry: Entry, value: dict[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 # A task was requested, by a schedule or through the API.
 TASK_SCHEDULED: Final = "TaskScheduled"
-# A worker claimed the task; the number `claim` fences everything that this worker writes for it.
+# A worker of this `release`, with this `catalogue`, claimed the task; the number `claim` fences everything that it then
+# writes for the task.
 TASK_STARTED: Final = "TaskStarted"
 # A destination has committed rows together with their bookmark.
 BOOKMARK_SAVED: Final = "BookmarkSaved"

@@ -15,10 +15,12 @@ from app.execution.endings import Endings
 from app.execution.lease import LeaseKeeper, lease_clock
 from app.execution.outcome import NEVER_STARTED, ending_of
 from app.execution.progress import ProgressReports
+from app.execution.start_facts import StartFacts
 from app.execution.task_log import TaskLog
 from app.execution.unknown import LeftToOthers
 from app.failpoints import fail_point
 from app.loops import first_of, repeat, running_alongside
+from app.store.catalogues import Catalogues
 from app.store.queue import TaskQueue
 from app.store.renewals import RenewedConfigs
 
@@ -76,6 +78,7 @@ class Tenure:
             left_to_others=LeftToOthers(watcher),
             renewed=RenewedConfigs(pool),
         )
+        self._start_facts = StartFacts(Catalogues(pool), watcher, release=options.release)
         self._keeper = LeaseKeeper(self._leases, worker, options.lease, registered_at=registered_at)
         self._attempts: dict[tuple[UUID, int], tuple[Attempt, asyncio.Task[bool]]] = {}
         self._lost = asyncio.Event()
@@ -160,10 +163,18 @@ class Tenure:
         free = min(self._options.slots - len(self._attempts), _MOST_CLAIMED)
         if free <= 0:
             return _CLAIM_SECONDS
+        facts = await self._start_facts.current()
         try:
             left = self._context.left_to_others.current()
-            claims = await self._queue.claim(self.worker, free, left=left, pools=self._options.pools)
+            claims = await self._queue.claim(
+                self.worker,
+                free,
+                left=left,
+                pools=self._options.pools,
+                started_with=facts.of_event,
+            )
             fail_point("queue.claimed")
+            await self._start_facts.register(facts, {claim.source for claim in claims})
         except BaseException:
             self._in_doubt = True
             raise

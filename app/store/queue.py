@@ -121,16 +121,18 @@ class TaskQueue:
         *,
         left: Mapping[tuple[str, str], datetime] | None = None,
         pools: Sequence[str] = (DEFAULT_POOL,),
+        started_with: Mapping[str, str] | None = None,
     ) -> list[Claim]:
         """Claim up to `limit` due tasks of `pools` for this worker; none if its lease has expired.
 
         `left` are the collections that it leaves to other workers, with the time until when, by the database's clock.
-        `pools` has no name twice; none at all stands for every pool.
+        `pools` has no name twice; none at all stands for every pool. `started_with` goes into the events.
         """
         left = left or {}
         left_out = ([source for source, _ in left], [collection for _, collection in left], list(left.values()))
         served = list(pools) or await self._list_waiting_pools()
-        return [Claim(*row) for row in await self._pool.fetch(_SQL["claim_tasks"], worker, limit, *left_out, served)]
+        values = (worker, limit, *left_out, served, dict(started_with or {}))
+        return [Claim(*row) for row in await self._pool.fetch(_SQL["claim_tasks"], *values)]
 
     async def _list_waiting_pools(self) -> list[str]:
         return [row["pool"] for row in await self._pool.fetch(_SQL["waiting_pools"])]

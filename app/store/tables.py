@@ -290,6 +290,28 @@ renewed_configs = Table(
     CheckConstraint("role IN ('source', 'destination')", name="renewed_configs_role"),
 )
 
+catalogues = Table(
+    "catalogues",
+    metadata,
+    _required("catalogue", Text),
+    _required("source", Text),
+    _required("connector", Text),
+    Column("connector_version", Text),
+    _required("config_digest", Text),
+    _required("digest_key_id", Text),
+    _required("used_at", INSTANT),
+    PrimaryKeyConstraint("catalogue", "source", name="catalogues_pkey"),
+)
+
+digest_key = Table(
+    "digest_key",
+    metadata,
+    _required("one", Boolean, server_default=text("true")),
+    _required("key", LargeBinary),
+    PrimaryKeyConstraint("one", name="digest_key_pkey"),
+    CheckConstraint("one", name="digest_key_one"),
+)
+
 daily_collection_stats = Table(
     "daily_collection_stats",
     metadata,

@@ -50,6 +50,7 @@ _KINDS: Final = (
     ("0009", "a claim with a number", "syncline.events WHERE type = 'TaskStarted' AND data ? 'claim'"),
     ("0012", "a table whose columns have changed", "syncline.table_schemas WHERE revision > 1"),
     ("0014", "a renewed configuration", "syncline.renewed_configs"),
+    ("0019", "what a task was started with", "reporting.task_starts WHERE config_digest IS NOT NULL"),
 )
 
 

@@ -20,8 +20,9 @@ class SourceKind:
     by itself, or only for the collections that are named. `instead_of_intervals` says why intervals cannot be read, or
     what to do instead. `renews` names the document among the options that its program gets as its own configuration and
     may replace by a new one. One that `looks_back` can begin a `lookback` before its bookmark. One that
-    `tells_versions` may send an older row after a newer one of the same key, and says which value orders them. `tries`
-    is what a check does, for users.
+    `tells_versions` may send an older row after a newer one of the same key, and says which value orders them. Without
+    a connector of its own among the options, it reads with the package `library`. `tries` is what a check does, for
+    users.
     """
 
     options: type[Options]
@@ -34,6 +35,7 @@ class SourceKind:
     looks_back: bool = False
     finds_its_collections: bool = False
     tells_versions: bool = False
+    library: str = "syncline"
     tries: str = "what its connector checks"
 
 

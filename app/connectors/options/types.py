@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import shlex
 from typing import TYPE_CHECKING, Annotated, Any, Final, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, Strict
 from pydantic_core import PydanticCustomError
 
+from app.domain.connector import Connector
 from app.domain.redaction import mask_secrets
 
 if TYPE_CHECKING:
@@ -43,6 +45,11 @@ class Options(BaseModel):
         """These options, which then say so."""
         self._from_files = True
         return self
+
+    @property
+    def connector(self) -> Connector | None:
+        """What reads the source, without anything secret; None if it is Syncline, perhaps with a library."""
+        return None
 
     def find_problems(self) -> Iterable[KeyProblem]:
         """What is wrong beyond the model; may take seconds. The connector itself checks it again."""
@@ -124,6 +131,20 @@ def _check_quotes(command: Any) -> Any:
                 f"{command!r} is not a command line: {str(error).lower()}; it may also be a list"
             ) from None
     return command
+
+
+_PACKAGE: Final = re.compile(r"([\w.-]+)(?:\[[^\]]*\])?(?:==(?P<version>.+)|@(?P<url>.+))?")
+
+
+def connector_in(package: str) -> Connector:
+    """The connector that a package is: a name, alone or pinned. Of a URL only the file's name is shown."""
+    found = _PACKAGE.fullmatch(package)
+    if found is None:
+        return Connector(package, None)
+    if found["url"]:
+        # Before its name there may be a login, after it a signature.
+        return Connector(found[1], urlsplit(found["url"]).path.rpartition("/")[2])
+    return Connector(found[1], found["version"])
 
 
 Command = Annotated[tuple[str, ...] | str | None, AfterValidator(_check_quotes)]

@@ -55,9 +55,10 @@ UNION ALL
 SELECT n.nspname || '.' || c.relname, r.right
 FROM (VALUES (ARRAY['events', 'log_events', 'fire_times'], ARRAY['SELECT', 'INSERT']),
              (ARRAY['collections', 'tasks', 'bookmarks', 'schedules', 'workers', 'resets', 'checkpoints',
-                    'daily_collection_stats', 'daily_collection_histogram', 'table_schemas', 'renewed_configs'],
+                    'daily_collection_stats', 'daily_collection_histogram', 'table_schemas', 'renewed_configs', 'catalogues'],
               ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
-             (ARRAY['alembic_version', 'all_tasks', 'api_tokens', 'retention', 'retired_failures'], ARRAY['SELECT'])) AS w (names, rights)
+             (ARRAY['alembic_version', 'all_tasks', 'api_tokens', 'digest_key', 'retention', 'retired_failures'],
+              ARRAY['SELECT'])) AS w (names, rights)
 CROSS JOIN unnest(w.rights) AS r ("right")
 JOIN pg_class c ON c.relname = ANY (w.names) JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = 'syncline' AND NOT has_table_privilege($1, c.oid, r.right)

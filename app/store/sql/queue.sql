@@ -71,7 +71,7 @@ WHERE c.status IN ('SCHEDULED', 'RUNNING')
 
 -- name: claim_tasks
 -- Assigns up to $2 due tasks of pools $6 to worker $1, highest priority first, if its lease is valid. Rows that other workers
--- have locked are skipped, and so are the collections ($3, $4) that this worker leaves to others until $5.
+-- have locked are skipped, and so are the collections ($3, $4) that this worker leaves to others until $5. The events say $7.
 -- If nothing is due in these pools, nothing is locked and no transaction id is used.
 -- The index has the order of priorities only within a pool. So the first $2 of each pool are locked, and the first $2 of
 -- these are claimed; until the statement ends, other workers skip the rest too.
@@ -111,7 +111,8 @@ WITH left_out AS MATERIALIZED (
   RETURNING c.*
 ), appended AS (
   INSERT INTO syncline.events (task, version, type, at, status, attempt, worker, data, line)
-  SELECT task, version, 'TaskStarted', changed_at, 'RUNNING', attempt, $1, jsonb_build_object('claim', claim), line FROM moved
+  SELECT task, version, 'TaskStarted', changed_at, 'RUNNING', attempt, $1, jsonb_build_object('claim', claim) || $7::jsonb, line
+  FROM moved
 )
 SELECT source, collection, task, attempt, claim, failures, max_attempts, cancel_requested, changed_at AS at,
        coalesce((SELECT generation FROM syncline.resets r WHERE r.source = m.source AND r.collection = m.collection), 0)

@@ -4,6 +4,17 @@
 -- Retires the tasks of consecutive partitions that ended more than $1 ago; returns whether there were any.
 SELECT syncline.retire_tasks($1::interval)
 
+-- name: retire_catalogues
+-- Deletes sources of catalogues that were last used more than $1 ago, unless the start of a task still names them. A start is at
+-- most an hour later than its catalogue was marked as used, so a day more is enough. A task's first event names its source.
+DELETE FROM syncline.catalogues
+WHERE used_at < syncline.clock() - $1::interval AND ((catalogue, source) IN (
+  SELECT e.data ->> 'catalogue', f.data ->> 'source'
+  FROM syncline.events e JOIN syncline.events f ON f.task = e.task AND f.version = 1
+  WHERE e.type = 'TaskStarted' AND e.data ? 'catalogue'
+    AND e.task < (SELECT syncline.uuid7_floor(syncline.clock() - $1::interval + interval '1 day'))
+)) IS NOT TRUE
+
 -- name: retire_logs
 -- Removes log lines of retired tasks, and of all but the last $1 tasks of each collection (null keeps them); merges
 -- partitions older than $2. Returns whether it did something.

@@ -118,7 +118,7 @@ async def test_a_claim_whose_answer_was_lost_is_handed_back(store: Store, databa
         async with store.pool.acquire() as connection, connection.transaction():
             # Committed together: the worker itself never sees the task queued.
             scheduled = await schedule_tasks(connection, [a_task("good")])
-            await connection.fetch(QUEUE["claim_tasks"], worker, 1, [], [], [], ["default"])
+            await connection.fetch(QUEUE["claim_tasks"], worker, 1, [], [], [], ["default"], {})
         task = scheduled["s", "good"]
         assert await store.ended(task) == "SUCCESS"
     assert await store.types(task) == [
@@ -177,7 +177,7 @@ async def test_a_drain_hands_back_a_claim_whose_answer_was_lost(store: Store, da
         worker = await running.registered()
         async with store.pool.acquire() as connection, connection.transaction():
             scheduled = await schedule_tasks(connection, [a_task("good")])
-            await connection.fetch(QUEUE["claim_tasks"], worker, 1, [], [], [], ["default"])
+            await connection.fetch(QUEUE["claim_tasks"], worker, 1, [], [], [], ["default"], {})
         await running.stopped()
     task = scheduled["s", "good"]
     assert await store.types(task) == ["TaskScheduled", "TaskStarted", "AttemptHandedBack"]

@@ -106,7 +106,7 @@ async def test_the_number_of_a_claim_grows_even_where_the_clock_steps_back(store
         assert await store.queue.end_attempts(worker, [back]) == []
         async with store.pool.acquire() as early, early.transaction():
             await early.execute("SET LOCAL syncline.clock_offset = '-30 minutes'")
-            [row] = await early.fetch(QUEUE["claim_tasks"], worker, 1, [], [], [], ["default"])
+            [row] = await early.fetch(QUEUE["claim_tasks"], worker, 1, [], [], [], ["default"], {})
         claims.append(Claim(*row))
     numbers = [claim.number for claim in claims]
     assert numbers == sorted(set(numbers))

@@ -49,12 +49,13 @@ UNION ALL SELECT proname FROM pg_proc WHERE pronamespace = 'syncline'::regnamesp
 """
 
 
-# As they are without pools.
+# As they are without pools, and starts that say more than their number.
 OLD_CLAIM = (
     load_statements("queue.sql")["claim_tasks"]
     .replace("pool = ANY ($6::text[]) AND ", "")
     .replace("unnest($6::text[]) AS served (pool)", "(SELECT) AS served")
     .replace("c.pool = served.pool AND ", "")
+    .replace(" || $7::jsonb", "")
 )
 OLD_SCHEDULE = (
     load_statements("queue.sql")["schedule_tasks"]

@@ -188,7 +188,7 @@ async def test_a_claim_reads_only_the_first_tasks_of_each_of_its_pools(store: St
     for pool, tasks in (("few", 3), ("many", 900)):
         await schedule_tasks(store.pool, [a_task(f"{pool}{number}", pool=pool) for number in range(tasks)])
     worker = await store.worker()
-    plan = await executed(store, QUEUE["claim_tasks"], worker, 5, [], [], [], pools)
+    plan = await executed(store, QUEUE["claim_tasks"], worker, 5, [], [], [], pools, {})
     # It sorts the first five of each pool, and no more.
     assert bad_nodes(plan, sort=True) == []
     scans = [node for node in plan if node.get("Index Name") == "collections_ready"]

@@ -79,7 +79,8 @@ async def test_in_the_first_incarnation_the_planner_leaves_nothing_of_the_functi
     async with store.pool.acquire() as connection, connection.transaction():
         await connection.execute(f"PREPARE claim AS {statement}")
         rows = await connection.fetch(
-            "EXPLAIN (VERBOSE) EXECUTE claim ('01a228ee-a0a2-7ec0-ad04-2f6c53964635', 1, '{}', '{}', '{}', '{default}')"
+            "EXPLAIN (VERBOSE)"
+            " EXECUTE claim ('01a228ee-a0a2-7ec0-ad04-2f6c53964635', 1, '{}', '{}', '{}', '{default}', '{}')"
         )
     plan = "\n".join(row[0] for row in rows)
     assert "xid <= pg_current_xact_id()" in plan

@@ -210,7 +210,7 @@ async def test_a_claim_passes_over_a_row_that_another_claim_holds(store: Store) 
     await store.schedule("c")
     await store.schedule("d")
     async with store.pool.acquire() as connection, connection.transaction():
-        [held] = await connection.fetch(QUEUE["claim_tasks"], first, 1, [], [], [], ["default"])
+        [held] = await connection.fetch(QUEUE["claim_tasks"], first, 1, [], [], [], ["default"], {})
         assert held["collection"] == "c"
         assert [claim.collection for claim in await store.queue.claim(second, 5)] == ["d"]
 
@@ -394,7 +394,7 @@ async def test_a_cancel_that_waits_for_an_attempt_to_be_handed_back_ends_the_tas
 async def test_a_cancel_that_waits_for_a_claim_asks_the_attempt(store: Store) -> None:
     worker, task = await store.worker(), await store.schedule()
     async with store.pool.acquire() as connection, connection.transaction():
-        await connection.fetch(QUEUE["claim_tasks"], worker, 1, [], [], [], ["default"])
+        await connection.fetch(QUEUE["claim_tasks"], worker, 1, [], [], [], ["default"], {})
         cancel = asyncio.create_task(store.queue.cancel(task))
         await until(lambda: store.is_waiting("cancel_requested"))
     assert await cancel is Status.RUNNING
@@ -521,7 +521,7 @@ async def test_every_statement_that_moves_a_row_keeps_to_the_order_of_transactio
         )
         match claim:
             case None:
-                moved = await early.fetch(QUEUE[name], worker, 1, [], [], [], ["default"]) != []
+                moved = await early.fetch(QUEUE[name], worker, 1, [], [], [], ["default"], {}) != []
             case _ if name == "cancel_task":
                 moved = await early.fetch(QUEUE[name], task) != []
             case _:

@@ -83,6 +83,8 @@ def test_nothing_that_it_may_read_shows_a_token_or_a_bookmark(filled: psycopg.Co
         "TABLE syncline.api_tokens",
         "SELECT hash FROM syncline.api_tokens",
         "TABLE syncline.bookmarks",
+        "TABLE syncline.catalogues",
+        "TABLE syncline.digest_key",
         "SELECT data FROM syncline.events",
         "SELECT syncline.uuid7(now())",
         "SET ROLE syncline_app",

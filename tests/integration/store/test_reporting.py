@@ -46,6 +46,9 @@ SELECT syncline.uuid7(at), 's' || n % 50, 'c' || n % 7, 'synthetic', 'api', 1, 3
 FROM (SELECT n, now() - n * interval '1 minute' AS at FROM generate_series(1, 20000) AS n) AS made;
 INSERT INTO syncline.events (task, version, type, at, status, attempt)
 SELECT task, n, 'TaskStarted', created_at, 'RUNNING', 1 FROM syncline.all_tasks, generate_series(1, 3) AS n;
+INSERT INTO syncline.catalogues
+SELECT 'catalogue ' || n, 's' || s, 'synthetic', '1', 'digest', 'key', now()
+FROM generate_series(1, 400) AS n, generate_series(1, 50) AS s;
 INSERT INTO syncline.log_events (task, attempt, line, at, level, message)
 SELECT task, 1, 1, created_at, 'info', 'x' FROM syncline.all_tasks;
 INSERT INTO syncline.fire_times (source, collection, fire_time, outcome, misfire, worker, decided_at)
@@ -69,6 +72,7 @@ ANALYZE
 VIEWS = {
     "tasks",
     "task_events",
+    "task_starts",
     "task_logs",
     "task_story",
     "collections",
@@ -199,6 +203,8 @@ async def test_percentiles_are_within_the_error_and_totals_exact(
         "tasks WHERE source = 's1' AND collection = 'c1'",
         "task_events WHERE task = '01980000-0000-7000-8000-000000000000'",
         "task_events WHERE source = 's1' AND collection = 'c1'",
+        "task_starts WHERE task = '01980000-0000-7000-8000-000000000000'",
+        "task_starts WHERE source = 's1' AND collection = 'c1'",
         "task_logs WHERE task = '01980000-0000-7000-8000-000000000000'",
         "task_story WHERE task = '01980000-0000-7000-8000-000000000000' ORDER BY position",
         "collections WHERE source = 's1'",

@@ -11,7 +11,8 @@ from pydantic_core import PydanticCustomError
 
 from app.connectors.contract.kind import SourceKind
 from app.connectors.options.constraints import Constraints, check_constraints
-from app.connectors.options.types import Command, Document, NoParameters, Options, Pinned, matching
+from app.connectors.options.types import Command, Document, NoParameters, Options, Pinned, connector_in, matching
+from app.domain.connector import Connector
 from app.domain.duration import Duration  # noqa: TC001 - pydantic reads the annotations
 from app.domain.keys import Several
 
@@ -126,6 +127,22 @@ class AirbyteOptions(Options):
             return self.image
         name = self.docker_image if "/" in self.docker_image else f"airbyte/{self.docker_image}"
         return name if _IMAGE.fullmatch(name) else f"{name}:{self.image_version or 'latest'}"
+
+    @property
+    def connector(self) -> Connector:
+        if image := self.image_name:
+            return _connector_in_image(image)
+        # Arguments of a command may be secrets.
+        return connector_in(self.installed[0]) if self.installed else Connector("airbyte", None)
+
+
+def _connector_in_image(image: str) -> Connector:
+    tagged, at, digest = image.partition("@")
+    # A colon before the last slash is that of a registry's port.
+    colon = tagged.find(":", tagged.rfind("/") + 1)
+    if colon < 0:
+        return Connector(tagged, digest)
+    return Connector(tagged[:colon], f"{tagged[colon + 1 :]}{at}{digest}")
 
 
 KINDS: Final[dict[str, SourceKind]] = {

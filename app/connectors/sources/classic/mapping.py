@@ -11,6 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from app.connectors.sources.classic.options import (
+    AMPLITUDE,
+    FACEBOOK_MARKETING,
+    GOOGLE_ADS,
+    GOOGLE_ANALYTICS,
+    UNIVERSAL_ANALYTICS,
+)
 from app.connectors.values import jsontext
 from app.domain.choices import unknown_name
 from app.domain.errors import ConfigurationError
@@ -31,12 +38,6 @@ if TYPE_CHECKING:
         GooglePlayOptions,
     )
     from app.domain.collection import CollectionJob
-
-GOOGLE_ANALYTICS: Final = "airbyte-source-google-analytics-data-api==2.8.2"
-UNIVERSAL_ANALYTICS: Final = "airbyte-source-google-analytics-v4==0.4.19"
-FACEBOOK_MARKETING: Final = "airbyte-source-facebook-marketing==6.1.9"
-GOOGLE_ADS: Final = "airbyte-source-google-ads==6.1.7"
-AMPLITUDE: Final = "airbyte-source-amplitude==0.6.19"
 
 _REPORT: Final = "report"
 _AMPLITUDE_STREAMS: Final = {

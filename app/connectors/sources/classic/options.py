@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from app.connectors.contract.kind import SourceKind
-from app.connectors.options.types import NoParameters, Options, matching
+from app.connectors.options.types import NoParameters, Options, connector_in, matching
 from app.domain.keys import Several
+
+if TYPE_CHECKING:
+    from app.domain.connector import Connector
+
+GOOGLE_ANALYTICS: Final = "airbyte-source-google-analytics-data-api==2.8.2"
+UNIVERSAL_ANALYTICS: Final = "airbyte-source-google-analytics-v4==0.4.19"
+FACEBOOK_MARKETING: Final = "airbyte-source-facebook-marketing==6.1.9"
+GOOGLE_ADS: Final = "airbyte-source-google-ads==6.1.7"
+AMPLITUDE: Final = "airbyte-source-amplitude==0.6.19"
 
 UNMAPPED: Final = {
     "firebase": (
@@ -63,6 +72,10 @@ class GoogleAnalyticsOptions(Options):
             raise ValueError("give either 'property_id' or 'view_id'")
         return self
 
+    @property
+    def connector(self) -> Connector:
+        return connector_in(UNIVERSAL_ANALYTICS if self.view_id else GOOGLE_ANALYTICS)
+
 
 class GoogleAnalyticsParameters(Options):
     dimensions: Annotated[tuple[str, ...], Several, Field(min_length=1)]
@@ -72,6 +85,10 @@ class GoogleAnalyticsParameters(Options):
 class FacebookMarketingOptions(Options):
     account_id: _Digits
     access_token: str = Field(min_length=1)
+
+    @property
+    def connector(self) -> Connector:
+        return connector_in(FACEBOOK_MARKETING)
 
 
 class FacebookMarketingParameters(Options):
@@ -99,6 +116,10 @@ class GoogleAdsOptions(Options):
             )
         return self
 
+    @property
+    def connector(self) -> Connector:
+        return connector_in(GOOGLE_ADS)
+
 
 def _split(value: Any) -> Any:
     return [part for part in re.split(r"[\s,]+", value) if part] if isinstance(value, str) else value
@@ -121,6 +142,10 @@ class GooglePlayOptions(Options):
 class AmplitudeOptions(Options):
     api_key: str = Field(min_length=1)
     secret_key: str = Field(min_length=1)
+
+    @property
+    def connector(self) -> Connector:
+        return connector_in(AMPLITUDE)
 
 
 KINDS: Final[dict[str, SourceKind]] = {

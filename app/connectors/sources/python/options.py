@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 
 from app.connectors.contract.kind import SourceKind
 from app.connectors.options.types import Options
+from app.domain.connector import Connector
 from app.domain.keys import Several
 
 _IMPORT_PATH: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(:[^\W\d]\w*)?")
@@ -23,6 +24,10 @@ class PythonOptions(Options):
     function: str
     path: Annotated[tuple[str, ...], Several] = ()
     config: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def connector(self) -> Connector:
+        return Connector(self.function, None)
 
     @field_validator("function")
     @classmethod

@@ -64,6 +64,7 @@ KINDS: Final[dict[str, SourceKind]] = {
         RedisParameters,
         "app.connectors.sources.redis.source:RedisSource",
         instead_of_intervals="all its keys are read each time",
+        library="redis",
         tries="reach the server",
     ),
 }

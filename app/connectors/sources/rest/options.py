@@ -87,6 +87,7 @@ KINDS: Final[dict[str, SourceKind]] = {
         offers="by itself",
         finds_its_collections=True,
         looks_back=True,
+        library="dlt",
         tries="read the first page",
     ),
 }

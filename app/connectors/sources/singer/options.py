@@ -10,7 +10,8 @@ from pydantic import Field, field_validator, model_validator
 
 from app.connectors.contract.kind import SourceKind
 from app.connectors.options.constraints import Constraints, check_constraints
-from app.connectors.options.types import PINNED, Command, Document, Options, Pinned
+from app.connectors.options.types import PINNED, Command, Document, Options, Pinned, connector_in
+from app.domain.connector import Connector
 from app.domain.duration import Duration  # noqa: TC001 - pydantic reads the annotations
 from app.domain.keys import Several
 
@@ -42,6 +43,11 @@ class SingerOptions(Options):
     def installed(self) -> tuple[str, ...]:
         """The packages to install; none where there is a `command`."""
         return self.package or ((self.tap,) if self.tap else ())
+
+    @property
+    def connector(self) -> Connector:
+        # Arguments of a command may be secrets.
+        return connector_in(self.installed[0]) if self.installed else Connector("singer", None)
 
     @field_validator("tap")
     @classmethod

@@ -161,6 +161,7 @@ KINDS: Final[dict[str, SourceKind]] = {
         offers="by itself",
         reads_intervals=True,
         looks_back=True,
+        library="sqlalchemy",
         tries="find the table, or prepare the query",
         finds_its_collections=True,
     ),
