@@ -102,7 +102,8 @@ async def test_a_failed_task_shows_what_has_changed_since_the_last_success(
         async def claims_with_it() -> bool:
             other = await store.schedule("c", "t")
             await store.ended(other)
-            return (await starts(store, other))[0]["catalogue"] != (await starts(store, before))[0]["catalogue"]
+            [earlier], [now] = await starts(store, before), await starts(store, other)
+            return bool(earlier["catalogue"] != now["catalogue"])
 
         # A claim may have been under way.
         await until(claims_with_it)
