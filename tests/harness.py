@@ -298,8 +298,8 @@ async def running_worker(
         data_dir = config.parent / "data"
         options = WorkerOptions(slots, lease, drain_seconds, data_dir=data_dir, release="test", pools=pools)
         notifier = Notifier(pool)
-        running = RunningWorker(Worker(pool, Leases(pool), watcher, options, notifier), watcher)
         stack.push_async_callback(notifier.aclose)
+        running = RunningWorker(Worker(pool, Leases(pool), watcher, options, notifier), watcher)
         beside = [asyncio.create_task(listen(url, running.worker.wake))]
         if rescue:
             beside.append(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from app.domain.attempt_protocol import Level
+
+# What a request for a sync says beside the names of the collection.
+_REQUESTED: Final = ("source_type", "trigger", "priority_class", "max_attempts", "pool")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,16 @@ class NewTask:
     @property
     def key(self) -> tuple[str, str]:
         return self.source, self.collection
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """The request for a sync, as it is stored until the active task of its collection has ended."""
+        return {name: getattr(self, name) for name in _REQUESTED}
+
+    @classmethod
+    def requested(cls, source: str, collection: str, request: Mapping[str, Any]) -> NewTask:
+        """The task of such a request."""
+        return cls(source=source, collection=collection, **{name: request[name] for name in _REQUESTED})
 
 
 class Claim(msgspec.Struct, frozen=True, gc=False):

@@ -29,6 +29,9 @@ SCHEMA_CHANGED: Final = "SchemaChanged"
 CONFIG_RENEWED: Final = "ConfigRenewed"
 # The cancellation of a running task was requested.
 CANCEL_REQUESTED: Final = "CancelRequested"
+# One more task was requested, with `source_type`, `trigger`, `priority_class`, `max_attempts` and `pool`. It is
+# scheduled in the transaction that ends this one.
+RUN_AGAIN_REQUESTED: Final = "RunAgainRequested"
 # The attempt failed and the task will be tried again at `run_at`.
 ATTEMPT_FAILED: Final = "AttemptFailed"
 # The worker's lease expired; the attempt counts as failed.

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from app.domain import events
 from app.domain.errors import SynclineError
@@ -49,7 +49,8 @@ class Task:
     """The state of a task: its row in `tasks` when it has ended, and in its collection's row while it is the last one.
 
     `backfill` is the `Interval` that it loads, as text; None for a sync. `claim` is the number of the last claim, 0
-    before the first one. `line` is that of the event that gave it its status, if that is a line of its log.
+    before the first one. `line` is that of the event that gave it its status, if that is a line of its log. `again` is
+    the request for the task that is to follow it (see `NewTask.request`).
     """
 
     task: UUID
@@ -77,6 +78,7 @@ class Task:
     claim: int = 0
     pool: str = DEFAULT_POOL
     line: int | None = None
+    again: Mapping[str, Any] | None = None
 
     @property
     def task_id(self) -> str:
@@ -170,6 +172,10 @@ def _cancel_requested(task: Task, _event: Event) -> Task:
     return replace(task, cancel_requested=True)
 
 
+def _to_be_followed(task: Task, event: Event) -> Task:
+    return replace(task, again=event.data)
+
+
 def _to_be_tried_again(task: Task, event: Event) -> Task:
     failed = event.type != events.ATTEMPT_HANDED_BACK
     return replace(
@@ -205,6 +211,7 @@ _TRANSITIONS: Final[Mapping[str, tuple[frozenset[Status], Callable[[Task, Event]
     events.SCHEMA_CHANGED: (_RUNNING, _unchanged),
     events.CONFIG_RENEWED: (_RUNNING, _unchanged),
     events.CANCEL_REQUESTED: (_RUNNING, _cancel_requested),
+    events.RUN_AGAIN_REQUESTED: (_RUNNING | {Status.SCHEDULED}, _to_be_followed),
     events.ATTEMPT_FAILED: (_RUNNING, _to_be_tried_again),
     events.ATTEMPT_RESCUED: (_RUNNING, _to_be_tried_again),
     events.ATTEMPT_HANDED_BACK: (_RUNNING, _to_be_tried_again),

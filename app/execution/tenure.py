@@ -63,7 +63,7 @@ class Tenure:
         self.worker = worker
         self._options = options
         self._leases = leases
-        self._queue = TaskQueue(pool)
+        self._queue = TaskQueue(pool, notifier=notifier)
         self._log = TaskLog(pool, worker, refused=self._stop_refused)
         self._progress = ProgressReports(self._queue, worker)
         self._context = AttemptContext(

@@ -32,7 +32,7 @@ class Worker:
     def __init__(
         self, pool: Pool, leases: Leases, watcher: CatalogueWatcher, options: WorkerOptions, notifier: Notifier
     ) -> None:
-        """`leases` has a connection of its own, which no other statement can block."""
+        """`leases` has a connection of its own, which no other statement can block. `notifier` wakes the workers."""
         self._pool = pool
         self._leases = leases
         self._watcher = watcher

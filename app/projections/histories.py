@@ -125,4 +125,5 @@ _HEAD_COLUMNS = (
     "changed_at",
     "pool",
     "line",
+    "again",
 )

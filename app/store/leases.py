@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from app.domain.errors import LeaseLostError
 from app.domain.pool import DEFAULT_POOL
 from app.failpoints import fail_point
+from app.store.partitions import with_partitions
 from app.store.queries import load_statements
 from app.store.queue import rescue_attempts
 
@@ -66,6 +67,9 @@ class Leases:
         """
         if not await self._pool.fetchval(_SQL["has_gone_workers"]):
             return []
+        return await with_partitions(self._pool, self._rescue)
+
+    async def _rescue(self) -> list[dict[str, Any]]:
         async with self._pool.acquire() as connection, connection.transaction():
             await connection.execute(_SQL["mark_lost_workers"])
             fail_point("workers.lost")

@@ -7,17 +7,17 @@ import time
 from contextlib import nullcontext
 from functools import partial
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import asyncpg
 import msgspec
 
 from app.domain.attempt_protocol import SavedBookmark
-from app.domain.claim import Claim
+from app.domain.claim import Claim, NewTask
 from app.domain.errors import DatabaseBusyError, LeaseLostError, UnsettledError
 from app.domain.pool import DEFAULT_POOL
 from app.domain.table_columns import SchemaRevision, TableColumn
-from app.domain.task import Status
+from app.domain.task import TERMINAL, Status
 from app.store.batcher import Batcher
 from app.store.database import explaining_missing_rights
 from app.store.jsonb import jsonb_text
@@ -30,12 +30,14 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from app.domain.claim import Ending, NewTask
+    from app.domain.claim import Ending
     from app.domain.renewal import Renewal
     from app.store.database import Connection, Pool
     from app.store.notify import Notifier
 
 _SQL: Final = load_statements("queue.sql")
+
+Answer = TypeVar("Answer")
 
 # How often a statement is sent whose row keeps changing. More than one was never seen, so more than these is a bug.
 _TRIES: Final = 10
@@ -57,20 +59,37 @@ class TaskQueue:
         self._answer_seconds = answer_seconds
         self._scheduling = Batcher(self._schedule_all)
 
-    async def schedule(self, new: NewTask) -> tuple[UUID, bool]:
+    async def schedule(self, new: NewTask, *, again: bool = False) -> tuple[UUID, bool]:
         """Request a task: (its UUID, True), or (the active task's UUID, False). Concurrent calls share a statement.
+
+        With `again`, `new` follows an active task that may have read something before this call: one that has begun, or
+        a backfill.
 
         Raises:
             DatabaseBusyError: no answer within `answer_seconds`; a statement that was already sent may still create the
                 task.
+            UnsettledError: the collection's row kept changing.
         """
         try:
             async with asyncio.timeout(self._answer_seconds) as deadline:
+                if again:
+                    return await self._schedule_or_follow(new)
                 return await self._scheduling.put(new)
         except TimeoutError:
             if deadline.expired():
                 raise DatabaseBusyError("earlier requests are still waiting") from None
             raise
+
+    async def _schedule_or_follow(self, new: NewTask) -> tuple[UUID, bool]:
+        for _ in range(_TRIES):
+            task, is_new = await self._scheduling.put(new)
+            if is_new:
+                return task, True
+            # A statement for each request: one that locked several running tasks could deadlock with their endings.
+            if active := await self._pool.fetchval(_SQL["request_again"], *new.key, new.request):
+                return active, False
+            # The active task has ended, so the next try schedules a new one.
+        raise _unsettled(new)
 
     async def _schedule_all(self, requests: Sequence[NewTask]) -> list[tuple[UUID, bool] | Exception]:
         answers: dict[int, tuple[UUID, bool]] = {}
@@ -147,26 +166,63 @@ class TaskQueue:
         left = list(endings)
         refused: list[Ending] = []
         for _ in range(_TRIES):
-            rows = await self._pool.fetch(_SQL["end_attempts"], worker, *ending_columns(left))
-            left = [left[row["ordinal"] - 1] for row in rows]
+            left = await _end(self._pool, worker, left)
             if not left:
                 return refused
-            # If the attempt is still ours, its row changed meanwhile, or its cancellation was requested.
-            held = {claim.key: claim for claim, _ in await self.list_held_attempts(worker)}
+            # If the attempt is still ours, its row changed meanwhile, its cancellation was requested, or another task
+            # is to follow.
+            held = {claim.key: (claim, following) for claim, _, following in await self._list_held_attempts(worker)}
             refused += [ending for ending in left if ending.claim.key not in held]
             left = [
-                ending.if_canceled if held[ending.claim.key].cancel_requested and ending.if_canceled else ending
+                ending.if_canceled if held[ending.claim.key][0].cancel_requested and ending.if_canceled else ending
                 for ending in left
                 if ending.claim.key in held
             ]
+            left = await self._end_and_follow(
+                worker, left, {key: following for key, (_, following) in held.items() if following}
+            )
             if not left:
                 return refused
         return refused + left
 
+    async def _end_and_follow(
+        self, worker: UUID, endings: Sequence[Ending], following: Mapping[tuple[UUID, int], NewTask]
+    ) -> list[Ending]:
+        """End the tasks that others are to follow, and schedule those. Returns the endings that are left."""
+        ready: list[Ending] = []
+        rest: list[Ending] = []
+        for ending in endings:
+            (ready if ending.status in TERMINAL and ending.claim.key in following else rest).append(ending)
+
+        async def end(connection: Connection) -> tuple[list[Ending], list[NewTask]]:
+            left = await _end(connection, worker, ready, are_followed=True)
+            refused = {ending.claim.key for ending in left}
+            return left, [following[ending.claim.key] for ending in ready if ending.claim.key not in refused]
+
+        return [*rest, *await self._follow(end)] if ready else rest
+
+    async def _follow(self, end: Callable[[Connection], Awaitable[tuple[Answer, Sequence[NewTask]]]]) -> Answer:
+        """End tasks and schedule those that follow, in one transaction. `end` returns an answer, and the latter."""
+
+        async def step() -> Answer:
+            async with self._pool.acquire() as connection, connection.transaction():
+                answer, following = await end(connection)
+                if following:
+                    await schedule_tasks(connection, following)
+                return answer
+
+        answer = await with_partitions(self._pool, step)
+        self._notify()
+        return answer
+
     async def list_held_attempts(self, worker: UUID) -> list[tuple[Claim, int]]:
         """List the attempts that this worker may write for, each with the number of its last log line (0 for none)."""
+        return [(claim, lines) for claim, lines, _ in await self._list_held_attempts(worker)]
+
+    async def _list_held_attempts(self, worker: UUID) -> list[tuple[Claim, int, NewTask | None]]:
+        """The same, with the tasks that are to follow."""
         rows = await self._pool.fetch(_SQL["held_attempts"], worker)
-        return [(Claim(*claim), lines) for *claim, lines in rows]
+        return [_held(*row) for row in rows]
 
     async def list_running_claims(self, worker: UUID, *, to_be_canceled: bool = False) -> dict[tuple[UUID, int], bool]:
         """List the keys of this worker's claims, and whether their cancellation was requested.
@@ -291,8 +347,9 @@ class TaskQueue:
         Raises:
             UnsettledError: the task is active, but could not be canceled.
         """
+        following: NewTask | None = None
         for _ in range(_TRIES):
-            status: str | None = await self._pool.fetchval(_SQL["cancel_task"], task)
+            status = await self._cancel(task, following)
             if status is not None:
                 if status == Status.RUNNING:
                     self._notify()
@@ -300,7 +357,23 @@ class TaskQueue:
             active = await self._pool.fetch(_SQL["active_task"], task)
             if not active:
                 return None
+            if again := active[0]["again"]:
+                following = NewTask.requested(active[0]["source"], active[0]["collection"], again)
         raise _uncanceled(task, is_ahead=active[0]["is_ahead"])
+
+    async def _cancel(self, task: UUID, following: NewTask | None) -> str | None:
+        async def cancel(on: Pool | Connection) -> str | None:
+            status: str | None = await on.fetchval(_SQL["cancel_task"], task, following is not None)
+            return status
+
+        if following is None:
+            return await cancel(self._pool)
+
+        async def end(connection: Connection) -> tuple[str | None, list[NewTask]]:
+            status = await cancel(connection)
+            return status, [following] if status == Status.CANCELED else []
+
+        return await self._follow(end)
 
 
 async def schedule_tasks(
@@ -334,6 +407,12 @@ def _stream_of(worker: UUID, claim: Claim) -> tuple[object, ...]:
     return worker, claim.source, claim.collection, claim.task, claim.number
 
 
+def _held(*row: Any) -> tuple[Claim, int, NewTask | None]:
+    *claim, lines, again = row
+    held = Claim(*claim)
+    return held, lines, NewTask.requested(held.source, held.collection, again) if again else None
+
+
 def _lease_lost(claim: Claim) -> LeaseLostError:
     return LeaseLostError(f"attempt {claim.attempt} of {claim.task_id} no longer belongs to this worker")
 
@@ -353,13 +432,31 @@ def _uncanceled(task: UUID, *, is_ahead: bool | None) -> UnsettledError:
     return UnsettledError(f"task {task} was not canceled: {why}")
 
 
+async def _end(
+    on: Pool | Connection, worker: UUID, endings: Sequence[Ending], *, are_followed: bool = False
+) -> list[Ending]:
+    """End attempts in one statement. Returns those that were not ended."""
+    rows = await on.fetch(_SQL["end_attempts"], worker, *ending_columns(endings, are_followed=are_followed))
+    return [endings[row["ordinal"] - 1] for row in rows]
+
+
 async def rescue_attempts(on: Connection) -> list[dict[str, Any]]:
-    """End the attempts of workers that are gone: rows of source, collection, task, attempt, status."""
-    return [dict(row) for row in await on.fetch(_SQL["rescue_attempts"])]
+    """End the attempts of workers that are gone: rows of source, collection, task, attempt, status.
+
+    Tasks that are to follow the ended ones are scheduled, so it needs a transaction.
+    """
+    rescued = [dict(row) for row in await on.fetch(_SQL["rescue_attempts"])]
+    again = [(row, request) for row in rescued if (request := row.pop("again"))]
+    if again:
+        await schedule_tasks(on, [NewTask.requested(row["source"], row["collection"], r) for row, r in again])
+    return rescued
 
 
-def ending_columns(endings: Sequence[Ending]) -> list[list[Any]]:
-    """The parameters of `end_attempts`: one list for each column of the endings and of their log lines."""
+def ending_columns(endings: Sequence[Ending], *, are_followed: bool = False) -> list[Any]:
+    """The parameters of `end_attempts`: one list for each column of the endings and of their log lines.
+
+    The last one says whether the same transaction schedules the tasks that are to follow.
+    """
     return [
         [e.claim.source for e in endings],
         [e.claim.collection for e in endings],
@@ -373,4 +470,5 @@ def ending_columns(endings: Sequence[Ending]) -> list[list[Any]]:
         [jsonb_text(e.details) for e in endings],
         [e.line for e in endings],
         *line_columns([e.lines for e in endings], now=time.monotonic()),
+        are_followed,
     ]

@@ -115,6 +115,7 @@ collections = Table(
     _required("consecutive_failures", Integer),
     _required("pool", Text, server_default=text("'default'")),
     Column("line", Integer),
+    Column("again", JSONB),
     PrimaryKeyConstraint("source", "collection", name="collections_pkey"),
     CheckConstraint("status IN ('SCHEDULED', 'RUNNING', 'SUCCESS', 'FAILED', 'CANCELED')", name="collections_status"),
     Index("collections_ready", "pool", text("priority DESC"), "task", postgresql_where=text("status = 'SCHEDULED'")),

@@ -43,6 +43,7 @@ _HEAD: tuple[str, ...] = (
     "changed_at",
     "pool",
     "line",
+    "again",
 )
 
 

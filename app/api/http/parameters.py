@@ -155,6 +155,17 @@ def read_position(text: str) -> tuple[int, int]:
     return min(attempt, LARGEST_ATTEMPT), min(line, LARGEST_LIMIT)
 
 
+def read_boolean(text: str) -> bool:
+    """`true` or `false`.
+
+    Raises:
+        ValueError: anything else.
+    """
+    if text not in {"true", "false"}:
+        raise ValueError("not a boolean")
+    return text == "true"
+
+
 def read_status(text: str) -> Status:
     """A task's status, in upper or lower case.
 
@@ -209,4 +220,12 @@ TAIL: Final = Parameter(
     f"an integer from 1 to {PAGE}",
     {"type": "integer", "minimum": 1, "maximum": PAGE},
     read_tail,
+)
+AGAIN: Final = Parameter(
+    "again",
+    "Whether one more task follows the active one if that has begun, or is a backfill. It is scheduled when that one "
+    "ends, also if it fails or is canceled.",
+    "true or false",
+    {"type": "boolean", "default": False},
+    read_boolean,
 )

@@ -15,7 +15,19 @@ from app.api.documents import Done, Error, ScheduledTask, Task, TaskList, TaskLo
 from app.api.http.answers import JsonAnswer, as_json, list_answer
 from app.api.http.errors import unknown_task
 from app.api.http.operation import Endpoint, Operation
-from app.api.http.parameters import AFTER, COLLECTION, END, LIMIT, LINES, SOURCE, START, STATUS, TAIL, check_order
+from app.api.http.parameters import (
+    AFTER,
+    AGAIN,
+    COLLECTION,
+    END,
+    LIMIT,
+    LINES,
+    SOURCE,
+    START,
+    STATUS,
+    TAIL,
+    check_order,
+)
 from app.domain.api_token import TokenScope
 from app.domain.errors import UnknownSourceError
 from app.domain.task import task_id
@@ -47,6 +59,7 @@ class Tasks(Endpoint):
             scope=TokenScope.RUN,
             summary="Schedule a task: 201 if it is new, 200 if the collection already has an active one",
             required=(SOURCE, COLLECTION),
+            optional=(AGAIN,),
             answers={201: ScheduledTask, 200: ScheduledTask, 400: Error, 404: Error},
         ),
         "get": Operation(
@@ -62,7 +75,7 @@ class Tasks(Endpoint):
     async def post(self, request: Request) -> Response:
         services = self.services
         new = sync_task(services.catalogue(), SOURCE.required(request), COLLECTION.required(request))
-        task, is_new = await services.queue.schedule(new)
+        task, is_new = await services.queue.schedule(new, again=AGAIN.optional(request) or False)
         return scheduled_answer(new, task, is_new=is_new)
 
     async def get(self, request: Request) -> Response:

@@ -33,6 +33,7 @@ WITH lives AS MATERIALIZED (
            WHEN type IN ('AttemptFailed', 'AttemptRescued') THEN 'f'
            WHEN type = 'AttemptHandedBack' THEN 'h'
            WHEN type = 'CancelRequested' THEN 'c'
+           WHEN type = 'RunAgainRequested' THEN 'a'
            WHEN type = 'TaskFailed' AND status = 'FAILED' THEN 'F'
            WHEN type = 'TaskCanceled' AND status = 'CANCELED' THEN 'C'
            ELSE '?' END, '' ORDER BY version) AS life,
@@ -63,7 +64,7 @@ WITH lives AS MATERIALIZED (
   FROM lives
   -- The condition holds for nearly all rows. As a CASE the planner expects half of them; without it, it expects one row
   -- and plans nested loops.
-  WHERE CASE WHEN version = events THEN life ~ '^q(s[bcp]*[fh])*(s[bcp]*[SFC]|C)$' ELSE false END
+  WHERE CASE WHEN version = events THEN life ~ '^qa?(s[abcp]*[fh]a?)*(s[abcp]*[SFC]|C)$' ELSE false END
 ), stray AS (
   DELETE FROM syncline.tasks t
   WHERE $3 AND t.task > $1 AND t.task <= $2 AND NOT EXISTS (SELECT FROM lives l WHERE l.task = t.task)

@@ -46,7 +46,7 @@ WITH named AS MATERIALIZED (
       backfill = excluded.backfill, run_at = excluded.run_at, version = excluded.version, attempt = excluded.attempt,
       failures = excluded.failures, rows = excluded.rows, error = NULL, created_at = excluded.created_at, started_at = NULL,
       worker = NULL, cancel_requested = false, claim = excluded.claim, changed_at = excluded.changed_at, xid = excluded.xid,
-      pool = excluded.pool, line = NULL
+      pool = excluded.pool, line = NULL, again = NULL
   WHERE c.status NOT IN ('SCHEDULED', 'RUNNING') AND c.task < excluded.task AND c.xid <= excluded.xid
   RETURNING *
 ), appended AS (
@@ -68,6 +68,26 @@ CROSS JOIN LATERAL (
   SELECT task, status FROM syncline.collections h WHERE h.source = w.source AND h.collection = w.collection LIMIT 1
 ) AS c
 WHERE c.status IN ('SCHEDULED', 'RUNNING')
+
+-- name: request_again
+-- Requests task $3 of a collection ($1, $2) for when the active one has ended, unless one is requested already. An active
+-- task that has not begun is enough, unless it is a backfill: it will read what is there now. Returns the active task; no row
+-- if there is none, or if its row changed meanwhile.
+WITH active AS MATERIALIZED (
+  SELECT task, again IS NULL AND (attempt > 0 OR backfill IS NOT NULL) AS is_wanting FROM syncline.collections
+  WHERE source = $1 AND collection = $2 AND status IN ('SCHEDULED', 'RUNNING')
+), moved AS (
+  UPDATE syncline.collections c
+  SET again = $3::jsonb, version = c.version + 1, changed_at = greatest(syncline.clock(), c.changed_at), xid = syncline.position()
+  FROM active a
+  WHERE c.source = $1 AND c.collection = $2 AND c.task = a.task AND a.is_wanting
+    AND c.status IN ('SCHEDULED', 'RUNNING') AND c.again IS NULL AND c.xid <= syncline.position()
+  RETURNING c.*
+), appended AS (
+  INSERT INTO syncline.events (task, version, type, at, status, attempt, data)
+  SELECT task, version, 'RunAgainRequested', changed_at, status, attempt, again FROM moved
+)
+SELECT task FROM active WHERE NOT is_wanting UNION ALL SELECT task FROM moved
 
 -- name: claim_tasks
 -- Assigns up to $2 due tasks of pools $6 to worker $1, highest priority first, if its lease is valid. Rows that other workers
@@ -133,7 +153,8 @@ SELECT pool FROM waiting WHERE pool IS NOT NULL
 -- Ends attempts of worker $1 ($2–$12) if its lease is valid and they still belong to it, together with their last log
 -- lines ($13–$17; $13 is the ordinal of the line's attempt), so that the log of an ended task is always complete. Returns
 -- the ordinals of the attempts that were not ended. An attempt whose cancellation was requested is not queued again; it
--- is left as it is.
+-- is left as it is. So is one whose task would end while another is to follow, unless $18 says that the caller's transaction
+-- schedules that one.
 WITH {fence}, outcome AS MATERIALIZED (
   SELECT * FROM unnest($2::text[], $3::text[], $4::uuid[], $5::smallint[], $6::bigint[], $7::text[], $8::text[], $9::text[],
                        $10::interval[], $11::text[], $12::integer[]) WITH ORDINALITY
@@ -151,7 +172,8 @@ WITH {fence}, outcome AS MATERIALIZED (
       changed_at = greatest(f.at, c.changed_at), xid = syncline.position(), line = o.line
   FROM outcome o, fence f
   WHERE c.source = o.source AND c.collection = o.collection AND c.task = o.task AND c.claim = o.claim AND c.worker = $1
-    AND NOT (o.status = 'SCHEDULED' AND c.cancel_requested) AND c.xid <= syncline.position()
+    AND NOT (o.status = 'SCHEDULED' AND c.cancel_requested) AND (c.again IS NULL OR o.status = 'SCHEDULED' OR $18::boolean)
+    AND c.xid <= syncline.position()
   RETURNING c.*, o.ordinal, o.type, o.details, o.error AS said
 ), {ended}, appended AS (
   INSERT INTO syncline.events (task, version, type, at, status, attempt, worker, data, line)
@@ -168,11 +190,12 @@ WITH {fence}, outcome AS MATERIALIZED (
 SELECT ordinal::integer FROM outcome WHERE (ordinal IN (SELECT ordinal FROM moved)) IS NOT TRUE
 
 -- name: held_attempts
--- The attempts that worker $1 may write for, and how many log lines they have.
+-- The attempts that worker $1 may write for, how many log lines they have, and the request for the task that is to follow.
 SELECT c.source, c.collection, c.task, c.attempt, c.claim, c.failures, c.max_attempts, c.cancel_requested, c.changed_at AS at,
        coalesce((SELECT generation FROM syncline.resets r WHERE r.source = c.source AND r.collection = c.collection), 0)
          AS generation, c.backfill,
-       coalesce((SELECT max(line) FROM syncline.log_events l WHERE l.task = c.task AND l.attempt = c.attempt), 0) AS lines
+       coalesce((SELECT max(line) FROM syncline.log_events l WHERE l.task = c.task AND l.attempt = c.attempt), 0) AS lines,
+       c.again
 FROM syncline.collections c
 WHERE c.worker = $1 AND c.status = 'RUNNING' AND EXISTS (
   SELECT FROM syncline.workers
@@ -186,8 +209,9 @@ WHERE worker = $1 AND status = 'RUNNING' AND (cancel_requested OR NOT $2::boolea
 
 -- name: active_task
 -- A task that has not ended, and whether its position is higher than any that this server has given out, as after a restore
--- into a new server. No statement can change such a row. Null if the row of its collection is missing.
-SELECT c.xid >= syncline.position(pg_snapshot_xmax(pg_current_snapshot())) AS is_ahead
+-- into a new server. No statement can change such a row. Null if the row of its collection is missing. With the request for
+-- the task that is to follow.
+SELECT e.data ->> 'source' AS source, e.data ->> 'collection' AS collection, c.again, c.xid >= syncline.position(pg_snapshot_xmax(pg_current_snapshot())) AS is_ahead
 FROM syncline.events e
 LEFT JOIN syncline.collections c ON c.source = e.data ->> 'source' AND c.collection = e.data ->> 'collection' AND c.task = e.task
 WHERE e.task = $1 AND e.version = 1 AND NOT EXISTS (SELECT FROM syncline.tasks WHERE task = $1)
@@ -346,12 +370,15 @@ SELECT count(*) FROM moved
 
 -- name: cancel_task
 -- Cancels a queued task, or requests the cancellation of a running one. Returns the new status, or no row if the task is
--- not active or its row changed meanwhile. A cancellation has the line after the last one of the last attempt. The locked
--- row knows that, for whoever ended the attempt while this waited; only what releases before have ended must be looked up.
+-- not active or its row changed meanwhile. A queued task that another is to follow is canceled only if $2 says that the
+-- caller's transaction schedules that one.
+-- A cancellation has the line after the last one of the last attempt. The locked row knows that, for whoever ended the
+-- attempt while this waited; only what releases before have ended must be looked up.
 WITH head AS MATERIALIZED (
   SELECT c.source, c.collection, c.status, c.cancel_requested, c.line, syncline.clock() AS at
   FROM syncline.events e JOIN syncline.collections c ON c.source = e.data ->> 'source' AND c.collection = e.data ->> 'collection'
   WHERE e.task = $1 AND e.version = 1 AND c.task = $1 AND c.status IN ('SCHEDULED', 'RUNNING') AND c.xid <= syncline.position()
+    AND (c.again IS NULL OR c.status = 'RUNNING' OR $2::boolean)
   FOR UPDATE OF c
 ), moved AS (
   UPDATE syncline.collections c
@@ -374,7 +401,7 @@ SELECT CASE h.status WHEN 'SCHEDULED' THEN 'CANCELED' ELSE h.status END AS statu
 -- name: rescue_attempts
 -- Ends the attempts of workers that are gone. The task is canceled if that was requested, fails if it was the last
 -- attempt, and is queued again otherwise. Runs in one transaction after `mark_lost_workers`: only then can the lost
--- worker write no more log lines.
+-- worker write no more log lines. The same transaction schedules the tasks that are to follow those that have ended (`again`).
 WITH gone AS MATERIALIZED (
   SELECT c.source, c.collection, syncline.clock() AS at,
          CASE WHEN c.cancel_requested THEN 'CANCELED' WHEN c.failures + 1 >= c.max_attempts THEN 'FAILED' ELSE 'SCHEDULED' END AS status,
@@ -402,4 +429,4 @@ WITH gone AS MATERIALIZED (
          jsonb_strip_nulls(jsonb_build_object('error', error, 'run_at', CASE status WHEN 'SCHEDULED' THEN run_at END)), line
   FROM moved
 )
-SELECT source, collection, task, attempt, status FROM moved
+SELECT source, collection, task, attempt, status, CASE WHEN status <> 'SCHEDULED' THEN again END AS again FROM moved

@@ -13,9 +13,12 @@ from pydantic import TypeAdapter
 
 from app.api.documents import Task
 from app.config.reader import load_catalogue
+from tests.harness import opened_store, running_worker
 from tests.integration.api.serving import CATALOGUE
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import httpx
 
     from tests.integration.api.serving import OpenedApi
@@ -30,6 +33,12 @@ async def scheduled(client: httpx.AsyncClient, **names: str) -> str:
     assert answer.status_code == 201
     id_: str = answer.json()["task_id"]
     return id_
+
+
+async def listed(client: httpx.AsyncClient, **filters: str) -> list[dict[str, Any]]:
+    answer = await client.get("/api/v1/tasks", params={"source": "load"} | ALWAYS | filters)
+    tasks: list[dict[str, Any]] = answer.json()["tasks"]
+    return tasks
 
 
 async def add_task(database_url: str, **values: Any) -> uuid.UUID:
@@ -114,9 +123,47 @@ async def test_an_active_task_is_200_with_its_id_and_wakes_nobody(client: httpx.
     assert api.notifier.told == 1
 
 
+async def test_a_request_during_a_run_is_200_with_its_id_and_followed(
+    client: httpx.AsyncClient, database_url: str, tmp_path: Path
+) -> None:
+    """With a worker at work."""
+    config = tmp_path / "config.yaml"
+    config.write_text(CATALOGUE.replace("- {name: slow,", "- {name: slow, parameters: {seconds: 600},"))
+    slow = QUICK | {"collection": "slow"}
+    async with running_worker(database_url, config), opened_store(database_url) as store:
+        id_ = await scheduled(client, collection="slow")
+        task = uuid.UUID(id_[-36:])
+        await store.running(task)
+        for again in ("false", "true", "true", ""):
+            answer = await client.post("/api/v1/tasks", params=slow | {"again": again})
+            assert (answer.status_code, answer.json()) == (200, {"task_id": id_})
+        assert (await client.post(f"/api/v1/tasks/{id_}/cancel")).status_code == 200
+        assert await store.ended(task) == "CANCELED"
+        assert (await store.types(task)).count("RunAgainRequested") == 1
+        [following] = [one for one in await listed(client, collection="slow") if one["id"] != id_]
+        assert following["trigger"] == "api"
+        await store.running(uuid.UUID(following["id"][-36:]))
+        assert (await client.post("/api/v1/tasks", params=slow)).json() == {"task_id": following["id"]}
+        await client.post(f"/api/v1/tasks/{following['id']}/cancel")
+        assert await store.ended(uuid.UUID(following["id"][-36:])) == "CANCELED"
+        assert len(await listed(client, collection="slow")) == 2, "nothing was asked for during that one"
+
+
+async def test_with_again_nothing_changes_while_no_task_has_begun(client: httpx.AsyncClient, api: OpenedApi) -> None:
+    id_ = await scheduled(client, again="true")
+    answer = await client.post("/api/v1/tasks", params=QUICK | {"again": "true"})
+    assert (answer.status_code, answer.json()) == (200, {"task_id": id_})
+    assert await api.pool.fetchval("SELECT again IS NULL FROM syncline.collections")
+
+
 @pytest.mark.parametrize(
     ("query", "status", "document"),
     [
+        (
+            QUICK | {"again": "1"},
+            400,
+            {"message": "Error parsing 'again' query parameter", "error": "'again' must be true or false"},
+        ),
         ({"collection": "quick"}, 400, {"message": "'source' is required query parameter"}),
         ({"source": "load"}, 400, {"message": "'collection' is required query parameter"}),
         ({"source": "", "collection": "quick"}, 400, {"message": "'source' is required query parameter"}),

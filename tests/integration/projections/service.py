@@ -42,7 +42,7 @@ class Service:
     queue: TaskQueue
     worker: UUID
 
-    async def schedule(self, collection: str, source: str = "shop") -> UUID:
+    async def schedule(self, collection: str, source: str = "shop", *, again: bool = False) -> UUID:
         new = NewTask(
             source=source,
             collection=collection,
@@ -51,7 +51,7 @@ class Service:
             priority_class=300,
             max_attempts=3,
         )
-        return (await self.queue.schedule(new))[0]
+        return (await self.queue.schedule(new, again=again))[0]
 
     async def claim(self, limit: int = 1000) -> list[Claim]:
         return await self.queue.claim(self.worker, limit)

@@ -45,9 +45,14 @@ def _life(random: Random, number: int, collection: str) -> list[Event]:
         at += random.choice([timedelta(0), timedelta(microseconds=1), timedelta(seconds=9), -timedelta(seconds=2)])
         stream.append(Event(task, len(stream) + 1, type_, at, status, attempt, None, data))
 
+    def say_perhaps(type_: str, status: str, attempt: int, **data: Any) -> None:
+        if random.random() < 0.1:
+            say(type_, status, attempt, **data)
+
     def error() -> dict[str, Any]:
         return random.choice([{}, {"error": "it did not work"}, {"error": ""}, {"error": None}])
 
+    again = {"source_type": "synthetic", "trigger": "api", "priority_class": 300, "max_attempts": 3, "pool": "eu"}
     say(
         types.TASK_SCHEDULED,
         "SCHEDULED",
@@ -69,16 +74,16 @@ def _life(random: Random, number: int, collection: str) -> list[Event]:
         for commit in range(random.randint(0, 2)):
             about = {"destination": random.choice(["warehouse", "lake"]), "rows": random.randint(0, 2**40)}
             say(types.BOOKMARK_SAVED, "RUNNING", attempt, **about, bookmark={"id": commit}, generation=0, commit=commit)
-        if random.random() < 0.1:
-            say(types.CANCEL_REQUESTED, "RUNNING", attempt)
-        if random.random() < 0.1:
-            say("TaskAdmired", random.choice(["RUNNING", "SUCCESS"]), attempt)
+        say_perhaps(types.CANCEL_REQUESTED, "RUNNING", attempt)
+        say_perhaps(types.RUN_AGAIN_REQUESTED, "RUNNING", attempt, **again)
+        say_perhaps("TaskAdmired", random.choice(["RUNNING", "SUCCESS"]), attempt)
         if random.random() < 0.6:
             type_ = random.choice(sorted(OUTCOMES))
             say(type_, OUTCOMES[type_], attempt, **error())
             return stream
         run_at = (at + timedelta(minutes=1)).isoformat()
         say(random.choice(RETRIES), "SCHEDULED", attempt, run_at=run_at, **error())
+        say_perhaps(types.RUN_AGAIN_REQUESTED, "SCHEDULED", attempt, **again)
     say(types.TASK_CANCELED, "CANCELED", attempt, **error())
     return stream
 

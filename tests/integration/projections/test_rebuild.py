@@ -20,6 +20,8 @@ from app.projections.histories import History
 from app.store import projections as store
 from app.store.daily_stats import add_daily_stats
 from app.store.leases import Leases
+from tests.history.reading import read_history
+from tests.history.rules import requested_tasks_follow
 from tests.integration.projections.service import Service
 
 if TYPE_CHECKING:
@@ -74,6 +76,47 @@ async def test_a_task_that_lost_its_place_to_a_newer_one_is_canceled(service: Se
     assert "newer task" in await service.pool.fetchval(
         "SELECT string_agg(message, '') FROM syncline.log_lines WHERE task = $1", older
     )
+
+
+async def test_a_lost_row_comes_back_with_the_request_for_another_task(service: Service, database_url: str) -> None:
+    task = await service.schedule("orders")
+    (claim,) = await service.claim()
+    await service.schedule("orders", again=True)
+    requested = await service.pool.fetchval("SELECT again FROM syncline.collections")
+    _execute(database_url, "TRUNCATE syncline.collections")
+    await rebuild(service.pool, "collections")
+    assert await service.pool.fetchval("SELECT again FROM syncline.collections") == requested is not None
+    assert await verify(service.pool) == []
+    assert await service.end(claim) == []
+    (following,) = await service.claim()
+    assert following.task > task
+    assert await verify(service.pool) == []
+
+
+async def test_a_request_that_the_row_lacks_is_found_and_mended(service: Service, database_url: str) -> None:
+    await service.schedule("orders")
+    await service.claim()
+    await service.schedule("orders", again=True)
+    _execute(database_url, "UPDATE syncline.collections SET again = NULL")
+    [drift] = await verify(service.pool)
+    assert (drift.projection, drift.column, drift.found) == ("collections", "again", None)
+    await rebuild(service.pool, "collections")
+    assert await verify(service.pool) == []
+
+
+async def test_the_newer_task_is_the_one_that_a_displaced_task_was_to_be_followed_by(
+    service: Service, database_url: str
+) -> None:
+    older = await service.schedule("orders")
+    await service.claim()
+    await service.schedule("orders", again=True)
+    _execute(database_url, "TRUNCATE syncline.collections")
+    newer = await service.schedule("orders")
+    await rebuild(service.pool, "collections")
+    assert await verify(service.pool) == []
+    rows = await service.pool.fetch("SELECT task, status FROM syncline.all_tasks")
+    assert {row["task"]: row["status"] for row in rows} == {older: "CANCELED", newer: "SCHEDULED"}
+    assert list(requested_tasks_follow(read_history(database_url))) == []
 
 
 async def test_an_append_that_waited_for_the_rebuild_finds_the_rows_that_were_put_back(

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 QUEUE: Final = load_statements("queue.sql")
 LEASES: Final = load_statements("leases.sql")
 LOG: Final = load_statements("log.sql")
+# For `cancel_task`: its transaction schedules nothing.
+NOT_FOLLOWED: Final = False
 
 
 async def end_on(connection: Connection, worker: UUID, claim: Claim) -> bool:

@@ -43,7 +43,7 @@ LISTED = [
 ]
 HEAD = [
     *(column for column in LISTED if column != "finished_at"),
-    *("run_at", "worker", "cancel_requested", "claim", "changed_at", "pool", "line"),
+    *("run_at", "worker", "cancel_requested", "claim", "changed_at", "pool", "line", "again"),
 ]
 
 
@@ -85,6 +85,18 @@ class Life(RuleBasedStateMachine):
         begun = self.active(collection)
         assert begun is not None
         assert not new or begun.pool == pool
+
+    @rule(collection=st.sampled_from(COLLECTIONS), pool=st.sampled_from(POOLS))
+    def schedule_again(self, collection: str, pool: str) -> None:
+        busy = self.active(collection)
+        task, new = self.run(self.store.queue.schedule(a_task(collection, pool=pool), again=True))
+        assert new == (busy is None)
+        assert busy is None or busy.task == task
+        now = self.active(collection)
+        assert now is not None
+        asked_before = busy is not None and busy.again is not None
+        assert (now.again is not None) == (now.attempt > 0)
+        assert not asked_before or now == busy
 
     @rule(target=claims, worker=workers, limit=st.integers(1, 2), pools=st.sampled_from([POOLS, POOLS[:1], POOLS[1:]]))
     def claim(self, worker: UUID, limit: int, pools: tuple[str, ...]) -> Any:
@@ -248,6 +260,22 @@ class Life(RuleBasedStateMachine):
             assert self.ended.get(task.task, task) == task
             if task.finished_at:
                 self.ended[task.task] = task
+
+    @invariant()
+    def what_was_asked_for_again_follows(self) -> None:
+        """A task that has ended with such a request has one after it, which began with its end and has no request."""
+        for task in self.ended.values():
+            if task.again:
+                first, last = self.run(
+                    self.store.pool.fetchrow(
+                        "SELECT (SELECT e.xid FROM syncline.events e WHERE e.task > t.task AND e.version = 1"
+                        " AND e.data ->> 'collection' = t.collection ORDER BY e.task LIMIT 1),"
+                        " (SELECT e.xid FROM syncline.events e WHERE e.task = t.task AND e.version = t.version)"
+                        " FROM syncline.tasks t WHERE t.task = $1",
+                        task.task,
+                    )
+                )
+                assert first == last
 
     def status_is_the_fold(self, tasks: list[Task]) -> None:
         expected = {}

@@ -26,7 +26,7 @@ from app.domain.errors import DatabaseUnreachableError
 from app.projections import verify
 from app.store.queries import load_statements
 from app.store.resets import reset_collection
-from tests.harness import FOREVER, opened_store
+from tests.harness import FOREVER, a_task, opened_store
 from tests.integration.projections.service import running_service
 from tests.servers.postgres import ROOT, create_database, database_name, drop_database, migrate, step
 
@@ -200,6 +200,37 @@ async def test_processes_from_before_pools_go_on(database_url: str) -> None:
         assert [row["collection"] for row in await store.pool.fetch(OLD_CLAIM, old, 5, [], [], [])] == ["a", "b"]
         assert await store.pool.fetchval("SELECT pools FROM syncline.workers") == ["default"]
         assert await verify(store.pool) == []
+
+
+async def test_a_request_for_another_task_is_not_lost_on_the_way_back(database_url: str) -> None:
+    """The release before would end the task without the next one."""
+    async with opened_store(database_url) as store:
+        worker = await store.worker()
+        claim = await store.claimed(worker)
+        await store.queue.schedule(a_task(), again=True)
+        refusal = rf"would be lost: let them end, or cancel them, and try again: s_c_{claim.task}"
+        with pytest.raises(OperationalError, match=refusal):
+            command.downgrade(_config(database_url), "0017")
+        assert await store.end(worker, claim)
+    command.downgrade(_config(database_url), "0017")
+    step(database_url, "upgrade", "head")
+    async with opened_store(database_url) as store:
+        assert await verify(store.pool) == []
+
+
+async def test_a_request_for_another_task_comes_back_from_its_event(database_url: str) -> None:
+    """Where somebody went back all the same."""
+    async with opened_store(database_url) as store:
+        claim = await store.claimed(await store.worker())
+        await store.queue.schedule(a_task(), again=True)
+        await store.schedule("queued")
+        await store.admin.execute("UPDATE syncline.collections SET again = NULL")
+    command.downgrade(_config(database_url), "0017")
+    step(database_url, "upgrade", "head")
+    async with opened_store(database_url) as store:
+        assert await verify(store.pool) == []
+        again = await store.pool.fetchval("SELECT again FROM syncline.collections WHERE task = $1", claim.task)
+        assert again == a_task().request
 
 
 async def test_wide_generations_are_narrowed_on_the_way_back(database_url: str) -> None:

@@ -137,10 +137,11 @@ async def test_the_hot_statements_are_ordered_index_scans(store: Store) -> None:
         "active_tasks": (QUEUE, [array, array]),
         "held_attempts": (QUEUE, [worker]),
         "running_claims": (QUEUE, [worker, "false"]),
-        "cancel_task": (QUEUE, [task]),
+        "cancel_task": (QUEUE, [task, "false"]),
+        "request_again": (QUEUE, ["'s'", "'c'", "'{}'"]),
         "end_attempts": (
             QUEUE,
-            [worker, array, array, tasks, one, one, array, array, array, interval, "ARRAY['{}']", one, *lines],
+            [worker, array, array, tasks, one, one, array, array, array, interval, "ARRAY['{}']", one, *lines, "false"],
         ),
         "save_bookmark": (QUEUE, [worker, "'s'", "'c'", task, "1", "'d'", "1", "'{}'", "0", "1", "2", "'{}'"]),
         "renewal_head": (QUEUE, [worker, "'s'", "'c'", task, "1", "1"]),

@@ -12,6 +12,7 @@ from app.api.documents import format_time
 from app.api.http.parameters import (
     LARGEST_ATTEMPT,
     LARGEST_LIMIT,
+    read_boolean,
     read_limit,
     read_name,
     read_position,
@@ -67,6 +68,16 @@ def test_a_time_is_read_as_rfc_3339_writes_it(text: str, expected: datetime) -> 
 def test_anything_else_is_no_time(text: str) -> None:
     with pytest.raises((ValueError, OverflowError)):
         read_time(text)
+
+
+def test_a_boolean_is_true_or_false() -> None:
+    assert [read_boolean(text) for text in ("true", "false")] == [True, False]
+
+
+@pytest.mark.parametrize("text", ["True", "TRUE", "1", "0", "yes", "on", "true ", " true", "null", "truefalse"])
+def test_nothing_else_is_a_boolean(text: str) -> None:
+    with pytest.raises(ValueError, match="not a boolean"):
+        read_boolean(text)
 
 
 @given(

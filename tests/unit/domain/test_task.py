@@ -32,6 +32,7 @@ FOLLOWING: dict[str, tuple[str, dict[str, Any]]] = {
     events.SCHEMA_CHANGED: ("RUNNING", {"destination": "d", "table": "t", "revision": 1, "columns": [], "changes": []}),
     events.CONFIG_RENEWED: ("RUNNING", {"renewal": 1, "role": "source", "name": "s", "kept": True}),
     events.CANCEL_REQUESTED: ("RUNNING", {}),
+    events.RUN_AGAIN_REQUESTED: ("RUNNING", {"trigger": "api"}),
     events.ATTEMPT_FAILED: ("SCHEDULED", AGAIN | {"error": "broken"}),
     events.ATTEMPT_RESCUED: ("SCHEDULED", AGAIN | {"error": "gone"}),
     events.ATTEMPT_HANDED_BACK: ("SCHEDULED", AGAIN),
@@ -39,6 +40,8 @@ FOLLOWING: dict[str, tuple[str, dict[str, Any]]] = {
     events.TASK_FAILED: ("FAILED", {"error": "broken"}),
     events.TASK_CANCELED: ("CANCELED", {}),
 }
+# What may follow while a task is in the queue.
+WAITING = {events.TASK_STARTED, events.TASK_CANCELED, events.RUN_AGAIN_REQUESTED}
 
 
 def stream(*types: str) -> list[Event]:
@@ -79,9 +82,9 @@ def test_a_task_begins_as_it_was_asked_for() -> None:
 @pytest.mark.parametrize(
     ("after", "allowed"),
     [
-        ([], {events.TASK_STARTED, events.TASK_CANCELED}),
+        ([], WAITING),
         ([events.TASK_STARTED], set(FOLLOWING) - {events.TASK_STARTED}),
-        ([events.TASK_STARTED, events.ATTEMPT_FAILED], {events.TASK_STARTED, events.TASK_CANCELED}),
+        ([events.TASK_STARTED, events.ATTEMPT_FAILED], WAITING),
         ([events.TASK_STARTED, events.TASK_SUCCEEDED], set()),
         ([events.TASK_STARTED, events.TASK_FAILED], set()),
         ([events.TASK_CANCELED], set()),
@@ -128,6 +131,13 @@ def test_failed_and_rescued_attempts_count_and_handed_back_ones_do_not() -> None
     assert (task.failures, task.attempt, task.error) == (2, 3, "gone")
     assert task.run_at == AT + timedelta(hours=1)
     assert task.worker is None
+
+
+def test_a_request_for_another_task_stays_over_further_attempts() -> None:
+    started, asked = events.TASK_STARTED, events.RUN_AGAIN_REQUESTED
+    assert folded(started).again is None
+    task = folded(started, asked, events.ATTEMPT_FAILED, started, events.ATTEMPT_RESCUED, started)
+    assert (task.again, task.status) == ({"trigger": "api"}, Status.RUNNING)
 
 
 def test_the_first_start_is_the_start() -> None:
