@@ -182,7 +182,8 @@ class Callers:
 
     async def _post(self, client: httpx.AsyncClient, address: str) -> None:
         collection = self.rng.choice(ASKED * 3 + LONG)
-        answer = await self._answer(client, "POST", address, params={"source": "load", "collection": collection})
+        asked = {"source": "load", "collection": collection, "again": self.rng.choice(["true", "false"])}
+        answer = await self._answer(client, "POST", address, params=asked)
         if answer is None:
             return
         task_id: str = answer.json()["task_id"]

@@ -102,6 +102,18 @@ class Maker:
         self._append(task, type_, status, last.attempt, worker, more, line=self._next_line(task, last.attempt))
         self._tell(task, last.attempt, message.format(attempt=last.attempt, error=more.get("error", "")))
 
+    def asked_again(self, task: UUID) -> None:
+        self.now += SECOND
+        last = self._last(task)
+        request = {"source_type": "synthetic", "trigger": "api", "priority_class": 300, "max_attempts": 3}
+        self._append(task, events.RUN_AGAIN_REQUESTED, last.status, last.attempt, None, request | {"pool": "default"})
+
+    def followed(self, task: UUID) -> UUID:
+        """The next task, which begins in the transaction that was the last one."""
+        self.xid -= 1
+        first = next(one.event for one in self.stored if one.event.task == task)
+        return self.scheduled(first.data["collection"])
+
     def skipped(self, collection: str, fire_time: datetime) -> None:
         self.fire_times.append(FireTime("s", collection, fire_time, "skipped", "overlap", None, self.now))
 
@@ -176,7 +188,7 @@ def _bookmark(history: History, task: UUID, version: int) -> dict[str, Any]:
 
 
 def a_history() -> History:
-    """A success, a rescue, a retry, a failure, a drain, a cancellation while waiting, and a task that runs."""
+    """A success, a rescue, a retry, a failure, a drain, a cancellation of a waiting one, a run again, running tasks."""
     made = Maker()
     grid = [BEGIN + number * 20 * SECOND for number in range(3)]
     for number, fire_time in enumerate(grid):
@@ -202,6 +214,11 @@ def a_history() -> History:
     made.started(waiting, WORKERS[1])
     made.ended(waiting, events.ATTEMPT_HANDED_BACK)
     made.ended(waiting, events.TASK_CANCELED)
+    again = made.scheduled("again")
+    made.started(again, WORKERS[1])
+    made.asked_again(again)
+    made.ended(again)
+    made.started(made.followed(again), WORKERS[1])
     running = made.scheduled("runs")
     made.started(running, WORKERS[1])
     return made.history(

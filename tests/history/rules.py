@@ -94,6 +94,29 @@ def promised_tasks_are_there(history: History) -> Iterator[tuple[str, str]]:
             yield str(task), "the API has promised this task, and there is no event of it"
 
 
+def requested_tasks_follow(history: History) -> Iterator[tuple[str, str]]:
+    """A task that was to be followed has ended in the transaction in which the next one began.
+
+    If the store had lost the row of the collection, the next one may have begun in any transaction since the request.
+    """
+    began: dict[Key, list[int]] = defaultdict(list)
+    asked: dict[UUID, int] = {}
+    ended: dict[UUID, int] = {}
+    for stored in history.events:
+        event = stored.event
+        if event.type == events.TASK_SCHEDULED:
+            began[event.data["source"], event.data["collection"]].append(stored.xid)
+        elif event.type == events.RUN_AGAIN_REQUESTED:
+            asked[event.task] = stored.xid
+        elif event.type in events.TERMINAL:
+            ended[event.task] = stored.xid
+    for id_ in asked.keys() & ended.keys() & history.tasks.keys():
+        task = history.tasks[id_]
+        follows = any(asked[id_] <= xid <= ended[id_] for xid in began[task.source, task.collection])
+        if not follows and not _may_be_dropped(history, id_):
+            yield str(id_), "it was to be followed by another task, and has ended without one"
+
+
 def shown_lines_are_there(history: History) -> Iterator[tuple[str, str]]:
     kept = {(line.task, line.message) for line in (*history.lines, *history.forgotten.lines)}
     for shown in history.shown:
@@ -354,6 +377,7 @@ RULES: Final[dict[int, tuple[Callable[[History], Iterator[tuple[str, str]]], ...
     1: (
         recorded_events_stay,
         promised_tasks_are_there,
+        requested_tasks_follow,
         shown_lines_are_there,
         logs_have_every_line,
         logs_tell_every_end,

@@ -22,13 +22,16 @@ _ATTEMPT_ENDS = (events.ATTEMPT_FAILED, events.ATTEMPT_RESCUED, events.ATTEMPT_H
 _TASK_ENDS = (events.TASK_SUCCEEDED, events.TASK_FAILED, events.TASK_CANCELED)
 # One task: how its attempts end, each with the bookmarks that it saves and its worker, and how it ends itself.
 _attempts = st.lists(st.tuples(st.sampled_from(_ATTEMPT_ENDS), st.integers(0, 2), st.sampled_from(WORKERS)), max_size=3)
-_life = st.tuples(st.sampled_from(["a", "b"]), _attempts, st.sampled_from(_TASK_ENDS))
+# And whether it is followed by one more.
+_life = st.tuples(st.sampled_from(["a", "b"]), _attempts, st.sampled_from(_TASK_ENDS), st.booleans())
 
 
-def history_of(lives: Sequence[tuple[str, Sequence[tuple[str, int, Any]], str]]) -> History:
+def history_of(lives: Sequence[tuple[str, Sequence[tuple[str, int, Any]], str, bool]]) -> History:
     made = Maker()
-    for collection, attempts, end in lives:
+    for collection, attempts, end, is_followed in lives:
         task = made.scheduled(collection)
+        if is_followed:
+            made.asked_again(task)
         for how, bookmarks, worker in attempts:
             made.started(task, worker)
             for number in range(bookmarks):
@@ -37,6 +40,10 @@ def history_of(lives: Sequence[tuple[str, Sequence[tuple[str, int, Any]], str]])
         if end != events.TASK_CANCELED:
             made.started(task)
         made.ended(task, end, error="boom")
+        if is_followed:
+            following = made.followed(task)
+            made.started(following)
+            made.ended(following)
     later = made.now + SECOND
     return made.history(workers=[WorkerRow(worker, 1, "active", later) for worker in WORKERS])
 

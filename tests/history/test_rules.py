@@ -46,6 +46,19 @@ def a_promised_task_is_missing(history: History) -> History:
     return history.with_(posted=[*history.posted, uuid4()])
 
 
+@breaks("requested_tasks_follow")
+def the_task_that_was_to_follow_is_missing(history: History) -> History:
+    return _without(history, lambda event: event.task == _first_of(history, "again", -1).task)
+
+
+@breaks("requested_tasks_follow")
+def the_task_that_follows_began_later(history: History) -> History:
+    late = _first_of(history, "again", -1)
+    return history.with_(
+        events=[StoredEvent(one.event, one.xid + 1) if one.event is late else one for one in history.events]
+    )
+
+
 @breaks("shown_lines_are_there")
 def a_shown_line_is_gone(history: History) -> History:
     return history.with_(shown=[ShownLine(history.lines[0].task, "gone")])
@@ -317,6 +330,11 @@ def a_drain_ended_badly(history: History) -> History:
 def _first(history: History, type_: str, *, of: UUID | None = None) -> Event:
     found = (stored.event for stored in history.events)
     return next(event for event in found if event.type == type_ and of in {None, event.task})
+
+
+def _first_of(history: History, collection: str, number: int) -> Event:
+    """The first event of one of the tasks of a collection."""
+    return [one.event for one in history.events if one.event.data.get("collection") == collection][number]
 
 
 def _went_back(history: History, one: Event, other: Event) -> History:
