@@ -169,7 +169,7 @@ async def test_a_rescue_that_ends_a_task_schedules_the_one_that_follows(
     claim, other = await store.claimed(worker, max_attempts=1), await store.claimed(worker, "d", max_attempts=1)
     await asked_again(store, claim)
     if is_to_be_canceled:
-        await store.queue.cancel(claim.task, "unused")
+        await store.queue.cancel(claim.task)
     await lose(store, worker)
     rescued = {row["task"]: row for row in await store.leases.rescue()}
     assert rescued.keys() == {claim.task, other.task}
@@ -183,13 +183,13 @@ async def test_a_cancellation_is_of_that_task_alone(store: Store) -> None:
     worker = await store.worker()
     claim = await store.claimed(worker)
     await asked_again(store, claim)
-    assert await store.queue.cancel(claim.task, "unused") is Status.RUNNING
+    assert await store.queue.cancel(claim.task) is Status.RUNNING
     back = ending(claim, "AttemptHandedBack", Status.SCHEDULED, if_canceled=canceled(claim))
     assert await store.queue.end_attempts(worker, [back]) == []
     assert await store.status(claim.task) == "CANCELED"
     following = await next_of(store, claim.task)
     assert not following["cancel_requested"]
-    assert await store.queue.cancel(following["task"], "canceled") is Status.CANCELED
+    assert await store.queue.cancel(following["task"]) is Status.CANCELED
     assert await store.pool.fetchval("SELECT count(*) FROM syncline.all_tasks") == 2, "which ends it"
 
 
@@ -198,7 +198,7 @@ async def test_a_canceled_task_that_waits_for_its_next_attempt_is_followed(store
     claim = await store.claimed(worker)
     await asked_again(store, claim)
     assert await store.end(worker, claim, type_="AttemptFailed", status=Status.SCHEDULED, error="once", line=1)
-    assert await store.queue.cancel(claim.task, "CANCELED by a user") is Status.CANCELED
+    assert await store.queue.cancel(claim.task) is Status.CANCELED
     assert (await store.messages(claim.task))[-1] == "CANCELED by a user"
     await next_of(store, claim.task)
 
@@ -279,7 +279,7 @@ async def test_a_cancellation_that_waits_for_the_request_is_followed(store: Stor
     assert await store.end(worker, claim, type_="AttemptFailed", status=Status.SCHEDULED, error="once", line=1)
     async with store.pool.acquire() as connection, connection.transaction():
         assert await request_on(connection)
-        cancel = asyncio.create_task(store.queue.cancel(claim.task, "canceled"))
+        cancel = asyncio.create_task(store.queue.cancel(claim.task))
         await until(partial(store.is_waiting, "cancel_requested"))
     assert await cancel is Status.CANCELED
     await next_of(store, claim.task)
@@ -290,7 +290,7 @@ async def test_a_request_that_waits_for_a_cancellation_is_a_new_task(store: Stor
     claim = await store.claimed(worker)
     assert await store.end(worker, claim, type_="AttemptFailed", status=Status.SCHEDULED, error="once", line=1)
     async with store.pool.acquire() as connection, connection.transaction():
-        await connection.fetch(QUEUE["cancel_task"], claim.task, "canceled", NOT_FOLLOWED)
+        await connection.fetch(QUEUE["cancel_task"], claim.task, NOT_FOLLOWED)
         asking = asyncio.create_task(store.queue.schedule(a_task(), again=True))
         await until(partial(store.is_waiting, "is_wanting"))
     _, new = await asking
@@ -381,7 +381,7 @@ async def test_the_next_task_gets_the_partition_that_is_missing(store: Store, ho
         case "end":
             assert await store.end(worker, claim)
         case "cancel":
-            assert await store.queue.cancel(claim.task, "canceled") is Status.CANCELED
+            assert await store.queue.cancel(claim.task) is Status.CANCELED
         case _:
             await store.pool.execute("UPDATE syncline.collections SET max_attempts = 1")
             await store.pool.execute("UPDATE syncline.workers SET lease_until = syncline.clock() - interval '1 s'")
@@ -411,7 +411,7 @@ async def test_workers_are_woken_for_the_next_task(store: Store, how: str) -> No
         assert await queue.end_attempts(worker, [ending(claim)]) == []
     else:
         assert await store.end(worker, claim, type_="AttemptFailed", status=Status.SCHEDULED, error="once", line=1)
-        assert await queue.cancel(claim.task, "canceled") is Status.CANCELED
+        assert await queue.cancel(claim.task) is Status.CANCELED
     assert notified.told == 1
 
 
