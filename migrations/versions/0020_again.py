@@ -1,6 +1,7 @@
 """The request for a task that is to follow the active one of its collection
 
-Processes from before end a task without scheduling the next one. So `again=true` is of use when all are replaced.
+Processes from before end a task without scheduling the next one, and leave the request in the row of the task after. So
+`again=true` is of use when all are replaced.
 
 Revision ID: 0020
 Revises: 0019

@@ -104,6 +104,17 @@ async def test_many_requests_during_a_run_are_followed_by_one_task(database_url:
         assert await store.pool.fetchval("SELECT count(*) FROM syncline.all_tasks") == 2
 
 
+async def test_a_request_that_waits_for_another_one_adds_nothing(store: Store) -> None:
+    claim = await store.claimed(await store.worker())
+    async with store.pool.acquire() as connection, connection.transaction():
+        assert await request_on(connection)
+        asking = asyncio.create_task(store.queue.schedule(a_task(max_attempts=9), again=True))
+        await until(partial(store.is_waiting, "is_wanting"))
+    assert await asking == (claim.task, False)
+    assert await store.types(claim.task) == ["TaskScheduled", "TaskStarted", "RunAgainRequested"]
+    assert await store.pool.fetchval("SELECT again FROM syncline.collections") == ASKED
+
+
 async def test_nothing_active_is_asked_for_as_always(store: Store) -> None:
     task, new = await store.queue.schedule(a_task(), again=True)
     assert new
