@@ -135,7 +135,7 @@ class Soak:
                 await append_lines(self.store.pool, self._worker, [(claim, lines) for claim in claims], now=0.0)
             for claim in claims:
                 if self._chance.random() < 0.01:
-                    await self.store.queue.save_bookmark(
+                    await self.store.streams.save_bookmark(
                         self._worker, claim, commit=1, destination="d", rows=9, bookmark={"at": self.lived}
                     )
             endings = [self._ending(claim) for claim in claims]

@@ -26,6 +26,7 @@ from app.store.database import connect, open_pool
 from app.store.leases import Leases
 from app.store.notify import Notifier, listen
 from app.store.queue import TaskQueue
+from app.store.streams import AttemptStreams
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -70,6 +71,7 @@ class Store:
         self.pool = pool
         self.admin = admin
         self.queue = TaskQueue(pool)
+        self.streams = AttemptStreams(pool)
         self.leases = Leases(pool)
 
     async def worker(self, *, lease: timedelta = FOREVER, pools: Sequence[str] = (DEFAULT_POOL,)) -> UUID:

@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from app.execution.unknown import LeftToOthers
     from app.store.queue import TaskQueue
     from app.store.renewals import RenewedConfigs
+    from app.store.streams import AttemptStreams
 
 T = TypeVar("T")
 
@@ -87,6 +88,7 @@ class AttemptContext:
 
     worker: UUID
     queue: TaskQueue
+    streams: AttemptStreams
     log: TaskLog
     watcher: CatalogueWatcher
     data_dir: Path
@@ -189,7 +191,7 @@ class Attempt:
         job = await self._renewals.lay_over(made, catalogue.server.secret_key)
         if all(DESTINATIONS[described["type"]].keeps_bookmark for described in job.destinations.values()):
             return job
-        return structs.replace(job, bookmarks=await self._context.queue.get_saved_bookmarks(self.claim))
+        return structs.replace(job, bookmarks=await self._context.streams.get_saved_bookmarks(self.claim))
 
     async def _run(self, catalogue: Catalogue) -> Outcome:
         source, collection = catalogue.find(self.claim.source, self.claim.collection)
@@ -290,7 +292,7 @@ class Attempt:
         self._commits += 1
         fail_point("bookmark.saving")
         save = partial(
-            self._context.queue.save_bookmark,
+            self._context.streams.save_bookmark,
             self._context.worker,
             self.claim,
             commit=self._commits,
@@ -311,7 +313,7 @@ class Attempt:
             LeaseLostError: the attempt no longer belongs to this worker.
             NotKeptError: the login lacks a right.
         """
-        keep = partial(self._context.queue.keep_renewed_config, self._context.worker, self.claim, renewal)
+        keep = partial(self._context.streams.keep_renewed_config, self._context.worker, self.claim, renewal)
         try:
             await self._until_answered(keep, delayed="renewal.delayed")
         except MissingRightError as error:
@@ -323,9 +325,9 @@ class Attempt:
         Raises:
             LeaseLostError: the attempt no longer belongs to this worker.
         """
-        queue, delayed = self._context.queue, "schema.delayed"
+        streams, delayed = self._context.streams, "schema.delayed"
         if self._schemas is None:
-            known = await self._until_answered(partial(queue.list_schemas, self.claim), delayed=delayed)
+            known = await self._until_answered(partial(streams.list_schemas, self.claim), delayed=delayed)
             self._schemas = {(each.destination, each.table): each for each in known}
         key = found.destination, found.table
         revision = revise(self._schemas.get(key), found)
@@ -333,7 +335,7 @@ class Attempt:
             return
         if line := describe_changes(revision):
             await self._log.write(*line)
-        save = partial(queue.revise_schema, self._context.worker, self.claim, revision)
+        save = partial(streams.revise_schema, self._context.worker, self.claim, revision)
         await self._until_answered(save, delayed=delayed)
         self._schemas[key] = revision
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from app.domain.attempt_protocol import Progress
     from app.domain.claim import Claim
-    from app.store.queue import TaskQueue
+    from app.store.streams import AttemptStreams
 
 _SECONDS_BETWEEN: Final = 1.0
 # An attempt of a minute reports every second, one of a day every quarter of an hour: hundreds of events, not 86,400.
@@ -43,8 +43,8 @@ class _Report:
 class ProgressReports:
     """The progress of a worker's attempts. A report that cannot be stored is dropped: another one follows soon."""
 
-    def __init__(self, queue: TaskQueue, worker: UUID) -> None:
-        self._queue = queue
+    def __init__(self, streams: AttemptStreams, worker: UUID) -> None:
+        self._streams = streams
         self._worker = worker
         self._reports: dict[tuple[UUID, int], _Report] = {}
         self._has_news = asyncio.Event()
@@ -79,7 +79,7 @@ class ProgressReports:
         for report in due:
             report.sent_at, report.is_new = now, False
         try:
-            await self._queue.report_progress(
+            await self._streams.report_progress(
                 self._worker, [(report.claim, _describe(report.progress)) for report in due]
             )
         except Exception as error:  # noqa: BLE001 - nothing depends on it

@@ -23,6 +23,7 @@ from app.loops import first_of, repeat, running_alongside
 from app.store.catalogues import Catalogues
 from app.store.queue import TaskQueue
 from app.store.renewals import RenewedConfigs
+from app.store.streams import AttemptStreams
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable
@@ -65,10 +66,12 @@ class Tenure:
         self._leases = leases
         self._queue = TaskQueue(pool, notifier=notifier)
         self._log = TaskLog(pool, worker, refused=self._stop_refused)
-        self._progress = ProgressReports(self._queue, worker)
+        streams = AttemptStreams(pool)
+        self._progress = ProgressReports(streams, worker)
         self._context = AttemptContext(
             worker=worker,
             queue=self._queue,
+            streams=streams,
             log=self._log,
             watcher=watcher,
             data_dir=options.data_dir,

@@ -10,16 +10,12 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import asyncpg
-import msgspec
 
-from app.domain.attempt_protocol import SavedBookmark
 from app.domain.claim import Claim, NewTask
-from app.domain.errors import DatabaseBusyError, LeaseLostError, UnsettledError
+from app.domain.errors import DatabaseBusyError, UnsettledError
 from app.domain.pool import DEFAULT_POOL
-from app.domain.table_columns import SchemaRevision, TableColumn
 from app.domain.task import TERMINAL, Status
 from app.store.batcher import Batcher
-from app.store.database import explaining_missing_rights
 from app.store.jsonb import jsonb_text
 from app.store.log import line_columns
 from app.store.partitions import with_partitions
@@ -31,7 +27,6 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from app.domain.claim import Ending
-    from app.domain.renewal import Renewal
     from app.store.database import Connection, Pool
     from app.store.notify import Notifier
 
@@ -232,113 +227,6 @@ class TaskQueue:
         rows = await self._pool.fetch(_SQL["running_claims"], worker, to_be_canceled)
         return {(row["task"], row["claim"]): row["cancel_requested"] for row in rows}
 
-    async def save_bookmark(
-        self,
-        worker: UUID,
-        claim: Claim,
-        *,
-        commit: int,
-        destination: str,
-        rows: int,
-        bookmark: object,
-        standing: str | None = None,
-    ) -> None:
-        """Save what a destination has committed, and what its bookmark stands for.
-
-        `commit` numbers the commits of an attempt: saving one again is safe.
-
-        Raises:
-            LeaseLostError: the attempt no longer belongs to this worker.
-        """
-        stream = _stream_of(worker, claim)
-        values = (destination, rows, bookmark, claim.generation, commit)
-
-        async def save(version: int) -> object:
-            return await self._pool.fetchval(_SQL["save_bookmark"], *stream, *values, version, standing)
-
-        await self._append_once(claim, save, _SQL["bookmark_head"], *stream, commit)
-
-    async def get_saved_bookmarks(self, claim: Claim) -> dict[str, SavedBookmark]:
-        """Get the last bookmark of each destination of the collection, by its id; none of another generation."""
-        rows = await self._pool.fetch(_SQL["saved_bookmarks"], claim.source, claim.collection, claim.generation)
-        return {row["destination"]: SavedBookmark(row["bookmark"], row["standing"]) for row in rows}
-
-    async def list_schemas(self, claim: Claim) -> list[SchemaRevision]:
-        """List the newest revision of each table that the collection has loaded, without its changes."""
-        rows = await self._pool.fetch(_SQL["known_schemas"], claim.source, claim.collection)
-        return [
-            SchemaRevision(
-                destination=row["destination"],
-                table=row["table_name"],
-                revision=row["revision"],
-                columns=msgspec.convert(row["columns"], tuple[TableColumn, ...]),
-            )
-            for row in rows
-        ]
-
-    async def revise_schema(self, worker: UUID, claim: Claim, revision: SchemaRevision) -> None:
-        """Save the new columns of a table; saving the same revision again is safe.
-
-        Raises:
-            LeaseLostError: the attempt no longer belongs to this worker.
-        """
-        stream = _stream_of(worker, claim)
-        what = (revision.destination, revision.table, revision.revision)
-
-        async def revise(version: int) -> object:
-            return await self._pool.fetchval(
-                _SQL["revise_schema"], *stream, *what, msgspec.to_builtins(revision), version
-            )
-
-        await self._append_once(claim, revise, _SQL["schema_head"], *stream, *what)
-
-    async def keep_renewed_config(self, worker: UUID, claim: Claim, renewal: Renewal) -> None:
-        """Keep what a program has made of its configuration; keeping the same renewal again is safe.
-
-        Raises:
-            LeaseLostError: the attempt no longer belongs to this worker.
-            MissingRightError: the login may not keep it.
-        """
-        stream = _stream_of(worker, claim)
-        config = renewal.config
-        sealed = (config.key_id, config.digest, config.sealed) if config else (None, None, None)
-        what = (renewal.number, renewal.owner.role, renewal.owner.name, *sealed)
-
-        async def keep(version: int) -> object:
-            age = time.monotonic() - renewal.at
-            with explaining_missing_rights():
-                return await self._pool.fetchval(_SQL["keep_renewed_config"], *stream, *what, age, version)
-
-        await self._append_once(claim, keep, _SQL["renewal_head"], *stream, renewal.number)
-
-    async def _append_once(
-        self, claim: Claim, append: Callable[[int], Awaitable[object]], head: str, *arguments: object
-    ) -> None:
-        """Append an event to the attempt's stream, unless the statement `head` says that it is there already.
-
-        `append` gets the version of the stream, and returns nothing if that has changed.
-        """
-        for _ in range(_TRIES):
-            found = await self._pool.fetchrow(head, *arguments)
-            if found is None:
-                break
-            if found["saved"] or await append(found["version"]):
-                return
-        raise _lease_lost(claim)
-
-    async def report_progress(self, worker: UUID, reports: Sequence[tuple[Claim, Mapping[str, Any]]]) -> int:
-        """Append the progress of attempts. Returns the number appended: lost attempts and locked rows are skipped."""
-        count: int = await self._pool.fetchval(
-            _SQL["report_progress"],
-            worker,
-            [claim.source for claim, _ in reports],
-            [claim.collection for claim, _ in reports],
-            [claim.task for claim, _ in reports],
-            [claim.number for claim, _ in reports],
-            [jsonb_text(progress) for _, progress in reports],
-        )
-        return count
-
     async def cancel(self, task: UUID) -> Status | None:
         """Cancel a queued task, or request the cancellation of a running one.
 
@@ -402,19 +290,10 @@ async def schedule_tasks(
     return {(row["source"], row["collection"]): row["task"] for row in rows}
 
 
-def _stream_of(worker: UUID, claim: Claim) -> tuple[object, ...]:
-    """The first five arguments of statements that append to the stream of an attempt."""
-    return worker, claim.source, claim.collection, claim.task, claim.number
-
-
 def _held(*row: Any) -> tuple[Claim, int, NewTask | None]:
     *claim, lines, again = row
     held = Claim(*claim)
     return held, lines, NewTask.requested(held.source, held.collection, again) if again else None
-
-
-def _lease_lost(claim: Claim) -> LeaseLostError:
-    return LeaseLostError(f"attempt {claim.attempt} of {claim.task_id} no longer belongs to this worker")
 
 
 def _unsettled(new: NewTask) -> UnsettledError:

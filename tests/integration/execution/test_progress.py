@@ -65,7 +65,7 @@ async def test_however_often_attempts_speak_each_is_told_once_a_second_and_ever_
     monkeypatch.setattr("app.execution.progress._SHARE_OF_ITS_TIME", 0.5)
     worker = await store.worker()
     claims = [await store.claimed(worker, name) for name in ("a", "b")]
-    reports = ProgressReports(store.queue, worker)
+    reports = ProgressReports(store.streams, worker)
     loop = asyncio.get_running_loop()
     running, began = asyncio.create_task(reports.run()), loop.time()
     for number in range(1, 151):
@@ -102,10 +102,10 @@ async def test_progress_waits_for_nobody_and_is_refused_to_who_has_lost_the_atte
     locking = store.admin.transaction()
     await locking.start()
     await store.admin.execute("SELECT FROM syncline.collections FOR UPDATE")
-    assert await asyncio.wait_for(store.queue.report_progress(worker, said), PATIENCE_SECONDS) == 0
+    assert await asyncio.wait_for(store.streams.report_progress(worker, said), PATIENCE_SECONDS) == 0
     await locking.rollback()
-    assert await store.queue.report_progress(other, said) == 0
-    assert await store.queue.report_progress(worker, said) == 1
+    assert await store.streams.report_progress(other, said) == 0
+    assert await store.streams.report_progress(worker, said) == 1
     assert await store.end(worker, claim)
-    assert await store.queue.report_progress(worker, said) == 0
+    assert await store.streams.report_progress(worker, said) == 0
     assert await store.types(claim.task) == ["TaskScheduled", "TaskStarted", "ProgressReported", "TaskSucceeded"]

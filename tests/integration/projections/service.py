@@ -16,6 +16,7 @@ from app.store.address import DatabaseAddress
 from app.store.database import open_pool
 from app.store.leases import Leases
 from app.store.queue import TaskQueue
+from app.store.streams import AttemptStreams
 from tests.harness import until
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ COMMITS = itertools.count(1)
 class Service:
     pool: Pool
     queue: TaskQueue
+    streams: AttemptStreams
     worker: UUID
 
     async def schedule(self, collection: str, source: str = "shop", *, again: bool = False) -> UUID:
@@ -75,7 +77,7 @@ class Service:
         await until(seen)
 
     async def save(self, claim: Claim, rows: int, bookmark: object, destination: str = "warehouse") -> None:
-        await self.queue.save_bookmark(
+        await self.streams.save_bookmark(
             self.worker, claim, commit=next(COMMITS), destination=destination, rows=rows, bookmark=bookmark
         )
 
@@ -85,7 +87,7 @@ class Service:
         schema = SchemaRevision(
             destination="lake", table=claim.collection, revision=revision, columns=columns, changes=()
         )
-        await self.queue.revise_schema(self.worker, claim, schema)
+        await self.streams.revise_schema(self.worker, claim, schema)
 
     async def end(self, *claims: Claim, status: Status = Status.SUCCESS, line: int = 1) -> list[Ending]:
         """End the attempts, with the number `line` in their logs; returns those that were refused."""
@@ -138,4 +140,4 @@ def ending(claim: Claim, status: Status, *, line: int = 1) -> Ending:
 async def running_service(url: str, *, size: int = 6) -> AsyncIterator[Service]:
     async with open_pool(DatabaseAddress.of(url), name="test", size=size) as pool:
         worker = await Leases(pool).register(host="here", pid=1, release="0", slots=16, length=timedelta(hours=1))
-        yield Service(pool, TaskQueue(pool), worker)
+        yield Service(pool, TaskQueue(pool), AttemptStreams(pool), worker)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from random import Random
 from typing import TYPE_CHECKING
@@ -22,9 +23,9 @@ from app.store.daily_stats import add_daily_stats
 from app.store.leases import Leases
 from tests.history.reading import read_history
 from tests.history.rules import requested_tasks_follow
-from tests.integration.projections.service import Service
 
 if TYPE_CHECKING:
+    from tests.integration.projections.service import Service
     from collections.abc import AsyncIterator
 
 OUTCOMES = (Status.SUCCESS, Status.FAILED, Status.CANCELED)
@@ -243,7 +244,7 @@ async def _work(service: Service, number: int, stop: asyncio.Event, warm: asynci
     worker = await Leases(service.pool).register(
         host="here", pid=number, release="0", slots=16, length=timedelta(hours=1)
     )
-    own = Service(service.pool, service.queue, worker)
+    own = replace(service, worker=worker)
     turn = 0
     while not stop.is_set() or turn < 15:
         for collection in random.sample(range(10), 3):

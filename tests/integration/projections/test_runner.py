@@ -11,6 +11,7 @@ from app.projections.daily import DAILY, DailyProjection
 from app.projections.runner import apply_next
 from app.store import projections as store
 from app.store.queue import TaskQueue
+from app.store.streams import AttemptStreams
 from tests.integration.projections.service import Service
 
 if TYPE_CHECKING:
@@ -133,4 +134,4 @@ async def _successes(service: Service) -> int:
 def _within(service: Service, connection: object) -> Service:
     """The same service with all its statements in one transaction."""
     pool = cast("Pool", connection)
-    return Service(pool, TaskQueue(pool), service.worker)
+    return Service(pool, TaskQueue(pool), AttemptStreams(pool), service.worker)

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from tests.integration.retention.lives import Era
 
 TABLES = ("events", "log_events", "fire_times")
-QUEUE, READS, LOG, PROJECTIONS, SCHEDULES = (
-    load_statements(f"{name}.sql") for name in ("queue", "reads", "log", "projections", "schedules")
+QUEUE, STREAMS, READS, LOG, PROJECTIONS, SCHEDULES = (
+    load_statements(f"{name}.sql") for name in ("queue", "streams", "reads", "log", "projections", "schedules")
 )
 
 
@@ -111,7 +111,7 @@ async def test_statements_about_one_task_look_into_one_partition_of_a_year(era: 
     worker, array, tasks = f"'{UUID(int=1)}'", "'{x}'", f"ARRAY['{task}'::uuid]"
     statements = {
         "log_page": (READS, [f"'{task}'", "1", "0", "'-infinity'", "'infinity'", "1000"]),
-        "bookmark_head": (QUEUE, [worker, "'s'", "'c'", f"'{task}'", "1", "1"]),
+        "bookmark_head": (STREAMS, [worker, "'s'", "'c'", f"'{task}'", "1", "1"]),
         "held_attempts": (QUEUE, [worker]),
         "cancel_task": (QUEUE, [f"'{task}'", "false"]),
         "rescue_attempts": (QUEUE, []),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 QUEUE: Final = load_statements("queue.sql")
 LEASES: Final = load_statements("leases.sql")
 LOG: Final = load_statements("log.sql")
+STREAMS: Final = load_statements("streams.sql")
 # For `cancel_task`: its transaction schedules nothing.
 NOT_FOLLOWED: Final = False
 
@@ -38,7 +39,7 @@ async def append_on(connection: Connection, worker: UUID, claim: Claim, line: in
 async def save_on(connection: Connection, worker: UUID, claim: Claim, *, version: int = 2) -> bool:
     """Whether `save_bookmark` accepted a commit, for a stream at this version."""
     what = ("d", 1, {"at": 1}, 0, 1)
-    return await connection.fetch(QUEUE["save_bookmark"], worker, *key_of(claim), *what, version, None) != []
+    return await connection.fetch(STREAMS["save_bookmark"], worker, *key_of(claim), *what, version, None) != []
 
 
 def key_of(claim: Claim) -> tuple[str, str, UUID, int]:

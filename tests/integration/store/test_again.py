@@ -431,7 +431,7 @@ async def test_a_request_keeps_to_the_order_of_transactions(store: Store) -> Non
     claim = await store.claimed(worker)
     async with store.pool.acquire() as early, early.transaction():
         await early.fetchval("SELECT pg_current_xact_id()")
-        await store.queue.save_bookmark(worker, claim, commit=1, destination="d", rows=1, bookmark=1)
+        await store.streams.save_bookmark(worker, claim, commit=1, destination="d", rows=1, bookmark=1)
         assert not await request_on(early)
     assert await store.types(claim.task) == ["TaskScheduled", "TaskStarted", "BookmarkSaved"]
 

@@ -44,7 +44,7 @@ async def test_a_worker_without_its_lease_changes_nothing(store: Store, how: str
     assert await store.queue.claim(worker, 5) == []
     assert not await store.end(worker, claim)
     with pytest.raises(LeaseLostError):
-        await store.queue.save_bookmark(worker, claim, commit=1, destination="d", rows=1, bookmark={"at": 1})
+        await store.streams.save_bookmark(worker, claim, commit=1, destination="d", rows=1, bookmark={"at": 1})
     assert await append_lines(store.pool, worker, [(claim, numbered(1))], now=0) == {claim.key}
     with pytest.raises(LeaseLostError):
         await store.leases.renew(worker, FOREVER)
@@ -59,7 +59,7 @@ async def test_a_draining_worker_claims_nothing_but_finishes_what_it_has(store: 
     await store.schedule("waiting")
     await store.leases.drain(worker)
     assert await store.queue.claim(worker, 5) == []
-    await store.queue.save_bookmark(worker, claim, commit=1, destination="d", rows=1, bookmark={"at": 1})
+    await store.streams.save_bookmark(worker, claim, commit=1, destination="d", rows=1, bookmark={"at": 1})
     assert await append_lines(store.pool, worker, [(claim, numbered(1))], now=0) == set()
     await store.leases.renew(worker, FOREVER)
     assert await store.end(worker, claim)
@@ -72,7 +72,7 @@ async def test_an_attempt_of_another_worker_is_out_of_reach(store: Store) -> Non
     assert not await store.end(other, claim)
     assert await append_lines(store.pool, other, [(claim, numbered(1))], now=0) == {claim.key}
     with pytest.raises(LeaseLostError):
-        await store.queue.save_bookmark(other, claim, commit=1, destination="d", rows=1, bookmark=1)
+        await store.streams.save_bookmark(other, claim, commit=1, destination="d", rows=1, bookmark=1)
     assert await store.everything() == before
 
 
@@ -89,8 +89,8 @@ async def test_a_claim_that_the_database_has_forgotten_can_write_nothing(store: 
     assert not await store.end(worker, forgotten)
     assert await append_lines(store.pool, worker, [(forgotten, numbered(1))], now=0) == {forgotten.key}
     with pytest.raises(LeaseLostError):
-        await store.queue.save_bookmark(worker, forgotten, commit=1, destination="d", rows=1, bookmark=1)
-    assert await store.queue.report_progress(worker, [(forgotten, {"records_read": 1})]) == 0
+        await store.streams.save_bookmark(worker, forgotten, commit=1, destination="d", rows=1, bookmark=1)
+    assert await store.streams.report_progress(worker, [(forgotten, {"records_read": 1})]) == 0
     assert await store.queue.list_running_claims(worker) == {again.key: False}
 
     assert await store.everything() == before

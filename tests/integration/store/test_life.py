@@ -148,7 +148,7 @@ class Life(RuleBasedStateMachine):
         allowed = self.may_write(worker, claim)
         try:
             self.line += 1
-            saving = self.store.queue.save_bookmark(
+            saving = self.store.streams.save_bookmark(
                 worker, claim, commit=self.line, destination="d", rows=rows, bookmark={"at": rows}
             )
             self.run(saving)

@@ -86,7 +86,7 @@ async def test_a_cancellation_comes_after_the_lines_that_an_earlier_release_has_
 async def test_progress_and_bookmarks_are_no_lines(store: Store) -> None:
     worker = await store.worker()
     claim = await store.claimed(worker)
-    await store.queue.report_progress(worker, [(claim, {"records_read": 1})])
-    await store.queue.save_bookmark(worker, claim, commit=1, destination="d", rows=1, bookmark=1)
+    await store.streams.report_progress(worker, [(claim, {"records_read": 1})])
+    await store.streams.save_bookmark(worker, claim, commit=1, destination="d", rows=1, bookmark=1)
     await store.queue.cancel(claim.task)
     assert [event.line for event in await store.events(claim.task)] == [None, 0, None, None, None]

@@ -237,7 +237,7 @@ async def test_wide_generations_are_narrowed_on_the_way_back(database_url: str) 
     async with opened_store(database_url) as store:
         await reset_collection(store.pool, "s", "c")
         claim = await store.claimed(worker := await store.worker())
-        await store.queue.save_bookmark(worker, claim, commit=1, destination="d", rows=1, bookmark={"at": 1})
+        await store.streams.save_bookmark(worker, claim, commit=1, destination="d", rows=1, bookmark={"at": 1})
     step(database_url, "downgrade", "0007")
     with psycopg.connect(database_url) as connection:
         row = connection.execute(
@@ -284,7 +284,7 @@ WHERE b.collection = 'loaded' AND b.destination = 'two' AND e.type = 'BookmarkSa
 
 async def _save(store: Store, worker: UUID, collection: str, destination: str) -> None:
     claim = await store.claimed(worker, collection)
-    await store.queue.save_bookmark(worker, claim, commit=1, destination=destination, rows=1, bookmark={"at": 1})
+    await store.streams.save_bookmark(worker, claim, commit=1, destination=destination, rows=1, bookmark={"at": 1})
     assert await store.end(worker, claim)
 
 

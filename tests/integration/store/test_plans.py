@@ -28,8 +28,8 @@ BEFORE_IDS = datetime(1, 1, 1, tzinfo=UTC)
 ORDERED = {"collections_ready", "schedules_due"}
 ACTIVE = {None, "collections"}
 BIG = {"collections", "tasks", "events", "log_events", "schedules", "fire_times"}
-QUEUE, LOG, READS, SCHEDULES, LEASES = (
-    load_statements(f"{name}.sql") for name in ("queue", "log", "reads", "schedules", "leases")
+QUEUE, STREAMS, LOG, READS, SCHEDULES, LEASES = (
+    load_statements(f"{name}.sql") for name in ("queue", "streams", "log", "reads", "schedules", "leases")
 )
 
 
@@ -143,10 +143,10 @@ async def test_the_hot_statements_are_ordered_index_scans(store: Store) -> None:
             QUEUE,
             [worker, array, array, tasks, one, one, array, array, array, interval, "ARRAY['{}']", one, *lines, "false"],
         ),
-        "save_bookmark": (QUEUE, [worker, "'s'", "'c'", task, "1", "'d'", "1", "'{}'", "0", "1", "2", "'{}'"]),
-        "renewal_head": (QUEUE, [worker, "'s'", "'c'", task, "1", "1"]),
+        "save_bookmark": (STREAMS, [worker, "'s'", "'c'", task, "1", "'d'", "1", "'{}'", "0", "1", "2", "'{}'"]),
+        "renewal_head": (STREAMS, [worker, "'s'", "'c'", task, "1", "1"]),
         "keep_renewed_config": (
-            QUEUE,
+            STREAMS,
             [worker, "'s'", "'c'", task, "1", "1", "'source'", "'s'", *["'x'"] * 3, "0.5", "2"],
         ),
         "schedule_tasks": (QUEUE, [array, array, array, array, one, "ARRAY[now()]", one, array, array, "'syncline'"]),

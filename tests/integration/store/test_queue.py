@@ -231,7 +231,7 @@ async def test_an_attempt_of_the_past_is_refused(store: Store) -> None:
     before = await store.everything()
     assert not await store.end(worker, claim)
     with pytest.raises(SynclineError, match="no longer belongs to this worker"):
-        await store.queue.save_bookmark(worker, claim, commit=1, destination="d", rows=1, bookmark=1)
+        await store.streams.save_bookmark(worker, claim, commit=1, destination="d", rows=1, bookmark=1)
     assert await store.everything() == before
 
 
@@ -436,7 +436,7 @@ async def test_a_commit_told_twice_is_remembered_once(store: Store) -> None:
     """As after a connection that broke before the acknowledgement came, also while the first statement still runs."""
     worker = await store.worker()
     claim = await store.claimed(worker)
-    save = partial(store.queue.save_bookmark, worker, claim, destination="d", rows=10, bookmark={"at": 10})
+    save = partial(store.streams.save_bookmark, worker, claim, destination="d", rows=10, bookmark={"at": 10})
     async with store.pool.acquire() as first:
         async with first.transaction():
             assert await save_on(first, worker, claim)
@@ -452,18 +452,18 @@ async def test_a_commit_told_twice_is_remembered_once(store: Store) -> None:
 async def test_a_bookmark_is_saved_with_what_it_stands_for(store: Store) -> None:
     worker = await store.worker()
     claim = await store.claimed(worker)
-    save = partial(store.queue.save_bookmark, worker, claim, rows=1)
+    save = partial(store.streams.save_bookmark, worker, claim, rows=1)
     standing = r'{"reads": "\u0000"}'
     await save(commit=1, destination="d", bookmark=1, standing=standing)
     await save(commit=2, destination="other", bookmark=2, standing="other")
-    assert await store.queue.get_saved_bookmarks(claim) == {
+    assert await store.streams.get_saved_bookmarks(claim) == {
         "d": SavedBookmark(1, standing),
         "other": SavedBookmark(2, "other"),
     }
     await save(commit=3, destination="d", bookmark=3)
-    assert (await store.queue.get_saved_bookmarks(claim))["d"] == SavedBookmark(3)
+    assert (await store.streams.get_saved_bookmarks(claim))["d"] == SavedBookmark(3)
     await save(commit=4, destination="d", bookmark=None, standing=standing)
-    assert (await store.queue.get_saved_bookmarks(claim))["d"] == SavedBookmark(None, standing)
+    assert (await store.streams.get_saved_bookmarks(claim))["d"] == SavedBookmark(None, standing)
 
 
 @pytest.mark.parametrize("offset", ["0 s", "0.25 s", "0.5 s", "0.75 s"])
@@ -503,7 +503,7 @@ async def test_transaction_ids_never_turn_a_stream_round(store: Store) -> None:
             await until(lambda: store.is_waiting("outcome AS MATERIALIZED"))
         assert not await ending_it, "the older transaction id appends nothing"
         await waiting.commit()
-    await store.queue.save_bookmark(worker, claim, commit=1, destination="d", rows=1, bookmark={"at": 1})
+    await store.streams.save_bookmark(worker, claim, commit=1, destination="d", rows=1, bookmark={"at": 1})
     assert await store.end(worker, claim)
     rows = await store.pool.fetch("SELECT version FROM syncline.events WHERE task = $1 ORDER BY xid", claim.task)
     assert [row["version"] for row in rows] == [1, 2, 3, 4, 5]
@@ -553,7 +553,7 @@ async def test_a_storm_of_everything_leaves_streams_without_gaps_in_the_order_of
         async def work() -> None:
             for claim in await store.queue.claim(worker, 3):
                 await asyncio.gather(
-                    store.queue.save_bookmark(worker, claim, commit=1, destination="d", rows=1, bookmark=1),
+                    store.streams.save_bookmark(worker, claim, commit=1, destination="d", rows=1, bookmark=1),
                     store.queue.cancel(claim.task),
                     return_exceptions=True,
                 )

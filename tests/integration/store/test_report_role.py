@@ -48,7 +48,7 @@ async def filled(database_url: str) -> AsyncIterator[psycopg.Connection]:
     async with opened_store(database_url) as store:
         worker = await store.worker()
         claim = await store.claimed(worker, "orders")
-        await store.queue.save_bookmark(
+        await store.streams.save_bookmark(
             worker, claim, destination="warehouse", rows=1, bookmark={"next": SECRET}, commit=1
         )
     with psycopg.connect(database_url, autocommit=True) as connection:

@@ -51,8 +51,8 @@ async def test_a_wide_number_reaches_attempts_and_bookmarks_as_it_is(store: Stor
     assert claim.generation == number
     [(held, _)] = await store.queue.list_held_attempts(worker)
     assert held.generation == number
-    await store.queue.save_bookmark(worker, claim, commit=1, destination="d", rows=1, bookmark={"at": 1})
-    assert await store.queue.get_saved_bookmarks(claim) == {"d": SavedBookmark({"at": 1})}
+    await store.streams.save_bookmark(worker, claim, commit=1, destination="d", rows=1, bookmark={"at": 1})
+    assert await store.streams.get_saved_bookmarks(claim) == {"d": SavedBookmark({"at": 1})}
     assert (await store.events(claim.task))[-1].data["generation"] == number
     await reset(store)
     assert await store.pool.fetchval("SELECT count(*) FROM syncline.bookmarks") == 0
