@@ -51,7 +51,7 @@ class Event:
     """One event. `status` is the task's status after it; `data` has the fields of this type of event.
 
     An event that begins or ends an attempt or a task is a line of the log too: `line` is its number there. None if it
-    is no line, or if an earlier release has stored the line by itself.
+    is not a line, or if an earlier release has stored the line by itself.
     """
 
     task: UUID

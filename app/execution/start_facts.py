@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from app.domain.connector import SourceFacts
@@ -25,22 +25,18 @@ _ID_DIGITS: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """Of one content of a catalogue, which has the id `catalogue`.
-
-    `key_id` is that of the digests' key. `registered` has the sources that were registered, and when by `lease_clock`.
-    """
+class CatalogueFacts:
+    """What a release knows of one content of a catalogue. `key_id` is that of the digests' key."""
 
     release: str
-    catalogue: str
+    catalogue_id: str
     key_id: str
     sources: Mapping[str, SourceFacts]
-    registered: dict[str, float] = field(default_factory=dict)
 
     @property
     def of_event(self) -> dict[str, str]:
         """What the event says. The attempt reads files again, so it may run with a newer catalogue than this."""
-        return {"release": self.release, "catalogue": self.catalogue}
+        return {"release": self.release, "catalogue": self.catalogue_id}
 
 
 class StartFacts:
@@ -55,13 +51,15 @@ class StartFacts:
         self._watcher = watcher
         self._release = release
         self._looked_at: Catalogue | None = None
-        self._facts: Facts | None = None
+        self._facts: CatalogueFacts | None = None
+        # When, by `lease_clock`, the sources of these facts were registered.
+        self._registered: dict[str, float] = {}
 
-    async def current(self) -> Facts:
+    async def current(self) -> CatalogueFacts:
         """The facts of the catalogue as it is now.
 
         Raises:
-            MissingRightError: the login may not register them, so nothing should be claimed.
+            MissingRightError: the login may not read the key or not register the facts, so nothing should be claimed.
         """
         catalogue = self._watcher.current
         if self._facts is None or catalogue is not self._looked_at:
@@ -69,28 +67,39 @@ class StartFacts:
             key = DigestKey(secret_key[0].encode() if secret_key else await self._catalogues.get_digest_key())
             # In a thread, because a catalogue may have tens of thousands of collections.
             facts = await asyncio.to_thread(_facts_of, catalogue, key, self._release)
-            # Nothing, to find out. After a claim, each round would hand the tasks back, with two events each.
-            await self._catalogues.register(facts.catalogue, {}, key_id=facts.key_id)
-            if self._facts is None or facts.catalogue != self._facts.catalogue:
+            # No source yet: this only checks that the login may register some, before anything is claimed. After a
+            # claim, each round would hand the tasks back, with two events each.
+            await self._catalogues.register(facts.catalogue_id, {}, key_id=facts.key_id)
+            if self._facts is None or facts.catalogue_id != self._facts.catalogue_id:
                 self._facts = facts
+                self._registered.clear()
             self._looked_at = catalogue
         return self._facts
 
-    async def register(self, facts: Facts, sources: Iterable[str]) -> None:
-        """Register what the tasks of these sources were started with. Call it before they run."""
+    async def register(self, sources: Iterable[str]) -> None:
+        """Register what the tasks of these sources were started with: the facts that `current` has returned last.
+
+        Call it before they run.
+
+        Raises:
+            MissingRightError: the login may not do it any more.
+        """
+        facts = self._facts
+        if facts is None:
+            return
         now = lease_clock()
         new = {
             source: facts.sources[source]
             for source in sources
             # It lacks those that only other workers know.
-            if source in facts.sources and now - facts.registered.get(source, float("-inf")) > _REGISTERED_SECONDS
+            if source in facts.sources and now - self._registered.get(source, float("-inf")) > _REGISTERED_SECONDS
         }
         if new:
-            await self._catalogues.register(facts.catalogue, new, key_id=facts.key_id)
-            facts.registered.update(dict.fromkeys(new, now))
+            await self._catalogues.register(facts.catalogue_id, new, key_id=facts.key_id)
+            self._registered.update(dict.fromkeys(new, now))
 
 
-def _facts_of(catalogue: Catalogue, key: DigestKey, release: str) -> Facts:
+def _facts_of(catalogue: Catalogue, key: DigestKey, release: str) -> CatalogueFacts:
     sources = {source.id: SourceFacts(source.connector, key.digest_of(source)) for source in catalogue.sources.values()}
     text = json.dumps([key.id, sorted(sources.items())])
-    return Facts(release, hashlib.sha256(text.encode()).hexdigest()[:_ID_DIGITS], key.id, sources)
+    return CatalogueFacts(release, hashlib.sha256(text.encode()).hexdigest()[:_ID_DIGITS], key.id, sources)

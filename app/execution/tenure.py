@@ -177,7 +177,7 @@ class Tenure:
                 started_with=facts.of_event,
             )
             fail_point("queue.claimed")
-            await self._start_facts.register(facts, {claim.source for claim in claims})
+            await self._start_facts.register({claim.source for claim in claims})
         except BaseException:
             self._in_doubt = True
             raise
@@ -199,15 +199,15 @@ class Tenure:
         self._held_checked_at = now
         # Read before the query: an attempt that ends meanwhile is in its result, but no longer among the attempts.
         known = set(self._attempts)
-        unknown = [
-            (claim, lines)
-            for claim, lines in await self._queue.list_held_attempts(self.worker)
-            if claim.key not in known
-        ]
-        for claim, _ in unknown:
-            _logger.warning("attempt.handed_back", task=claim.task_id, attempt=claim.attempt)
+        held = await self._queue.list_held_attempts(self.worker)
+        unknown = [attempt for attempt in held if attempt.claim.key not in known]
+        for attempt in unknown:
+            _logger.warning("attempt.handed_back", task=attempt.claim.task_id, attempt=attempt.claim.attempt)
         rng = Random()  # noqa: S311 - jitter
-        endings = [ending_of(claim, NEVER_STARTED, line=lines + 1, seconds=0, rng=rng) for claim, lines in unknown]
+        endings = [
+            ending_of(attempt.claim, NEVER_STARTED, line=attempt.last_line + 1, seconds=0, rng=rng)
+            for attempt in unknown
+        ]
         await asyncio.gather(*map(self._context.endings.put, endings))
         self._in_doubt = False
 

@@ -61,7 +61,7 @@ class Leases:
         await self._pool.execute(_SQL["stop_worker"], worker)
 
     async def rescue(self) -> list[dict[str, Any]]:
-        """Take the lease and the attempts away from workers that did not renew in time.
+        """Take the lease and the attempts away from workers that did not renew in time; schedule the tasks that follow.
 
         Returns the rescued attempts: source, collection, task, attempt, status.
         """

@@ -27,7 +27,7 @@ def load_statements(file: str) -> dict[str, str]:
 
 @cache
 def _parts() -> Mapping[str, str]:
-    # Without their comments, which end at the first line that is none.
+    # Without their comments, which are the first lines.
     return {name: re.sub(r"\A(--.*\n)*", "", text) for name, text in _load(_PARTS_FILE).items()}
 
 

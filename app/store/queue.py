@@ -1,4 +1,4 @@
-"""The queue: the steps of a task, from request to end. Each is one statement that appends events and projects them."""
+"""The queue: the steps of a task, from request to end. Statements that append an event also project it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from contextlib import nullcontext
 from functools import partial
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import asyncpg
 
@@ -32,10 +32,23 @@ if TYPE_CHECKING:
 
 _SQL: Final = load_statements("queue.sql")
 
-Answer = TypeVar("Answer")
+_Answer = TypeVar("_Answer")
 
-# How often a statement is sent whose row keeps changing. More than one was never seen, so more than these is a bug.
+# How often a statement is sent whose row keeps changing. More than three were never seen, so more than these is a bug.
 _TRIES: Final = 10
+
+
+class HeldAttempt(NamedTuple):
+    """An attempt that a worker may write for, the number of its last log line (0 for none), and the task to follow."""
+
+    claim: Claim
+    last_line: int
+    following: NewTask | None
+
+    @classmethod
+    def of(cls, claim: Claim, last_line: int, again: Mapping[str, Any] | None) -> HeldAttempt:
+        following = NewTask.requested(claim.source, claim.collection, again) if again else None
+        return cls(claim, last_line, following)
 
 
 class TaskQueue:
@@ -68,14 +81,14 @@ class TaskQueue:
         try:
             async with asyncio.timeout(self._answer_seconds) as deadline:
                 if again:
-                    return await self._schedule_or_follow(new)
+                    return await self._schedule_or_request_again(new)
                 return await self._scheduling.put(new)
         except TimeoutError:
             if deadline.expired():
                 raise DatabaseBusyError("earlier requests are still waiting") from None
             raise
 
-    async def _schedule_or_follow(self, new: NewTask) -> tuple[UUID, bool]:
+    async def _schedule_or_request_again(self, new: NewTask) -> tuple[UUID, bool]:
         for _ in range(_TRIES):
             task, is_new = await self._scheduling.put(new)
             if is_new:
@@ -157,7 +170,10 @@ class TaskQueue:
         return since or claim.at
 
     async def end_attempts(self, worker: UUID, endings: Sequence[Ending]) -> list[Ending]:
-        """End attempts in one statement. Returns those that were refused, because the worker has lost them."""
+        """End attempts. Returns those that were refused, because the worker has lost them.
+
+        This is one statement, unless a cancellation was requested meanwhile or another task is to follow.
+        """
         left = list(endings)
         refused: list[Ending] = []
         for _ in range(_TRIES):
@@ -166,21 +182,21 @@ class TaskQueue:
                 return refused
             # If the attempt is still ours, its row changed meanwhile, its cancellation was requested, or another task
             # is to follow.
-            held = {claim.key: (claim, following) for claim, _, following in await self._list_held_attempts(worker)}
+            held = {attempt.claim.key: attempt for attempt in await self.list_held_attempts(worker)}
             refused += [ending for ending in left if ending.claim.key not in held]
             left = [
-                ending.if_canceled if held[ending.claim.key][0].cancel_requested and ending.if_canceled else ending
+                ending.if_canceled if held[ending.claim.key].claim.cancel_requested and ending.if_canceled else ending
                 for ending in left
                 if ending.claim.key in held
             ]
-            left = await self._end_and_follow(
-                worker, left, {key: following for key, (_, following) in held.items() if following}
+            left = await self._end_and_schedule_next(
+                worker, left, {key: attempt.following for key, attempt in held.items() if attempt.following}
             )
             if not left:
                 return refused
         return refused + left
 
-    async def _end_and_follow(
+    async def _end_and_schedule_next(
         self, worker: UUID, endings: Sequence[Ending], following: Mapping[tuple[UUID, int], NewTask]
     ) -> list[Ending]:
         """End the tasks that others are to follow, and schedule those. Returns the endings that are left."""
@@ -189,35 +205,34 @@ class TaskQueue:
         for ending in endings:
             (ready if ending.status in TERMINAL and ending.claim.key in following else rest).append(ending)
 
-        async def end(connection: Connection) -> tuple[list[Ending], list[NewTask]]:
+        async def end_tasks(connection: Connection) -> tuple[list[Ending], list[NewTask]]:
             left = await _end(connection, worker, ready, are_followed=True)
             refused = {ending.claim.key for ending in left}
             return left, [following[ending.claim.key] for ending in ready if ending.claim.key not in refused]
 
-        return [*rest, *await self._follow(end)] if ready else rest
+        return [*rest, *await self._in_one_transaction(end_tasks)] if ready else rest
 
-    async def _follow(self, end: Callable[[Connection], Awaitable[tuple[Answer, Sequence[NewTask]]]]) -> Answer:
-        """End tasks and schedule those that follow, in one transaction. `end` returns an answer, and the latter."""
+    async def _in_one_transaction(
+        self, end_tasks: Callable[[Connection], Awaitable[tuple[_Answer, Sequence[NewTask]]]]
+    ) -> _Answer:
+        """End tasks and schedule the next ones. `end_tasks` returns its answer, and the tasks to schedule after it."""
 
-        async def step() -> Answer:
+        async def step() -> tuple[_Answer, bool]:
             async with self._pool.acquire() as connection, connection.transaction():
-                answer, following = await end(connection)
+                answer, following = await end_tasks(connection)
                 if following:
                     await schedule_tasks(connection, following)
-                return answer
+                return answer, bool(following)
 
-        answer = await with_partitions(self._pool, step)
-        self._notify()
+        answer, has_scheduled = await with_partitions(self._pool, step)
+        if has_scheduled:
+            self._notify()
         return answer
 
-    async def list_held_attempts(self, worker: UUID) -> list[tuple[Claim, int]]:
-        """List the attempts that this worker may write for, each with the number of its last log line (0 for none)."""
-        return [(claim, lines) for claim, lines, _ in await self._list_held_attempts(worker)]
-
-    async def _list_held_attempts(self, worker: UUID) -> list[tuple[Claim, int, NewTask | None]]:
-        """The same, with the tasks that are to follow."""
+    async def list_held_attempts(self, worker: UUID) -> list[HeldAttempt]:
+        """List the attempts that this worker may write for."""
         rows = await self._pool.fetch(_SQL["held_attempts"], worker)
-        return [_held(*row) for row in rows]
+        return [HeldAttempt.of(Claim(*claim), lines, again) for *claim, lines, again in rows]
 
     async def list_running_claims(self, worker: UUID, *, to_be_canceled: bool = False) -> dict[tuple[UUID, int], bool]:
         """List the keys of this worker's claims, and whether their cancellation was requested.
@@ -242,12 +257,13 @@ class TaskQueue:
                 if status == Status.RUNNING:
                     self._notify()
                 return Status(status)
-            active = await self._pool.fetch(_SQL["active_task"], task)
-            if not active:
+            active = await self._pool.fetchrow(_SQL["uncanceled_task"], task)
+            if active is None:
                 return None
-            if again := active[0]["again"]:
-                following = NewTask.requested(active[0]["source"], active[0]["collection"], again)
-        raise _uncanceled(task, is_ahead=active[0]["is_ahead"])
+            if again := active["again"]:
+                following = NewTask.requested(active["source"], active["collection"], again)
+            is_ahead = active["is_ahead"]
+        raise _uncanceled(task, is_ahead=is_ahead)
 
     async def _cancel(self, task: UUID, following: NewTask | None) -> str | None:
         async def cancel(on: Pool | Connection) -> str | None:
@@ -257,17 +273,21 @@ class TaskQueue:
         if following is None:
             return await cancel(self._pool)
 
-        async def end(connection: Connection) -> tuple[str | None, list[NewTask]]:
+        async def end_task(connection: Connection) -> tuple[str | None, list[NewTask]]:
             status = await cancel(connection)
             return status, [following] if status == Status.CANCELED else []
 
-        return await self._follow(end)
+        return await self._in_one_transaction(end_task)
 
 
 async def schedule_tasks(
     on: Pool | Connection, new: Sequence[NewTask], *, channel: str | None = None
 ) -> dict[tuple[str, str], UUID]:
-    """Queue the tasks whose collection has no active one: {(source, collection): task}. Notifies `channel` of them."""
+    """Queue the tasks whose collection has no active one: {(source, collection): task}. Notifies `channel` of them.
+
+    Raises:
+        asyncpg.CheckViolationError: the week's partition is missing; see `with_partitions`.
+    """
     columns = zip(
         *(
             (
@@ -288,12 +308,6 @@ async def schedule_tasks(
     )
     rows = await on.fetch(_SQL["schedule_tasks"], *map(list, columns), channel)
     return {(row["source"], row["collection"]): row["task"] for row in rows}
-
-
-def _held(*row: Any) -> tuple[Claim, int, NewTask | None]:
-    *claim, lines, again = row
-    held = Claim(*claim)
-    return held, lines, NewTask.requested(held.source, held.collection, again) if again else None
 
 
 def _unsettled(new: NewTask) -> UnsettledError:
@@ -323,6 +337,9 @@ async def rescue_attempts(on: Connection) -> list[dict[str, Any]]:
     """End the attempts of workers that are gone: rows of source, collection, task, attempt, status.
 
     Tasks that are to follow the ended ones are scheduled, so it needs a transaction.
+
+    Raises:
+        asyncpg.CheckViolationError: the week's partition is missing; see `with_partitions`.
     """
     rescued = [dict(row) for row in await on.fetch(_SQL["rescue_attempts"])]
     again = [(row, request) for row in rescued if (request := row.pop("again"))]

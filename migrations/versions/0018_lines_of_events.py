@@ -1,10 +1,10 @@
 """A step of a task is its own log line
 
 The log repeated in rows what the events say: that an attempt began, and how it ended. Now such an event has the number of its
-line, and the text is made when the log is read. Only events with a number have a line, so what releases before have written
-is shown once, as they have stored it.
+line, and the text is made when the log is read. Only events with a number have a line, so what earlier releases have
+written is shown once, as they have stored it.
 
-A task may have many events but few of them have a line, hence the partial index. Events of before have none: the table is
+A task may have many events but few of them have a line, hence the partial index. Older events have none: the table is
 locked against writes for as long as it takes to read them, about a second for a million.
 
 Revision ID: 0018
@@ -58,12 +58,12 @@ WHERE e.line IS NOT NULL
 
 LINES: Final = f"""
 CREATE VIEW syncline.event_lines AS {OF_EVENTS};
-COMMENT ON VIEW syncline.event_lines IS 'The log lines that events are.';
+COMMENT ON VIEW syncline.event_lines IS 'Log lines made from events.';
 CREATE VIEW syncline.log_lines AS
 SELECT task, attempt, line, at, level, message FROM syncline.log_events
 UNION ALL
 SELECT * FROM syncline.event_lines;
-COMMENT ON VIEW syncline.log_lines IS 'The logs of all tasks: what their attempts wrote, and the lines that events are.';
+COMMENT ON VIEW syncline.log_lines IS 'The logs of all tasks: what their attempts wrote, and lines made from events.';
 """
 
 TASK_LOGS: Final = """
@@ -115,11 +115,12 @@ def downgrade() -> None:
     _run(TASK_LOGS.format(lines="syncline.log_events"))
     _run(TASK_STORY.format(lines="syncline.log_events"))
     _run("DROP VIEW syncline.log_lines, syncline.event_lines")
-    # Releases before read only lines that are stored.
+    # Earlier releases read only lines that are stored.
     _run(f"INSERT INTO syncline.log_events (task, attempt, line, at, level, message) {OF_EVENTS}")
     _run("ALTER TABLE syncline.events DROP COLUMN line")
     _run("ALTER TABLE syncline.collections DROP COLUMN line")
 
 
 def _run(statement: str) -> None:
+    # Neither the colons nor the percent signs of a statement are parameters.
     op.get_bind().exec_driver_sql(statement.replace("%", "%%"))

@@ -1,6 +1,6 @@
 """The request for a task that is to follow the active one of its collection
 
-Processes from before end a task without scheduling the next one, and leave the request in the row of the task after. So
+Earlier processes end a task without scheduling the next one, and leave the request in the row of the task after. So
 `again=true` is of use when all are replaced.
 
 Revision ID: 0020
@@ -18,7 +18,7 @@ down_revision = "0019"
 branch_labels = None
 depends_on = None
 
-# Requests of before a downgrade: the events still have them. Looked up one by one, for the planner would read all events.
+# Requests from before a downgrade: the events still have them. Looked up one by one, for the planner would read all events.
 REQUESTS: Final = """
 SELECT c.task, e.again
 FROM syncline.collections c CROSS JOIN LATERAL (
@@ -40,7 +40,7 @@ BEGIN
   SELECT string_agg(source || '_' || collection || '_' || task, ', ' ORDER BY source, collection) INTO waiting
   FROM syncline.collections WHERE again IS NOT NULL AND status IN ('SCHEDULED', 'RUNNING');
   IF waiting IS NOT NULL THEN
-    RAISE EXCEPTION 'the requests for another task after these would be lost: let them end, or cancel them, and try again: %', waiting
+    RAISE EXCEPTION 'these tasks still have a request for another run; wait until they end, or cancel them, then try again: %', waiting
       USING ERRCODE = 'object_not_in_prerequisite_state';
   END IF;
 END $$;

@@ -3,6 +3,7 @@
 -- $7–$12 are blocks of lines; $7 is the ordinal of the block's attempt. Returns the ordinals of the attempts that may
 -- write.
 -- A block has consecutive line numbers ($8 to $9) and as many messages, in an array written as text.
+-- The look-up is LATERAL for the reason that `queue.sql` gives.
 -- With $13, for lines that may have been sent before, existing lines are skipped. It is optional because a look-up of
 -- each line, like ON CONFLICT, costs as much as the insert.
 WITH {fence}, writer AS MATERIALIZED (

@@ -7,6 +7,10 @@ fence AS MATERIALIZED (
   WHERE worker = $1 AND state IN ('active', 'draining') AND lease_until > syncline.clock() FOR KEY SHARE
 )
 
+-- name: own
+-- The head of collection ($2, $3), as long as claim $5 of task $4 is worker $1's.
+c.source = $2 AND c.collection = $3 AND c.task = $4 AND c.claim = $5 AND c.worker = $1
+
 -- name: ended
 -- Inserts the tasks that have ended with the step from their heads.
 ended AS (
@@ -18,22 +22,23 @@ ended AS (
   FROM moved WHERE status NOT IN ('SCHEDULED', 'RUNNING')
 )
 
--- name: wanted
+-- name: after_line
 -- The lines of a log after (attempt $2, line $3), written between $4 and $5.
 (attempt, line) > ($2::smallint, $3::integer) AND at >= $4 AND at <= $5
 
 -- name: lines_of_events
 -- What the events of task $1 add to its log. If retention has removed the lines that its attempts wrote, the first line says
--- so. How many there were is told by the numbers of the events that are lines; a task of before these had at least one.
-SELECT attempt, line, at, level, message FROM syncline.event_lines WHERE task = $1 AND {wanted}
+-- so: if the last number of an attempt exceeds the number of its events that have one, it had written lines of its own. A task
+-- of an earlier release, whose events have no numbers, had at least one line.
+SELECT attempt, line, at, level, message FROM syncline.event_lines WHERE task = $1 AND {after_line}
 UNION ALL
 SELECT * FROM (
   SELECT 0::smallint AS attempt, 0 AS line, at, 'warn' AS level,
-         '[' || (data ->> 'source') || '_' || (data ->> 'collection') || '_' || task || '] the lines that its attempts wrote are gone: '
-           || 'server.sync_tasks.store_logs.last_runs and server.retention.days say which stay' AS message
+         '[' || (data ->> 'source') || '_' || (data ->> 'collection') || '_' || task || '] older log lines were removed: see '
+           || 'server.sync_tasks.store_logs.last_runs and server.retention.days' AS message
   FROM syncline.events
   WHERE task = $1 AND version = 1 AND NOT EXISTS (SELECT FROM syncline.log_events WHERE task = $1) AND CASE
     WHEN EXISTS (SELECT FROM syncline.events WHERE task = $1 AND line IS NOT NULL)
     THEN EXISTS (SELECT FROM syncline.events WHERE task = $1 AND line > 0 GROUP BY attempt HAVING max(line) > count(*))
     ELSE EXISTS (SELECT FROM syncline.tasks WHERE task = $1 AND attempt > 0) END
-) AS gone WHERE {wanted}
+) AS gone WHERE {after_line}

@@ -1,6 +1,7 @@
--- A collection's row is the head of the stream of its last task: its lock, its place in the queue, and its status. Every
--- statement here does the same: lock the head, move it, append the event, and insert a task that has ended into `tasks`.
--- One statement, one transaction. `{fence}` and `{ended}` are in `parts.sql`.
+-- A collection's row is the head of the stream of its last task: its lock, its place in the queue, and its status. A statement
+-- that moves a task locks the head, moves it, appends the event, and inserts a task that has ended into `tasks`. Such a
+-- statement is a transaction of its own, but a task that another one follows ends in one transaction with `schedule_tasks`.
+-- `{fence}` and `{ended}` are in `parts.sql`.
 --
 -- `c.xid <= syncline.position()`: a statement that waited for the row lock may have a lower transaction id than the
 -- writer it waited for. If it appended now, readers that go by positions would see the events in the wrong order. So the
@@ -74,20 +75,20 @@ WHERE c.status IN ('SCHEDULED', 'RUNNING')
 -- task that has not begun is enough, unless it is a backfill: it will read what is there now. Returns the active task; no row
 -- if there is none, or if its row changed meanwhile.
 WITH active AS MATERIALIZED (
-  SELECT task, again IS NULL AND (attempt > 0 OR backfill IS NOT NULL) AS is_wanting FROM syncline.collections
+  SELECT task, again IS NULL AND (attempt > 0 OR backfill IS NOT NULL) AS needs_request FROM syncline.collections
   WHERE source = $1 AND collection = $2 AND status IN ('SCHEDULED', 'RUNNING')
 ), moved AS (
   UPDATE syncline.collections c
   SET again = $3::jsonb, version = c.version + 1, changed_at = greatest(syncline.clock(), c.changed_at), xid = syncline.position()
   FROM active a
-  WHERE c.source = $1 AND c.collection = $2 AND c.task = a.task AND a.is_wanting
+  WHERE c.source = $1 AND c.collection = $2 AND c.task = a.task AND a.needs_request
     AND c.status IN ('SCHEDULED', 'RUNNING') AND c.again IS NULL AND c.xid <= syncline.position()
   RETURNING c.*
 ), appended AS (
   INSERT INTO syncline.events (task, version, type, at, status, attempt, data)
   SELECT task, version, 'RunAgainRequested', changed_at, status, attempt, again FROM moved
 )
-SELECT task FROM active WHERE NOT is_wanting UNION ALL SELECT task FROM moved
+SELECT task FROM active WHERE NOT needs_request UNION ALL SELECT task FROM moved
 
 -- name: claim_tasks
 -- Assigns up to $2 due tasks of pools $6 to worker $1, highest priority first, if its lease is valid. Rows that other workers
@@ -207,11 +208,12 @@ WHERE c.worker = $1 AND c.status = 'RUNNING' AND EXISTS (
 SELECT task, claim, cancel_requested FROM syncline.collections
 WHERE worker = $1 AND status = 'RUNNING' AND (cancel_requested OR NOT $2::boolean)
 
--- name: active_task
--- A task that has not ended, and whether its position is higher than any that this server has given out, as after a restore
--- into a new server. No statement can change such a row. Null if the row of its collection is missing. With the request for
--- the task that is to follow.
-SELECT e.data ->> 'source' AS source, e.data ->> 'collection' AS collection, c.again, c.xid >= syncline.position(pg_snapshot_xmax(pg_current_snapshot())) AS is_ahead
+-- name: uncanceled_task
+-- Why a task that has not ended was not canceled: the request for the task that is to follow it, and whether its position is
+-- higher than any that this server has given out, as after a restore into a new server. No statement can change such a
+-- row. Both are null if the row of its collection is missing.
+SELECT e.data ->> 'source' AS source, e.data ->> 'collection' AS collection, c.again,
+       c.xid >= syncline.position(pg_snapshot_xmax(pg_current_snapshot())) AS is_ahead
 FROM syncline.events e
 LEFT JOIN syncline.collections c ON c.source = e.data ->> 'source' AND c.collection = e.data ->> 'collection' AND c.task = e.task
 WHERE e.task = $1 AND e.version = 1 AND NOT EXISTS (SELECT FROM syncline.tasks WHERE task = $1)

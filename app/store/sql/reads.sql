@@ -31,7 +31,7 @@ CROSS JOIN LATERAL (
 -- A page of $6 lines of a task's log, in order.
 SELECT attempt, line, at, level, message FROM (
   (
-    SELECT attempt, line, at, level, message FROM syncline.log_events WHERE task = $1 AND {wanted}
+    SELECT attempt, line, at, level, message FROM syncline.log_events WHERE task = $1 AND {after_line}
     ORDER BY attempt, line LIMIT $6
   )
   UNION ALL {lines_of_events}
@@ -43,7 +43,7 @@ LIMIT $6
 -- The last $6 lines of a task's log, last line first.
 SELECT attempt, line, at, level, message FROM (
   (
-    SELECT attempt, line, at, level, message FROM syncline.log_events WHERE task = $1 AND {wanted}
+    SELECT attempt, line, at, level, message FROM syncline.log_events WHERE task = $1 AND {after_line}
     ORDER BY attempt DESC, line DESC LIMIT $6
   )
   UNION ALL {lines_of_events}

@@ -9,7 +9,7 @@ SELECT c.version, EXISTS (
   WHERE e.task = $4 AND e.attempt = c.attempt AND e.type = 'BookmarkSaved' AND (e.data->>'commit')::integer = $6
 ) AS saved
 FROM syncline.collections c
-WHERE c.source = $2 AND c.collection = $3 AND c.task = $4 AND c.claim = $5 AND c.worker = $1
+WHERE {own}
 
 -- name: save_bookmark
 -- Saves commit $10 of the attempt: destination $6 has $7 rows up to bookmark $8 of generation $9, for standing $12. No row
@@ -19,7 +19,7 @@ WITH {fence}, moved AS (
   UPDATE syncline.collections c
   SET version = c.version + 1, rows = c.rows + $7::bigint, changed_at = greatest(f.at, c.changed_at), xid = syncline.position()
   FROM fence f
-  WHERE c.source = $2 AND c.collection = $3 AND c.task = $4 AND c.claim = $5 AND c.worker = $1
+  WHERE {own}
     AND c.version = $11 AND c.xid <= syncline.position()
   RETURNING c.source, c.collection, c.task, c.attempt, c.version, c.changed_at AS at
 ), saved AS (
@@ -61,7 +61,7 @@ SELECT c.version, EXISTS (
   WHERE s.source = $2 AND s.collection = $3 AND s.destination = $6 AND s.table_name = $7 AND s.revision = $8
 ) AS saved
 FROM syncline.collections c
-WHERE c.source = $2 AND c.collection = $3 AND c.task = $4 AND c.claim = $5 AND c.worker = $1
+WHERE {own}
 
 -- name: revise_schema
 -- Adds revision $8 of the columns of a table, with the columns and changes in $9. Returns no row if the lease has
@@ -70,7 +70,7 @@ WITH {fence}, moved AS (
   UPDATE syncline.collections c
   SET version = c.version + 1, changed_at = greatest(f.at, c.changed_at), xid = syncline.position()
   FROM fence f
-  WHERE c.source = $2 AND c.collection = $3 AND c.task = $4 AND c.claim = $5 AND c.worker = $1
+  WHERE {own}
     AND c.version = $10 AND c.xid <= syncline.position()
   RETURNING c.source, c.collection, c.task, c.attempt, c.version, c.changed_at AS at
 ), revised AS (
@@ -91,7 +91,7 @@ SELECT c.version, EXISTS (
   WHERE e.task = $4 AND e.attempt = c.attempt AND e.type = 'ConfigRenewed' AND (e.data->>'renewal')::integer = $6
 ) AS saved
 FROM syncline.collections c
-WHERE c.source = $2 AND c.collection = $3 AND c.task = $4 AND c.claim = $5 AND c.worker = $1
+WHERE {own}
 
 -- name: keep_renewed_config
 -- Keeps renewal $6 of the attempt: what source or destination ($7, $8) has made of its configuration $12 seconds ago ($9 to
@@ -104,7 +104,7 @@ WITH {fence}, moved AS (
   UPDATE syncline.collections c
   SET version = c.version + 1, changed_at = greatest(f.at, c.changed_at), xid = syncline.position()
   FROM fence f
-  WHERE c.source = $2 AND c.collection = $3 AND c.task = $4 AND c.claim = $5 AND c.worker = $1
+  WHERE {own}
     AND c.version = $13 AND c.xid <= syncline.position()
   RETURNING c.task, c.attempt, c.version, c.changed_at AS at
 ), kept AS (

@@ -71,7 +71,7 @@ async def test_a_claim_that_is_handed_back_is_still_a_backfill(store: Store) -> 
     worker = await store.worker(lease=timedelta(minutes=1))
     claim = await store.claim(worker)
     assert claim.backfill == TEN_SECONDS
-    assert await store.queue.list_held_attempts(worker) == [(claim, 0)]
+    assert await store.queue.list_held_attempts(worker) == [(claim, 0, None)]
 
 
 async def test_slices_are_loaded_one_after_the_other_and_after_what_is_active(

@@ -138,10 +138,13 @@ async def test_the_workers_are_told_when_a_task_that_is_tried_again_is_due(store
     together = Endings(store.queue, worker, due=due.set)
     claim, again = [await store.claimed(worker, name) for name in ("c", "d")]
     assert await together.end_all([ending(claim)], never) == []
-    retried = ending(again, ATTEMPT_FAILED, Status.SCHEDULED, delay=timedelta(seconds=0.2))
-    assert await together.end_all([retried], never) == []
+    later = ending(again, ATTEMPT_FAILED, Status.SCHEDULED, delay=timedelta(hours=1))
+    assert await together.end_all([later], never) == []
     assert not due.is_set(), "what has ended is due no more, and the other is not yet"
-    assert await store.queue.claim(worker, 1) == []
+    await store.pool.execute("UPDATE syncline.collections SET run_at = run_at - interval '1 hour'")
+    again = await store.claim(worker)
+    soon = ending(again, ATTEMPT_FAILED, Status.SCHEDULED, delay=timedelta(seconds=0.2))
+    assert await together.end_all([soon], never) == []
     async with asyncio.timeout(PATIENCE_SECONDS):
         await due.wait()
     assert [one.task for one in await store.queue.claim(worker, 1)] == [again.task]

@@ -352,12 +352,12 @@ async def test_nothing_that_anybody_reads_shows_the_secrets_of_a_source(
 
 async def test_a_source_is_registered_again_so_that_retention_sees_its_use(facts: Facts, store: Store) -> None:
     start_facts = await facts.of({"shop": shop()})
-    found = await start_facts.current()
-    await start_facts.register(found, ["shop"])
+    await start_facts.current()
+    await start_facts.register(["shop"])
     await store.admin.execute("UPDATE syncline.catalogues SET used_at = used_at - interval '40 days'")
     used = "SELECT used_at > syncline.clock() - interval '1 hour' FROM syncline.catalogues"
-    await start_facts.register(found, ["shop"])
+    await start_facts.register(["shop"])
     assert await store.admin.fetchval(used) is False
-    found.registered["shop"] -= timedelta(hours=2).total_seconds()
-    await start_facts.register(found, ["shop"])
+    start_facts._registered["shop"] -= timedelta(hours=2).total_seconds()
+    await start_facts.register(["shop"])
     assert await store.admin.fetchval(used) is True

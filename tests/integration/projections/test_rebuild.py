@@ -25,8 +25,9 @@ from tests.history.reading import read_history
 from tests.history.rules import requested_tasks_follow
 
 if TYPE_CHECKING:
-    from tests.integration.projections.service import Service
     from collections.abc import AsyncIterator
+
+    from tests.integration.projections.service import Service
 
 OUTCOMES = (Status.SUCCESS, Status.FAILED, Status.CANCELED)
 

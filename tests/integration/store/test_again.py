@@ -109,7 +109,7 @@ async def test_a_request_that_waits_for_another_one_adds_nothing(store: Store) -
     async with store.pool.acquire() as connection, connection.transaction():
         assert await request_on(connection)
         asking = asyncio.create_task(store.queue.schedule(a_task(max_attempts=9), again=True))
-        await until(partial(store.is_waiting, "is_wanting"))
+        await until(partial(store.is_waiting, "needs_request"))
     assert await asking == (claim.task, False)
     assert await store.types(claim.task) == ["TaskScheduled", "TaskStarted", "RunAgainRequested"]
     assert await store.pool.fetchval("SELECT again FROM syncline.collections") == ASKED
@@ -210,7 +210,7 @@ async def test_a_canceled_task_that_waits_for_its_next_attempt_is_followed(store
     await asked_again(store, claim)
     assert await store.end(worker, claim, type_="AttemptFailed", status=Status.SCHEDULED, error="once", line=1)
     assert await store.queue.cancel(claim.task) is Status.CANCELED
-    assert (await store.messages(claim.task))[-1] == "CANCELED by a user"
+    assert (await store.messages(claim.task))[-1] == "CANCELED while it was queued"
     await next_of(store, claim.task)
 
 
@@ -225,7 +225,7 @@ async def test_one_that_is_followed_and_one_that_is_lost_do_not_keep_the_others_
     assert [ending.claim for ending in refused] == [theirs]
     assert await store.types(theirs.task) == before
     for claim in claims[:2]:
-        assert (await store.messages(claim.task))[-1] == "the end: SUCCESS"
+        assert (await store.messages(claim.task))[-1] == "FINISHED SUCCESSFULLY"
     rows = await store.pool.fetch("SELECT collection, status FROM syncline.collections ORDER BY collection")
     assert {row["collection"]: row["status"] for row in rows} == {
         "alone": "SUCCESS",
@@ -265,7 +265,7 @@ async def test_a_request_that_waits_for_the_end_is_a_new_task(store: Store) -> N
     async with store.pool.acquire() as connection, connection.transaction():
         assert await end_on(connection, worker, claim)
         asking = asyncio.create_task(store.queue.schedule(a_task(), again=True))
-        await until(partial(store.is_waiting, "is_wanting"))
+        await until(partial(store.is_waiting, "needs_request"))
     task, new = await asking
     assert new
     assert task > claim.task
@@ -303,7 +303,7 @@ async def test_a_request_that_waits_for_a_cancellation_is_a_new_task(store: Stor
     async with store.pool.acquire() as connection, connection.transaction():
         await connection.fetch(QUEUE["cancel_task"], claim.task, NOT_FOLLOWED)
         asking = asyncio.create_task(store.queue.schedule(a_task(), again=True))
-        await until(partial(store.is_waiting, "is_wanting"))
+        await until(partial(store.is_waiting, "needs_request"))
     _, new = await asking
     assert new
 

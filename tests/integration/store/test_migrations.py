@@ -208,7 +208,7 @@ async def test_a_request_for_another_task_is_not_lost_on_the_way_back(database_u
         worker = await store.worker()
         claim = await store.claimed(worker)
         await store.queue.schedule(a_task(), again=True)
-        refusal = rf"would be lost: let them end, or cancel them, and try again: s_c_{claim.task}"
+        refusal = rf"request for another run; wait until they end, or cancel them, then try again: s_c_{claim.task}"
         with pytest.raises(OperationalError, match=refusal):
             command.downgrade(_config(database_url), "0017")
         assert await store.end(worker, claim)

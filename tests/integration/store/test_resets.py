@@ -49,7 +49,7 @@ async def test_a_wide_number_reaches_attempts_and_bookmarks_as_it_is(store: Stor
     worker, number = await store.worker(), await reset(store)
     claim = await store.claimed(worker)
     assert claim.generation == number
-    [(held, _)] = await store.queue.list_held_attempts(worker)
+    [(held, *_)] = await store.queue.list_held_attempts(worker)
     assert held.generation == number
     await store.streams.save_bookmark(worker, claim, commit=1, destination="d", rows=1, bookmark={"at": 1})
     assert await store.streams.get_saved_bookmarks(claim) == {"d": SavedBookmark({"at": 1})}
