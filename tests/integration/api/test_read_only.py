@@ -116,7 +116,8 @@ async def test_one_refused_write_renews_every_connection_of_the_pool(api: Opened
 
 async def test_a_worker_works_again_when_the_database_takes_writes(database_url: str, tmp_path: Path) -> None:
     config = write_config(tmp_path / "c.yaml", {"s": synthetic(c={"records": 1})})
-    short = timedelta(seconds=3)
+    # Claims come every two seconds, and must meet the refusal before the lease is lost.
+    short = timedelta(seconds=6)
     async with opened_store(database_url) as store, running_worker(database_url, config, lease=short) as worker:
         await worker.registered()
         await store.ended(await store.schedule())

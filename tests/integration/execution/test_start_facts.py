@@ -170,7 +170,7 @@ async def test_an_attempt_runs_only_after_its_facts_are_registered(
             task = await store.schedule("c")
             await until(lambda: store.is_waiting("INSERT INTO syncline.catalogues"))
             assert await store.status(task) == "RUNNING"
-            assert await store.messages(task) == []
+            assert await store.messages(task) == ["Running task..."]
         assert await store.ended(task) == "SUCCESS"
 
 
