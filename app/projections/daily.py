@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
@@ -14,12 +15,12 @@ from app.store import daily_stats as store
 from app.store.projections import list_ended_streams
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
+    from uuid import UUID
 
     from app.domain.task import Task
     from app.projections.projection import Comparison, Row
     from app.store.database import Connection
-    from app.store.folding import Scope
 
 DAILY: Final = "daily_collection_stats"
 
@@ -119,16 +120,19 @@ async def _add(connection: Connection, stats: DailyStats, generation: int) -> No
 class _SurveyedGeneration:
     def __init__(self, generation: int) -> None:
         self._generation = generation
-        self._stats = DailyStats()
+        self._last = ("", "")
+        self._turn = asyncio.Lock()
 
-    def include_in(self, scope: Scope) -> Scope:
-        return replace(scope, generation=self._generation, bucket_width=LOG_GAMMA)
-
-    def take(self, task: Task) -> None:
-        self._stats.take(task)
-
-    async def write(self, connection: Connection) -> None:
-        await _add(connection, self._stats, self._generation)
+    async def write_next(self, connection: Connection, *, since: int, active: Sequence[UUID]) -> bool:
+        async with self._turn:
+            after, upto = self._last, await store.end_of_collections(connection, self._last)
+            if upto is None:
+                return False
+            self._last = upto
+        await store.count_days(
+            connection, self._generation, after, upto, since=since, active=active, bucket_width=LOG_GAMMA
+        )
+        return True
 
 
 class _Expectation:

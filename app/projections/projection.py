@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import date
+    from uuid import UUID
 
     import asyncpg
 
-    from app.domain.task import Task
     from app.projections.histories import History
     from app.store.database import Connection
-    from app.store.folding import Scope
 
 Row: TypeAlias = "Mapping[str, Any] | asyncpg.Record"
 # The key columns of a table, the expected rows, and the stored rows.
@@ -40,23 +39,20 @@ class AsyncProjection(Protocol):
         """Delete generations without a checkpoint; return the number of rows that the given one has."""
 
     def survey(self, generation: int) -> SurveyedGeneration | None:
-        """Start what a rebuild adds up while it reads all streams; None to apply all events afterwards instead."""
+        """Start what a rebuild counts in the rows of `tasks` when all are right; None to apply all events instead."""
 
     def expectation(self) -> Expectation:
         """Start a fold that takes every task and is then compared with the stored rows."""
 
 
 class SurveyedGeneration(Protocol):
-    """What a rebuild adds to a new generation while it reads all streams: tasks that ended before a transaction."""
+    """What a rebuild writes to a new generation from the rows of `tasks`: those that ended before a transaction."""
 
-    def include_in(self, scope: Scope) -> Scope:
-        """Let the store add the tasks that it folds itself."""
+    async def write_next(self, connection: Connection, *, since: int, active: Sequence[UUID]) -> bool:
+        """Count the next part of the tasks that ended before transaction `since`; False if none is left.
 
-    def take(self, task: Task) -> None:
-        """Add a task that the store did not fold."""
-
-    async def write(self, connection: Connection) -> None:
-        """Write the tasks that were taken."""
+        Several readers may do it at the same time. `active` tasks had not ended when they were read.
+        """
 
 
 class Expectation(Protocol):

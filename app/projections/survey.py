@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 from app.domain.errors import SynclineError
 from app.projections.histories import History
@@ -16,7 +17,7 @@ from app.store import folding
 from app.store import projections as store
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Sequence
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
     from uuid import UUID
 
     import asyncpg
@@ -33,7 +34,7 @@ class Survey:
     """Reads every task once: ended ones while the service runs, the others when the queue is stopped.
 
     Args:
-        tasks: whether to correct the rows of ended tasks.
+        tasks: whether to correct the rows of ended tasks; they are, too, if asynchronous projections count them.
         asynchronous: the asynchronous projections, with their new generations.
         collections: takes the histories that decide its rows; None to leave them out.
         since: no more events can appear in earlier transactions.
@@ -47,12 +48,14 @@ class Survey:
         collections: Collections | None,
         since: int,
     ) -> None:
-        self._scope = folding.Scope(tasks=tasks, collections=collections is not None, since=since)
-        self._surveyed: dict[tuple[str, int], SurveyedGeneration] = {}
-        for projection, generation in asynchronous:
-            if surveyed := projection.survey(generation):
-                self._surveyed[projection.name, generation] = surveyed
-                self._scope = surveyed.include_in(self._scope)
+        self._surveyed: dict[tuple[str, int], SurveyedGeneration] = {
+            (projection.name, generation): surveyed
+            for projection, generation in asynchronous
+            if (surveyed := projection.survey(generation))
+        }
+        self._scope = folding.Scope(
+            tasks=tasks or bool(self._surveyed), collections=collections is not None, since=since
+        )
         self._collections = collections
         self._last_task = folding.BEFORE_ALL
         self._turn = asyncio.Lock()
@@ -67,15 +70,11 @@ class Survey:
             IllegalTransitionError: the events of a task are not in a valid order.
             SynclineError: another rebuild of an asynchronous projection has started.
         """
-        if not (self._scope.tasks or self._surveyed or self._collections is not None):
+        if not (self._scope.tasks or self._collections is not None):
             return
-        try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(_READERS):
-                    group.create_task(self._read_batches(pool))
-        except BaseExceptionGroup as errors:
-            raise errors.exceptions[0] from None
-        await self._write_surveyed(pool)
+        await _by_all_readers(partial(self._read_batches, pool))
+        for surveyed in self._surveyed.values():
+            await _by_all_readers(partial(self._write_parts, pool, surveyed))
         if self._collections is not None:
             async with store.transaction(pool) as connection:
                 async for histories in _histories(connection, self._candidates.tasks()):
@@ -123,17 +122,13 @@ class Survey:
         self._take(ended)
         if ended and self._scope.tasks:
             await store.replace_tasks(connection, [history.tasks_row() for history in ended])
-        for history in ended:
-            if history.xid < self._scope.since:
-                for surveyed in self._surveyed.values():
-                    surveyed.take(history.task)
 
-    async def _write_surveyed(self, pool: Pool) -> None:
-        """Write what was read one by one. At the end, because batches that update the same rows could deadlock."""
-        async with store.transaction(pool) as connection:
-            await self._share_checkpoints(connection)
-            for surveyed in self._surveyed.values():
-                await surveyed.write(connection)
+    async def _write_parts(self, pool: Pool, surveyed: SurveyedGeneration) -> None:
+        active, is_left = list(self._active), True
+        while is_left:
+            async with store.transaction(pool) as connection:
+                await self._share_checkpoints(connection)
+                is_left = await surveyed.write_next(connection, since=self._scope.since, active=active)
 
     async def _share_checkpoints(self, connection: Connection) -> None:
         """Keep other rebuilds from deleting the generations until the end of the transaction."""
@@ -169,6 +164,15 @@ class _Candidates:
             success, _ = self.newest.get(("collection", source, collection, "SUCCESS"), (0, None))
             wanted.update(task for xid, task in failures if xid > success)
         return sorted(wanted)
+
+
+async def _by_all_readers(read: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(_READERS):
+                group.create_task(read())
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None
 
 
 async def _histories(connection: Connection, tasks: Sequence[UUID]) -> AsyncIterator[list[History]]:

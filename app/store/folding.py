@@ -32,15 +32,11 @@ class Scope:
         tasks: the rows of `tasks`.
         collections: the projections with one row for each collection or destination.
         since: asynchronous projections get the tasks that ended before this transaction.
-        generation: that of the daily statistics; None to leave them out.
-        bucket_width: the logarithm of the width of their histogram's buckets.
     """
 
     tasks: bool
     collections: bool
     since: int
-    generation: int | None = None
-    bucket_width: float = 1.0
 
 
 async def end_of_batch(connection: Connection, after: UUID) -> UUID:
@@ -49,20 +45,23 @@ async def end_of_batch(connection: Connection, after: UUID) -> UUID:
     return task or AFTER_ALL
 
 
+async def plan_folds(connection: Connection) -> None:
+    """Join and sort a batch in memory until the end of the transaction."""
+    await connection.execute(_SQL["plan_folds"])
+
+
 async def fold_streams(connection: Connection, after: UUID, upto: UUID, scope: Scope) -> list[asyncpg.Record]:
     """Fold the streams after one task up to another, and correct what depends on a single stream.
 
     Returns rows of kind, task, source, collection, name (a status or a destination) and xid: what needs another look,
     see `folding.sql`.
     """
-    await connection.execute(_SQL["plan_folds"])
+    await plan_folds(connection)
     return await connection.fetch(
         _SQL["fold_streams"],
         after,
         upto,
         scope.tasks,
-        scope.generation,
-        scope.bucket_width,
         scope.since,
         [type_ for type_, v in UPCASTS if v == 1],
         scope.collections,

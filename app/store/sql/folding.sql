@@ -13,18 +13,16 @@ SELECT task FROM syncline.events WHERE task > $1 ORDER BY task OFFSET $2::bigint
 -- name: fold_streams
 -- Folds the streams after task $1 up to task $2, and corrects what depends on a single stream:
 -- If $3: the rows of `tasks`. Rows that differ are written, rows without events are deleted.
--- If generation $4 is not null: the totals and histograms of tasks that ended before transaction $6 ($5 is the logarithm
--- of the bucket width).
--- Streams with events of the types $7, or with an event schema version other than 1, are not folded.
+-- Streams with events of the types $5, or with an event schema version other than 1, are not folded.
 --
--- Returns what needs another look: `left`, streams that were not folded; `recent`, tasks that ended in transaction $6 or
--- later; and, if $8, for each collection the tasks that may be its last one, its last success, its last failure or a
+-- Returns what needs another look: `left`, streams that were not folded; `recent`, tasks that ended in transaction $4 or
+-- later; and, if $6, for each collection the tasks that may be its last one, its last success, its last failure or a
 -- failure since then (`collection`), and for each of its destinations the tasks that may have saved its bookmark
 -- (`bookmark`).
 WITH lives AS MATERIALIZED (
   SELECT task, count(*) AS events, max(version) AS version,
          string_agg(CASE
-           WHEN v <> 1 OR type = ANY ($7::text[]) THEN '?'
+           WHEN v <> 1 OR type = ANY ($5::text[]) THEN '?'
            WHEN type = 'TaskStarted' THEN 's'
            WHEN type = 'TaskScheduled' THEN 'q'
            WHEN type = 'TaskSucceeded' AND status = 'SUCCESS' THEN 'S'
@@ -90,46 +88,19 @@ WITH lives AS MATERIALIZED (
       failures = excluded.failures, rows = excluded.rows, error = excluded.error, created_at = excluded.created_at,
       started_at = excluded.started_at, finished_at = excluded.finished_at, version = excluded.version,
       backfill = excluded.backfill
-), timed AS (
-  SELECT source, collection, status, rows, (finished_at AT TIME ZONE 'UTC')::date AS day,
-         greatest(0, (extract(epoch FROM finished_at - started_at) * 1000000)::bigint) AS duration,
-         greatest(0, (extract(epoch FROM started_at - created_at) * 1000000)::bigint) AS queue_wait,
-         started_at IS NOT NULL AS was_started
-  FROM ended WHERE $4::integer IS NOT NULL AND xid < $6
-), totals AS (
-  INSERT INTO syncline.daily_collection_stats AS s
-    (generation, day, source, collection, success, failed, canceled, rows, duration_microseconds, queue_wait_microseconds)
-  SELECT $4, day, source, collection, count(*) FILTER (WHERE status = 'SUCCESS'), count(*) FILTER (WHERE status = 'FAILED'),
-         count(*) FILTER (WHERE status = 'CANCELED'), sum(rows), coalesce(sum(duration) FILTER (WHERE was_started), 0),
-         coalesce(sum(queue_wait) FILTER (WHERE was_started), 0)
-  FROM timed GROUP BY source, collection, day ORDER BY source COLLATE "C", collection COLLATE "C", day
-  ON CONFLICT (generation, source, collection, day) DO UPDATE
-  SET success = s.success + excluded.success, failed = s.failed + excluded.failed, canceled = s.canceled + excluded.canceled,
-      rows = s.rows + excluded.rows, duration_microseconds = s.duration_microseconds + excluded.duration_microseconds,
-      queue_wait_microseconds = s.queue_wait_microseconds + excluded.queue_wait_microseconds
-), histogram AS (
-  INSERT INTO syncline.daily_collection_histogram AS h (generation, day, source, collection, measure, bucket, tasks)
-  SELECT $4, day, source, collection, measure, bucket, count(*)
-  FROM timed CROSS JOIN LATERAL (VALUES ('duration', duration), ('queue_wait', queue_wait)) AS m (measure, microseconds)
-  CROSS JOIN LATERAL (
-    SELECT CASE WHEN microseconds > 0 THEN ceil(ln(microseconds::float8) / $5::float8)::integer ELSE -1 END AS bucket
-  ) AS b
-  WHERE was_started
-  GROUP BY source, collection, day, measure, bucket ORDER BY source COLLATE "C", collection COLLATE "C", day, measure COLLATE "C", bucket
-  ON CONFLICT (generation, source, collection, day, measure, bucket) DO UPDATE SET tasks = h.tasks + excluded.tasks
 ), newest AS MATERIALIZED (
   SELECT source, collection, max(xid) AS last, max(xid) FILTER (WHERE status = 'SUCCESS') AS success,
          max(xid) FILTER (WHERE status = 'FAILED') AS failure
-  FROM ended WHERE $8 GROUP BY source, collection
+  FROM ended WHERE $6 GROUP BY source, collection
 ), saves AS MATERIALIZED (
   SELECT e.source, e.collection, s.destination, s.xid, e.task
   FROM ended e CROSS JOIN LATERAL unnest(e.destinations, e.saved) AS s (destination, xid)
-  WHERE $8 AND e.saved IS NOT NULL
+  WHERE $6 AND e.saved IS NOT NULL
 )
 SELECT 'left' AS kind, l.task, NULL AS source, NULL AS collection, NULL AS name, NULL::xid8 AS xid
 FROM lives l WHERE NOT EXISTS (SELECT FROM ended e WHERE e.task = l.task)
 UNION ALL
-SELECT 'recent', task, NULL, NULL, NULL, NULL FROM ended WHERE xid >= $6
+SELECT 'recent', task, NULL, NULL, NULL, NULL FROM ended WHERE xid >= $4
 UNION ALL
 SELECT 'collection', e.task, e.source, e.collection, e.status, e.xid
 FROM ended e JOIN newest n ON n.source = e.source AND n.collection = e.collection

@@ -17,7 +17,7 @@ from app.domain.events import Event
 from app.domain.task import IllegalTransitionError
 from app.projections import ProjectionRunner, rebuild, rebuild_all, verify
 from app.projections.histogram import GAMMA, LOG_GAMMA, bucket_of
-from app.store import folding
+from app.store import daily_stats, folding
 
 if TYPE_CHECKING:
     from tests.integration.projections.service import Service
@@ -133,6 +133,7 @@ async def test_batches_of_whole_streams_cover_everything_once(
     service: Service, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(folding, "_BATCH_EVENTS", 3)
+    monkeypatch.setattr(daily_stats, "_BATCH_TASKS", 2)
     for turn in range(5):
         await service.live("orders")
         await service.live(f"c{turn}")
@@ -146,6 +147,25 @@ async def test_batches_of_whole_streams_cover_everything_once(
     assert await verify(service.pool) == []
     ended = "SELECT count(*) FROM syncline.events WHERE type IN ('TaskSucceeded', 'TaskFailed', 'TaskCanceled')"
     assert counts["tasks"] == await service.pool.fetchval(ended)
+
+
+async def test_statistics_count_what_the_events_say_whatever_the_list_of_tasks_said(
+    service: Service, database_url: str
+) -> None:
+    await service.live("orders")
+    active = await service.schedule("active")
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("UPDATE syncline.tasks SET status = 'CANCELED', rows = rows + 1")
+        connection.execute(
+            "INSERT INTO syncline.tasks SELECT wrong.* FROM syncline.all_tasks t, LATERAL jsonb_populate_record("
+            "NULL::syncline.tasks, to_jsonb(t) || jsonb_build_object('finished_at', now(), 'status', 'SUCCESS')"
+            ") AS wrong WHERE t.task = %s",
+            [active],
+        )
+    await rebuild(service.pool, "daily_collection_stats")
+    assert [drift for drift in await verify(service.pool) if "daily" in str(drift)] == []
+    collections = await service.pool.fetch("SELECT collection FROM syncline.daily_collection_stats")
+    assert {row["collection"] for row in collections} == {"orders"}
 
 
 async def test_the_database_puts_every_time_into_the_same_bucket(database_url: str) -> None:

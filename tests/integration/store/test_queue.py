@@ -321,7 +321,7 @@ class _PoolThatCancelsNothing:
     """As if the task's row had moved each time before its cancellation came by."""
 
     def __init__(self, store: Store) -> None:
-        self.fetch = store.pool.fetch
+        self.fetchrow = store.pool.fetchrow
         self.asked = 0
 
     async def fetchval(self, statement: str, *_: object) -> None:
