@@ -47,7 +47,7 @@ SELECT task, version, type,
            'source', source, 'collection', collection, 'source_type', 'synthetic', 'trigger', 'api', 'fire_time', NULL,
            'priority', 300000000000000 - floor(extract(epoch FROM created_at))::bigint, 'max_attempts', 3)
          WHEN 'AttemptFailed' THEN jsonb_build_object('error', 'the connection was lost', 'run_at', failed_at + interval '10 s',
-                                                      'seconds', 5.0, 'attempts_left', 2)
+                                                      'seconds', 5.0, 'attempts_left', 2, 'delay_seconds', 10)
          WHEN 'TaskFailed' THEN jsonb_build_object('error', 'the source refuses this password', 'seconds', seconds)
          WHEN 'TaskSucceeded' THEN jsonb_build_object('seconds', seconds)
          WHEN 'BookmarkSaved' THEN jsonb_build_object('destination', 'nowhere', 'rows', mod(chance, 5000), 'generation', 0,

@@ -6,6 +6,7 @@ When a task that goes back into the queue is due, the workers are told, so that 
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 PAUSE_SECONDS: Final = 0.5
 """The pause before an ending that could not be written is tried again."""
 
+# Workers are told at such steps: while a source is down, tasks of all its collections are tried again all the time.
+_DUE_STEP_SECONDS: Final = 0.5
+
 # While the server processes one batch, the next one is encoded and sent. This is safe: a collection has one active
 # task, so different endings change different rows, and an ending that is sent again waits for its own row.
 _AT_ONCE: Final = 2
@@ -41,6 +45,7 @@ class Endings:
         self._queue = queue
         self._worker = worker
         self._due = due
+        self._due_times: set[float] = set()
         self._batcher = Batcher(self._send, at_once=_AT_ONCE)
 
     def put(self, ending: Ending) -> asyncio.Future[bool]:
@@ -75,7 +80,21 @@ class Endings:
         fail_point("attempts.ending")
         refused = {ending.claim.key for ending in await self._queue.end_attempts(self._worker, endings)}
         fail_point("attempts.ended")
+        # The delays have begun before the statement's answer came, so the tasks are due by then.
         for delay in {ending.delay for ending in endings if ending.status is Status.SCHEDULED}:
-            # The delay has begun before the statement's answer came, so the task is due by then.
-            asyncio.get_running_loop().call_later(delay.total_seconds(), self._due)
+            self._tell_after(delay.total_seconds())
         return [ending.claim.key not in refused for ending in endings]
+
+    def _tell_after(self, seconds: float) -> None:
+        if seconds <= 0:
+            self._due()
+            return
+        loop = asyncio.get_running_loop()
+        at = math.ceil((loop.time() + seconds) / _DUE_STEP_SECONDS) * _DUE_STEP_SECONDS
+        if at not in self._due_times:
+            self._due_times.add(at)
+            loop.call_at(at, self._tell, at)
+
+    def _tell(self, at: float) -> None:
+        self._due_times.discard(at)
+        self._due()

@@ -106,8 +106,10 @@ def ending_of(
                 details["unknown_since"] = outcome.unknown_since
             return ending(events.ATTEMPT_HANDED_BACK, Status.SCHEDULED, delay=outcome.delay, if_canceled=canceled())
         case Result.FAILED if outcome.retryable and claim.failures + 1 < claim.max_attempts:
-            details["attempts_left"] = claim.max_attempts - claim.failures - 1
             delay = retry_delay(claim.failures + 1, rng=rng)
+            details["attempts_left"] = claim.max_attempts - claim.failures - 1
+            # Not the time until `run_at`, for the clock may have been set back.
+            details["delay_seconds"] = round(delay.total_seconds(), 3)
             return ending(events.ATTEMPT_FAILED, Status.SCHEDULED, delay=delay, if_canceled=canceled())
         case _:
             return ending(events.TASK_FAILED, Status.FAILED)

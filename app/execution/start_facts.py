@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from app.config.watch import CatalogueWatcher
     from app.store.catalogues import Catalogues
 
-# Far below the shortest time after which a row that no event names is deleted, which is a day.
-_REGISTERED_SECONDS: Final = 3600.0
+# Registered again after this time: retention keeps what is in use, and a standby that was promoted may lack a row.
+_REGISTERED_SECONDS: Final = 300.0
 _ID_DIGITS: Final = 16
 
 

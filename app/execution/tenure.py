@@ -185,7 +185,10 @@ class Tenure:
             self.claimed_at = time.monotonic()
         for claim in claims:
             self._start(claim)
-        return 0 if len(claims) == free else _CLAIM_SECONDS
+        if len(claims) == free:
+            return 0
+        # Of several pools, another worker may have locked more than it has claimed.
+        return _POLL_SECONDS if claims and len(self._options.pools) != 1 else _CLAIM_SECONDS
 
     async def _hand_back_unknown(self) -> None:
         """Hand back attempts that the database has assigned to this worker without its knowledge.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from app.domain.errors import SynclineError
 from app.store.database import explaining_missing_rights
 from app.store.queries import load_statements
 
@@ -27,9 +28,15 @@ class Catalogues:
 
         Raises:
             MissingRightError: the login may not read it.
+            SynclineError: there is none.
         """
         with explaining_missing_rights():
-            key: bytes = await self._pool.fetchval(_SQL["digest_key"])
+            key: bytes | None = await self._pool.fetchval(_SQL["digest_key"])
+        if key is None:
+            raise SynclineError(
+                "the table syncline.digest_key is empty: restore its row from a backup, set server.secret_key, or run "
+                "INSERT INTO syncline.digest_key (key) VALUES (sha256(uuid_send(gen_random_uuid())))"
+            )
         return key
 
     async def register(self, catalogue: str, facts: Mapping[str, SourceFacts], *, key_id: str) -> None:

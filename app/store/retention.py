@@ -47,9 +47,9 @@ async def retire(
     if keep is not None or last_runs is not None:
         kinds.append((_SQL["retire_logs"], (last_runs, keep)))
     results = [await _retire_all(pool, statement, *values) for statement, values in kinds]
-    # Only if tasks were retired, which are the first kind, there may be catalogues that nothing names any more.
     if keep is not None and results[0].rounds:
-        await pool.execute(_SQL["retire_catalogues"], keep, timeout=_TIMEOUT_SECONDS)
+        # Tasks were retired, which are the first kind: there may be catalogues that nothing names any more.
+        results.append(await _retire_all(pool, _SQL["retire_catalogues"], keep))
     if keep_statistics is not None:
         await pool.execute(_SQL["retire_stats"], keep_statistics, timeout=_TIMEOUT_SECONDS)
         await pool.execute(_SQL["retire_histogram"], keep_statistics, timeout=_TIMEOUT_SECONDS)

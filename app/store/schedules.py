@@ -151,12 +151,13 @@ class Schedules:
         are_missing = [True] * len(missing) + [False] * len(found)
         await self._pool.execute(_SQL["mark_schedules"], *_columns([*missing, *found]), are_missing)
 
-    async def get_seconds_until_next(self) -> tuple[float, bool]:
-        """Seconds until a schedule is due, and whether another one is due but waits for its collection's active task.
+    async def get_seconds_until_next(self, within: timedelta) -> tuple[float, bool]:
+        """Seconds until a schedule is due, and whether another one waits for its collection's active task.
 
-        The seconds are at most a day; negative if one is due, but locked by another replica.
+        That includes those that will be due `within` so long. The seconds are at most a day; negative if one is due,
+        but locked by another replica.
         """
-        [(seconds, waits)] = await self._pool.fetch(_SQL["seconds_until_next"], MISFIRE_GRACE)
+        [(seconds, waits)] = await self._pool.fetch(_SQL["seconds_until_next"], MISFIRE_GRACE, within)
         return _DAY if seconds is None else min(_DAY, seconds), waits
 
     @asynccontextmanager

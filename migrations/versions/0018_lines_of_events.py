@@ -39,8 +39,9 @@ SELECT e.task, e.attempt, e.line, e.at,
          WHEN 'TaskFailed' THEN 'FINISHED WITH ERROR' || took || why
          WHEN 'TaskCanceled' THEN 'CANCELED' || CASE took || why WHEN '' THEN ' while it was queued' ELSE took || why END
          WHEN 'AttemptFailed' THEN
-           'attempt ' || e.attempt || ' failed' || took || why || '; next attempt in ' || greatest(0, round(extract(epoch FROM
-             (e.data ->> 'run_at')::timestamptz - e.at))) || ' seconds' || coalesce(', ' || (e.data ->> 'attempts_left') || ' left', '')
+           'attempt ' || e.attempt || ' failed' || took || why
+             || coalesce('; next attempt in ' || round((e.data ->> 'delay_seconds')::numeric) || ' seconds', '')
+             || coalesce(', ' || (e.data ->> 'attempts_left') || ' left', '')
          WHEN 'AttemptRescued' THEN 'attempt ' || e.attempt || ' is taken over' || why
          WHEN 'AttemptHandedBack' THEN
            'attempt ' || e.attempt || ' was handed back' || coalesce(' after ' || seconds || ' seconds', '') || why
@@ -116,7 +117,9 @@ def downgrade() -> None:
     _run(TASK_STORY.format(lines="syncline.log_events"))
     _run("DROP VIEW syncline.log_lines, syncline.event_lines")
     # Earlier releases read only lines that are stored.
-    _run(f"INSERT INTO syncline.log_events (task, attempt, line, at, level, message) {OF_EVENTS}")
+    _run(
+        f"INSERT INTO syncline.log_events (task, attempt, line, at, level, message) {OF_EVENTS} ON CONFLICT DO NOTHING"
+    )
     _run("ALTER TABLE syncline.events DROP COLUMN line")
     _run("ALTER TABLE syncline.collections DROP COLUMN line")
 

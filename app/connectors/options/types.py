@@ -142,9 +142,18 @@ def connector_in(package: str) -> Connector:
     if found is None:
         return Connector(package, None)
     if found["url"]:
-        # Before its name there may be a login, after it a signature.
-        return Connector(found[1], urlsplit(found["url"]).path.rpartition("/")[2])
+        return Connector(found[1], _file_in(found["url"]))
     return Connector(found[1], found["version"])
+
+
+def _file_in(url: str) -> str | None:
+    """The name of the file. Before it there may be a login, after it a signature; None if that is not clear."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return None
+    name = parts.path.rpartition("/")[2]
+    return name if parts.netloc and name and "@" not in parts.path else None
 
 
 Command = Annotated[tuple[str, ...] | str | None, AfterValidator(_check_quotes)]

@@ -6,7 +6,7 @@ SELECT syncline.retire_tasks($1::interval)
 
 -- name: retire_catalogues
 -- Deletes sources of catalogues that were last used more than $1 ago, unless the start of a task still names them. A start is at
--- most an hour later than its catalogue was marked as used, so a day more is enough. A task's first event names its source.
+-- most a few minutes later than its catalogue was marked as used, so a day more is enough. A task's first event names its source.
 DELETE FROM syncline.catalogues
 WHERE used_at < syncline.clock() - $1::interval AND ((catalogue, source) IN (
   SELECT e.data ->> 'catalogue', f.data ->> 'source'

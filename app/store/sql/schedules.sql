@@ -78,9 +78,9 @@ FROM marked WHERE s.source = marked.source AND s.collection = marked.collection
 
 -- name: seconds_until_next
 -- Seconds until the next schedule is due, ignoring those that wait for their collection's active task; null if there is none.
--- And whether one of those waits: the first of all is an earlier one.
+-- And whether one of those waits, or will within $2: the first of all is an earlier one.
 SELECT extract(epoch FROM next.fire_at - now.at)::float8 AS seconds,
-       coalesce(first.fire_at < now.at AND first.fire_at IS DISTINCT FROM next.fire_at, false) AS waits
+       coalesce(first.fire_at < now.at + $2::interval AND first.fire_at IS DISTINCT FROM next.fire_at, false) AS waits
 FROM (SELECT syncline.clock() AS at) AS now, LATERAL (
   SELECT min(next_fire_at) AS fire_at FROM syncline.schedules WHERE active
 ) AS first, LATERAL (

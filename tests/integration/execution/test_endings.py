@@ -13,7 +13,7 @@ from app.domain.events import ATTEMPT_FAILED
 from app.domain.task import Status
 from app.execution import endings
 from app.execution.endings import Endings
-from tests.harness import PATIENCE_SECONDS, ending
+from tests.harness import PATIENCE_SECONDS, ending, until
 from tests.integration.store.statements import LEASES
 
 if TYPE_CHECKING:
@@ -131,6 +131,30 @@ async def test_of_two_statements_under_way_each_learns_of_its_own_fate(store: St
     assert await held == [too_late]
     assert await store.types(lost.task) == ["TaskScheduled", "TaskStarted", "TaskSucceeded"]
     assert await store.types(late.task) == ["TaskScheduled", "TaskStarted"]
+
+
+async def test_the_workers_are_told_once_of_many_tasks_that_are_due_at_about_the_same_time(store: Store) -> None:
+    worker, told = await store.worker(), list[float]()
+    loop = asyncio.get_running_loop()
+    together = Endings(store.queue, worker, due=lambda: told.append(loop.time()))
+    claims = [await store.claimed(worker, f"c{number}") for number in range(20)]
+    delays = [timedelta(milliseconds=20 * number) for number in range(1, 21)]
+    endings = [
+        ending(claim, ATTEMPT_FAILED, Status.SCHEDULED, delay=delay)
+        for claim, delay in zip(claims, delays, strict=True)
+    ]
+    sent_at = loop.time()
+    assert await together.end_all(endings, never) == []
+
+    async def claimed() -> bool:
+        return len(await store.queue.claim(worker, 20)) == 20 and told != []
+
+    async def told_of_all() -> bool:
+        return bool(told) and told[-1] >= sent_at + delays[-1].total_seconds()
+
+    await until(told_of_all)
+    assert len(told) <= 3
+    await until(claimed)
 
 
 async def test_the_workers_are_told_when_a_task_that_is_tried_again_is_due(store: Store) -> None:

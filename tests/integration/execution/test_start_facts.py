@@ -14,6 +14,7 @@ import yaml
 from structlog.testing import capture_logs
 
 from app.config.watch import CatalogueWatcher
+from app.domain.errors import SynclineError
 from app.execution.start_facts import StartFacts
 from app.store.catalogues import Catalogues
 from tests.harness import running_worker, synthetic, until, write_config
@@ -195,6 +196,14 @@ async def test_without_the_rights_nothing_is_claimed_and_the_log_says_what_to_do
     assert start["config_digest"]
 
 
+async def test_a_store_without_its_key_says_how_to_make_one(facts: Facts, store: Store) -> None:
+    await store.admin.execute("DELETE FROM syncline.digest_key")
+    with pytest.raises(SynclineError, match=r"syncline.digest_key is empty.* run (?P<mend>INSERT .*)") as raised:
+        await (await facts.of({"shop": shop()})).current()
+    await store.admin.execute(str(raised.value).partition(" run ")[2])
+    assert await (await facts.of({"shop": shop()})).current()
+
+
 @pytest.mark.parametrize("secret_key", [None, SECRET_KEYS[0]])
 async def test_the_digest_changes_with_the_configuration_and_with_nothing_else(
     facts: Facts, secret_key: str | None
@@ -268,6 +277,10 @@ async def test_sources_with_the_same_configuration_do_not_show_it(facts: Facts) 
             {"type": "singer", "config": {"package": f"tap-shop@https://me:{PASSWORD}@host/v1/tap_shop-1.2.zip"}},
             "tap-shop",
             "tap_shop-1.2.zip",
+        ),
+        *(
+            ({"type": "singer", "config": {"package": [f"tap-shop@{url}"]}}, "tap-shop", None)
+            for url in (f"me:{PASSWORD}@host.zip", f"https:/me:{PASSWORD}@host.zip", "https://[tap.zip")
         ),
         ({"type": "airbyte", "config": {"image": "airbyte/source-faker:6.2.3"}}, "airbyte/source-faker", "6.2.3"),
         (

@@ -83,7 +83,7 @@ async def test_fire_times_wait_for_a_backfill_and_the_last_one_starts_at_its_end
     await scheduling.put(begin, a_schedule())
     assert await scheduling.decide() == 0
     assert await scheduling.ledger() == []
-    seconds, waits = await scheduling.schedules.get_seconds_until_next()
+    seconds, waits = await scheduling.schedules.get_seconds_until_next(timedelta(seconds=5))
     assert seconds > 0, "what waits is no reason to hurry"
     assert waits
     worker = await store.worker()
@@ -160,6 +160,13 @@ async def test_a_scheduler_with_nothing_to_do_looks_seldom(scheduling: Schedulin
     assert await scheduling.scheduler.step() == 5
     await scheduling.put(await scheduling.now() + timedelta(seconds=3), a_schedule("d"))
     assert 2 < await scheduling.scheduler.step() <= 3, "and in time for the next fire time"
+
+
+async def test_a_fire_time_that_will_wait_for_a_backfill_is_looked_at_often(scheduling: Scheduling) -> None:
+    """Nothing tells of the end of the backfill."""
+    await scheduling.store.schedule("c", backfill="2024-01-01T00:00:00Z/2024-02-01T00:00:00Z")
+    await scheduling.put(await scheduling.now() + timedelta(seconds=3), a_schedule())
+    assert await scheduling.scheduler.step() == 1
 
 
 async def test_new_definitions_wake_the_scheduler(scheduling: Scheduling, tmp_path: Path) -> None:

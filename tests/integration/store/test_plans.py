@@ -154,7 +154,7 @@ async def test_the_hot_statements_are_ordered_index_scans(store: Store) -> None:
         "task_row": (READS, [task]),
         "source_is_known": (READS, ["'s'"]),
         "due_schedules": (SCHEDULES, [hour]),
-        "seconds_until_next": (SCHEDULES, [hour]),
+        "seconds_until_next": (SCHEDULES, [hour, hour]),
         "busy_collections": (SCHEDULES, [array, array]),
         "undecided_fire_times": (SCHEDULES, [array, array, "ARRAY[now()]"]),
         "advance_schedules": (SCHEDULES, [array, array, "ARRAY[now()]", "ARRAY[now()]"]),
