@@ -26,6 +26,7 @@ BENCHMARKS: Final = (
     "drain",
     "pickup",
     "post_tasks",
+    "notices",
     "storage",
     "log_lines",
     "loading",

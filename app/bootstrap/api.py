@@ -81,7 +81,7 @@ async def run_api(settings: Settings, config: Path, *, host: str | None, port: i
                     patience_seconds=_PATIENCE_SECONDS,
                     statement_seconds=_STATEMENT_SECONDS,
                     queue_seconds=_QUEUE_SECONDS,
-                    checks_ids=True,
+                    checks_positions=True,
                 )
             )
             for size in (_CONNECTIONS, _PROBE_CONNECTIONS)

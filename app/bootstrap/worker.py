@@ -60,7 +60,7 @@ async def run_worker(settings: Settings, config: Path, *, pools: tuple[str, ...]
                 name="syncline worker",
                 size=_CONNECTIONS,
                 patience_seconds=_PATIENCE_SECONDS,
-                checks_ids=True,
+                checks_positions=True,
             )
         )
         # Separate, because statements that wait for a lock may take every connection until the lease has expired.

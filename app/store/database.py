@@ -91,7 +91,7 @@ async def open_pool(
     patience_seconds: float = 0,
     statement_seconds: float | None = 60,
     queue_seconds: float | None = None,
-    checks_ids: bool = False,
+    checks_positions: bool = False,
 ) -> AsyncIterator[Pool]:
     """Open a pool whose connections have the application's role and the settings of `app.store.sessions`.
 
@@ -105,8 +105,8 @@ async def open_pool(
         statement_seconds: the timeout of each statement; None for maintenance over a long history.
         queue_seconds: how long a statement waits for a free connection before it raises `DatabaseBusyError`; None waits
             forever.
-        checks_ids: whether each new connection is refused if the store has moved to a server with lower transaction
-            ids.
+        checks_positions: whether each new connection is refused if the store has moved to a server with lower
+            transaction ids.
 
     Raises:
         StoreMovedError: it was.
@@ -134,7 +134,7 @@ async def open_pool(
         connect=partial(_log_in, asked=address.password),
         setup=None,
         loop=None,
-        init=partial(_begin_session, pooled=address.pooled, checks_ids=checks_ids),
+        init=partial(_begin_session, pooled=address.pooled, checks_positions=checks_positions),
         reset=_keep,
         command_timeout=statement_seconds,
         statement_cache_size=0 if address.pooled else 100,
@@ -430,9 +430,11 @@ async def _keep(_connection: asyncpg.Connection[asyncpg.Record]) -> None:
     """Do not reset the connection: no statement changes its state, and a reset costs a round trip."""
 
 
-async def _begin_session(connection: asyncpg.Connection[asyncpg.Record], *, pooled: bool, checks_ids: bool) -> None:
+async def _begin_session(
+    connection: asyncpg.Connection[asyncpg.Record], *, pooled: bool, checks_positions: bool
+) -> None:
     if not pooled:
         await connection.execute(PIN_SESSION)
-    if checks_ids:
+    if checks_positions:
         await check_positions(connection)
     await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=jsonb_text, decoder=orjson.loads)
