@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import time
@@ -14,7 +15,6 @@ from app.execution.tenure import Tenure
 from app.loops import repeat
 
 if TYPE_CHECKING:
-    import asyncio
     from uuid import UUID
 
     from app.config.watch import CatalogueWatcher
@@ -58,7 +58,9 @@ class Worker:
         """Work until `stop`, then drain; `hurry` cuts the drain short. Registers again after a lost lease."""
 
         async def tenure() -> float:
-            self._tenure = await self._begin()
+            self._tenure = await self._begin_unless(stop)
+            if self._tenure is None:
+                return 0
             try:
                 await self._tenure.work(stop, hurry)
             finally:
@@ -66,6 +68,17 @@ class Worker:
             return 0
 
         await repeat("worker", tenure, stop=stop)
+
+    async def _begin_unless(self, stop: asyncio.Event) -> Tenure | None:
+        """Begin a tenure, or return None if `stop` is set before the database has answered."""
+        beginning, stopping = asyncio.create_task(self._begin()), asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait([beginning, stopping], return_when=asyncio.FIRST_COMPLETED)
+            return beginning.result() if beginning.done() else None
+        finally:
+            # Not awaited: the driver cancels the statement over the network, which may be down.
+            beginning.cancel()
+            stopping.cancel()
 
     async def _begin(self) -> Tenure:
         # Read before the statement is sent, so that our lease ends before the one in the database.

@@ -41,6 +41,7 @@ APP_ROLE: Final = "syncline_app"
 _EXPIRY_SECONDS: Final = 1.0
 _TELL_SECONDS: Final = 10.0
 _CONNECT_SECONDS: Final = 10.0
+_CLOSE_SECONDS: Final = 5.0
 _PAUSE_SECONDS: Final = 0.5
 
 _logger = structlog.get_logger("syncline.database")
@@ -142,8 +143,20 @@ async def open_pool(
         timeout=(queue_seconds or 60) + asking_seconds,
     )
     may_change = address.password is not None or is_read_again(address.url)
-    async with await _patiently(begin, address.url, patience_seconds, may_change=may_change) as pool:
+    pool = await _patiently(begin, address.url, patience_seconds, may_change=may_change)
+    try:
         yield pool
+    finally:
+        await _close(pool)
+
+
+async def _close(pool: _BoundedPool) -> None:
+    """Close all connections; without a word if the server has fallen silent, or a process would wait for it to end."""
+    try:
+        async with asyncio.timeout(_CLOSE_SECONDS):
+            await pool.close()
+    except TimeoutError:
+        pool.terminate()
 
 
 async def _open(pool: _BoundedPool) -> _BoundedPool:

@@ -11,7 +11,7 @@ import pytest
 from app.domain.errors import DatabaseUnreachableError
 from app.loops import running_alongside
 from app.store.address import DatabaseAddress
-from app.store.database import open_pool
+from app.store.database import UNREACHABLE, open_pool
 from app.store.notify import listen
 from tests.harness import until
 from tests.servers.proxy import proxied
@@ -159,3 +159,17 @@ async def test_a_pool_is_not_waited_for_if_the_server_falls_silent_after_the_log
         with pytest.raises(DatabaseUnreachableError):
             async with open_pool(DatabaseAddress.of(url), name="test"):
                 pass
+
+
+async def test_a_pool_is_closed_although_its_server_has_fallen_silent(
+    way: tuple[str, Proxy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, proxy = way
+    monkeypatch.setattr("app.store.database._CLOSE_SECONDS", SECONDS)
+    async with asyncio.timeout(10):
+        async with open_pool(DatabaseAddress.of(url), name="test") as pool:
+            sleeping = asyncio.create_task(pool.execute(SLEEP))
+            await asyncio.sleep(0)
+            proxy.freeze()
+    with pytest.raises(UNREACHABLE):
+        await sleeping
