@@ -151,7 +151,7 @@ async def open_pool(
 
 
 async def _close(pool: _BoundedPool) -> None:
-    """Close all connections; without a word if the server has fallen silent, or a process would wait for it to end."""
+    """Close all connections, but do not wait long for a server that has fallen silent."""
     try:
         async with asyncio.timeout(_CLOSE_SECONDS):
             await pool.close()
@@ -171,10 +171,10 @@ async def _open(pool: _BoundedPool) -> _BoundedPool:
 
 
 class _BoundedConnection(asyncpg.Connection):
-    """asyncpg's connection, of which each step has a timeout."""
+    """asyncpg's connection, with a timeout for the step that has none."""
 
     async def _cleanup_stmts(self) -> None:
-        """Close statements that are no longer kept, which the driver does before a statement, without its timeout."""
+        """Close evicted prepared statements within the command timeout, which the driver does not apply to this."""
         async with asyncio.timeout(self._config.command_timeout):  # type: ignore[attr-defined]
             await super()._cleanup_stmts()  # type: ignore[misc]
 

@@ -34,7 +34,8 @@ _SQL: Final = load_statements("queue.sql")
 
 _Answer = TypeVar("_Answer")
 
-# How often a statement is sent whose row keeps changing. More than three were never seen, so more than these is a bug.
+# How often a statement is sent whose row keeps changing. A change, a cancellation and a task that is to follow may take
+# a try each, so more than these is a bug.
 _TRIES: Final = 10
 
 
