@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 LEASE_SECONDS: Final = 3
 RETENTION_DAYS: Final = 30
 RENEWED_CONFIGS: Final = "0014"
+POOLS: Final = "0017"
+RUN_AGAIN: Final = "0020"
+POOL: Final = "eu"
 # Rewrites its configuration, as programs do whose refresh tokens are valid once.
 _TAP: Final = """
 import json, sys
@@ -79,6 +82,13 @@ def write_catalogue(
                 "catalog": {"streams": [{"tap_stream_id": "people", "stream": "people", "schema": {}}]},
             },
             "collections": ["people"],
+        }
+    if schema >= POOLS:
+        sources["abroad"] = {
+            "type": "synthetic",
+            "destinations": ["nowhere"],
+            "pool": POOL,
+            "collections": [{"name": "records", "parameters": {"records": 3}}],
         }
     destinations = {
         "warehouse": {"type": "duckdb", "path": str(directory / "warehouse.duckdb")},

@@ -50,7 +50,10 @@ _KINDS: Final = (
     ("0009", "a claim with a number", "syncline.events WHERE type = 'TaskStarted' AND data ? 'claim'"),
     ("0012", "a table whose columns have changed", "syncline.table_schemas WHERE revision > 1"),
     ("0014", "a renewed configuration", "syncline.renewed_configs"),
+    ("0017", "a task that its own pool has run", "syncline.tasks WHERE source = 'abroad' AND status = 'SUCCESS'"),
+    ("0017", "a task that waits for its pool", "syncline.collections WHERE pool = 'eu' AND status = 'SCHEDULED'"),
     ("0019", "what a task was started with", "reporting.task_starts WHERE config_digest IS NOT NULL"),
+    ("0020", "a task that another one followed", "syncline.events WHERE type = 'RunAgainRequested'"),
 )
 
 

@@ -12,7 +12,15 @@ import psycopg
 from psycopg import sql
 
 from tests.acceptance.cluster import Cluster, wait_until
-from tests.releases.catalogue import RENEWED_CONFIGS, RETENTION_DAYS, add_orders, write_catalogue
+from tests.releases.catalogue import (
+    POOL,
+    POOLS,
+    RENEWED_CONFIGS,
+    RETENTION_DAYS,
+    RUN_AGAIN,
+    add_orders,
+    write_catalogue,
+)
 from tests.servers.postgres import database_name
 
 if TYPE_CHECKING:
@@ -141,10 +149,26 @@ def _end_in_every_way(life: Life, api: Api) -> None:
     life.run(api, "shop", "orders")
     if life.schema >= RENEWED_CONFIGS:
         life.run(api, "crm", "people")
+    if life.schema >= POOLS:
+        abroad = life.cluster.start("worker", "--pool", POOL)
+        life.run(api, "abroad", "records")
+        _stop(abroad)
+    if life.schema >= RUN_AGAIN:
+        _run_again(life, api)
     canceled = life.runs(api, "load", "long")
     wait_until("there is progress", lambda: "ProgressReported" in _events(life, canceled), seconds=_SECONDS)
     assert api.call("POST", f"/tasks/{canceled}/cancel").is_success
     life.ends(api, canceled, "CANCELED")
+
+
+def _run_again(life: Life, api: Api) -> None:
+    first = life.runs(api, "load", "steady")
+    answer = api.call("POST", "/tasks", source="load", collection="steady", again="true")
+    assert answer.json()["task_id"] == first
+    life.ends(api, first, "SUCCESS")
+    second = api.run("load", "steady")
+    assert second != first
+    life.ends(api, second, "SUCCESS")
 
 
 def _hand_back(life: Life, api: Api, worker: Process) -> Process:
@@ -178,6 +202,8 @@ def _leave_active(life: Life, api: Api) -> None:
     life.runs(api, "load", "long")
     worker.kill()
     api.run("load", "quick")
+    if life.schema >= POOLS:
+        api.run("abroad", "records")
     life.wait("the lease has expired", _EXPIRED)
     _stop(api.process)
 

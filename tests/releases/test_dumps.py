@@ -117,7 +117,7 @@ async def test_the_tasks_of_a_release_go_on_and_nothing_is_lost_on_the_way_back_
         active = await store.pool.fetch(
             "SELECT task, status FROM syncline.collections WHERE status IN ('SCHEDULED', 'RUNNING')"
         )
-        async with running_worker(left.url, config):
+        async with running_worker(left.url, config, pools=()):
             for row in active:
                 assert await store.ended(row["task"]) == "SUCCESS"
                 is_rescued = "AttemptRescued" in await store.types(row["task"])
