@@ -10,7 +10,8 @@ from urllib.parse import quote, urlencode
 import psycopg
 
 from app.domain.task import task_id
-from app.store.reads import LogFilter, Reader, TaskFilter
+from app.store.reads import LogFilter, Reader
+from app.store.task_lists import TaskFilter
 from benchmarks.history import BUSY_SOURCE, COLLECTIONS_OF_A_SOURCE, LONG_LOG_EVERY
 
 if TYPE_CHECKING:

@@ -28,7 +28,8 @@ from app.domain.task import Status
 from app.execution.housekeeping import Housekeeping
 from app.projections import ProjectionRunner, verify
 from app.store.log import LineBlock, append_lines
-from app.store.reads import LogFilter, Reader, TaskFilter
+from app.store.reads import LogFilter, Reader
+from app.store.task_lists import TaskFilter
 from benchmarks.plots import Chart
 from benchmarks.queue_calls import schedule
 from benchmarks.report import OURS, TRIED, Figure, Goal, Report

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 import asyncpg
 import orjson
-import structlog
 
-from app.causes import describe_error
 from app.connectors.options.passwords import SECONDS as PASSWORD_SECONDS
 from app.domain.errors import (
     ConfigurationError,
-    DatabaseBusyError,
     DatabaseLoginError,
-    DatabaseReadOnlyError,
     DatabaseUnreachableError,
-    StoreMovedError,
     SynclineError,
 )
 from app.store.address import DatabaseAddress, is_read_again, server_of
 from app.store.jsonb import jsonb_text
+from app.store.pools import BoundedConnection, BoundedPool, unreachable
 from app.store.positions import check_positions
 from app.store.sessions import PIN_ALL, PIN_SESSION, PINNED, PINNED_PLANS, UTF8, check_encoding, check_session
 
@@ -38,13 +34,9 @@ Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 
 APP_ROLE: Final = "syncline_app"
 
-_EXPIRY_SECONDS: Final = 1.0
-_TELL_SECONDS: Final = 10.0
 _CONNECT_SECONDS: Final = 10.0
 _CLOSE_SECONDS: Final = 5.0
 _PAUSE_SECONDS: Final = 0.5
-
-_logger = structlog.get_logger("syncline.database")
 
 UNREACHABLE: Final = (
     DatabaseUnreachableError,
@@ -77,10 +69,6 @@ def explaining_missing_rights() -> Iterator[None]:
         yield
     except asyncpg.InsufficientPrivilegeError as error:
         raise MissingRightError(f"{error}: 'syncline doctor' says what to grant") from error
-
-
-def _unreachable(url: str, error: BaseException) -> DatabaseUnreachableError:
-    return DatabaseUnreachableError(f"cannot connect to PostgreSQL at {server_of(url)}: {describe_error(error)}")
 
 
 @asynccontextmanager
@@ -117,20 +105,20 @@ async def open_pool(
     settings = {} if address.pooled else PINNED | PINNED_PLANS | {"idle_in_transaction_session_timeout": "60s"}
     settings |= {"application_name": name, "timezone": "UTC"}
 
-    async def begin() -> _BoundedPool:
+    async def begin() -> BoundedPool:
         role = await _application_role(address, settings)
         return await _open(make(server_settings=settings | ({} if address.pooled else role)))
 
     asking_seconds = PASSWORD_SECONDS if address.password else 0
     make = partial(
-        _BoundedPool,
+        BoundedPool,
         address.url,
         min_size=1,
         init_size=1,
         max_size=size,
         max_queries=50_000,
         max_inactive_connection_lifetime=300,
-        connection_class=_BoundedConnection,
+        connection_class=BoundedConnection,
         record_class=asyncpg.Record,
         connect=partial(_log_in, asked=address.password),
         setup=None,
@@ -150,7 +138,7 @@ async def open_pool(
         await _close(pool)
 
 
-async def _close(pool: _BoundedPool) -> None:
+async def _close(pool: BoundedPool) -> None:
     """Close all connections, but do not wait long for a server that has fallen silent."""
     try:
         async with asyncio.timeout(_CLOSE_SECONDS):
@@ -159,7 +147,7 @@ async def _close(pool: _BoundedPool) -> None:
         pool.terminate()
 
 
-async def _open(pool: _BoundedPool) -> _BoundedPool:
+async def _open(pool: BoundedPool) -> BoundedPool:
     """Open the first connection, and check its settings."""
     try:
         await pool
@@ -168,120 +156,6 @@ async def _open(pool: _BoundedPool) -> _BoundedPool:
         pool.terminate()
         raise
     return pool
-
-
-class _BoundedConnection(asyncpg.Connection):
-    """asyncpg's connection, with a timeout for the step that has none."""
-
-    async def _cleanup_stmts(self) -> None:
-        """Close evicted prepared statements within the command timeout, which the driver does not apply to this."""
-        async with asyncio.timeout(self._config.command_timeout):  # type: ignore[attr-defined]
-            await super()._cleanup_stmts()  # type: ignore[misc]
-
-
-class _BoundedPool(asyncpg.Pool):
-    """asyncpg's pool with a bound on the wait for a connection, also in methods such as `fetch`.
-
-    After a failover, connections may still lead to the former primary. The first statement that finds it read-only
-    expires all connections, so that the next ones connect again. The same goes for a store that was replaced by another
-    server's under open connections.
-    """
-
-    def __init__(self, url: str, *, queue_seconds: float | None, **options: Any) -> None:
-        super().__init__(url, **options)
-        self.url = url
-        self._queue_seconds = queue_seconds
-        self._expired_at = self._told_at = float("-inf")
-        self.taken = 0
-        """The number of connections that are in use or waited for."""
-
-    def acquire(self, *, timeout: float | None = None) -> Any:
-        """All methods of the pool get their connection here."""
-        return _Acquisition(self, super().acquire(timeout=timeout), self._queue_seconds)
-
-    def tell_of_refusal(self, error: Exception) -> None:
-        """Log why the login fails, but not for each of many requests."""
-        now = asyncio.get_running_loop().time()
-        if now - self._told_at >= _TELL_SECONDS:
-            self._told_at = now
-            _logger.error("database.login_refused", error=str(error))
-
-    async def leave_server(self) -> None:
-        """Expire all connections, but at most once a second, because many requests may ask for it."""
-        now = asyncio.get_running_loop().time()
-        if now - self._expired_at >= _EXPIRY_SECONDS:
-            self._expired_at = now
-            await self.expire_connections()
-
-
-class _Acquisition:
-    """Acquires a connection of the pool within `seconds` (None waits forever), and releases it.
-
-    A cancellation lasts. If the connection is lost meanwhile, the driver cannot roll back or give it back, and its
-    error takes the place of the cancellation: a loop that goes on after errors, and is canceled once, would never end.
-    """
-
-    __slots__ = ("_acquisition", "_canceled_before", "_connection", "_pool", "_seconds")
-
-    def __init__(self, pool: _BoundedPool, acquisition: Awaitable[Connection], seconds: float | None) -> None:
-        self._pool = pool
-        self._acquisition = acquisition
-        self._seconds = seconds
-        self._canceled_before = 0
-
-    async def __aenter__(self) -> Connection:
-        self._pool.taken += 1
-        self._canceled_before = _cancellations()
-        try:
-            self._connection = await self._acquire_in_time()
-        except BaseException:
-            self._pool.taken -= 1
-            raise
-        return self._connection
-
-    async def __aexit__(self, _kind: object, failure: BaseException | None, _trace: object) -> None:
-        read_only = isinstance(failure, asyncpg.ReadOnlySQLTransactionError | DatabaseReadOnlyError)
-        try:
-            if read_only or isinstance(failure, StoreMovedError):
-                await self._pool.leave_server()
-            # After a failure, the driver may first have to cancel the statement on the server.
-            await self._pool.release(self._connection, timeout=self._seconds if failure else None)
-        except Exception as error:
-            self._pass_cancellation_on(error)
-            raise
-        finally:
-            self._pool.taken -= 1
-        if isinstance(failure, Exception):
-            self._pass_cancellation_on(failure)
-        if read_only:
-            raise DatabaseReadOnlyError from failure
-
-    def _pass_cancellation_on(self, error: Exception) -> None:
-        if _cancellations() > self._canceled_before:
-            raise asyncio.CancelledError from error
-
-    async def _acquire_in_time(self) -> Connection:
-        # While one is free, a timer would cost more than all the rest.
-        bounded = self._seconds is not None and self._pool.taken > self._pool.get_max_size()
-        try:
-            async with asyncio.timeout(self._seconds) if bounded else nullcontext():
-                return await self._acquisition
-        except OSError as error:
-            if bounded and isinstance(error, TimeoutError) and self._pool.get_size() == self._pool.get_max_size():
-                raise DatabaseBusyError("all database connections are busy") from None
-            raise _unreachable(self._pool.url, error) from error
-        except asyncpg.InvalidAuthorizationSpecificationError as error:
-            self._pool.tell_of_refusal(error)
-            raise DatabaseLoginError(f"refused by the server: {error}") from error
-        except DatabaseLoginError as error:
-            self._pool.tell_of_refusal(error)
-            raise
-
-
-def _cancellations() -> int:
-    """How often the running task was canceled; an expired `asyncio.timeout` takes its own back."""
-    task = asyncio.current_task()
-    return task.cancelling() if task else 0
 
 
 async def _application_role(address: DatabaseAddress, settings: Mapping[str, str]) -> dict[str, str]:
@@ -412,7 +286,7 @@ async def _patiently(
             if asyncio.get_running_loop().time() >= deadline:
                 if isinstance(error, DatabaseUnreachableError):
                     raise
-                raise _unreachable(url, error) from error
+                raise unreachable(url, error) from error
         await asyncio.sleep(_PAUSE_SECONDS)
 
 

@@ -1,4 +1,4 @@
-"""Loads the `.sql` files, which hold named statements with a comment on what each does."""
+"""What queries share: the `.sql` files, which hold named statements with a comment on each, and the size of a page."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+PAGE: Final = 1000
+"""The rows of a page: as many are read at once of what may be long."""
 
 _NAME: Final = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
 _PART: Final = re.compile(r"\{(\w+)\}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import orjson
 from starlette.responses import Response, StreamingResponse
 
-from app.store.reads import PAGE
+from app.store.queries import PAGE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence

@@ -14,7 +14,7 @@ from app.api.documents import NAME_PATTERN
 from app.api.http.errors import RefusedError
 from app.domain.task import Status
 from app.domain.timestamp import read_time
-from app.store.reads import PAGE
+from app.store.queries import PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

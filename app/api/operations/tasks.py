@@ -32,7 +32,8 @@ from app.domain.api_token import TokenScope
 from app.domain.errors import UnknownSourceError
 from app.domain.task import task_id
 from app.failpoints import fail_point
-from app.store.reads import BEFORE_ALL_LINES, LogFilter, TaskFilter
+from app.store.reads import BEFORE_ALL_LINES, LogFilter
+from app.store.task_lists import TaskFilter
 from app.task_requests import sync_task
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from app.api.documents import task_document
 from app.domain.attempt_protocol import Progress
 from app.execution.progress import ProgressReports
-from app.store.reads import Reader, TaskFilter
+from app.store.reads import Reader
+from app.store.task_lists import TaskFilter
 from tests.harness import PATIENCE_SECONDS, now, running_worker, synthetic, until, write_config
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ import pytest
 
 from app.store.queries import load_statements
 from app.store.queue import schedule_tasks
-from app.store.reads import Reader, TaskFilter
+from app.store.reads import Reader
+from app.store.task_lists import TaskFilter
 from tests.harness import a_task, ending
 
 if TYPE_CHECKING:
