@@ -88,7 +88,7 @@ class AttemptStreams:
 
         async def revise(version: int) -> object:
             return await self._pool.fetchval(
-                _SQL["revise_schema"], *stream, *what, msgspec.to_builtins(revision), version
+                _SQL["revise_schema"], *stream, version, *what, msgspec.to_builtins(revision)
             )
 
         await self._append_once(claim, revise, _SQL["schema_head"], *stream, *what)
@@ -108,7 +108,7 @@ class AttemptStreams:
         async def keep(version: int) -> object:
             age = time.monotonic() - renewal.at
             with explaining_missing_rights():
-                return await self._pool.fetchval(_SQL["keep_renewed_config"], *stream, *what, age, version)
+                return await self._pool.fetchval(_SQL["keep_renewed_config"], *stream, version, *what, age)
 
         await self._append_once(claim, keep, _SQL["renewal_head"], *stream, renewal.number)
 

@@ -11,6 +11,16 @@ fence AS MATERIALIZED (
 -- The head of collection ($2, $3), as long as claim $5 of task $4 is worker $1's.
 c.source = $2 AND c.collection = $3 AND c.task = $4 AND c.claim = $5 AND c.worker = $1
 
+-- name: moved_once
+-- Moves the stream of an attempt by one event, unless it is no longer at version $6.
+moved AS (
+  UPDATE syncline.collections c
+  SET version = c.version + 1, changed_at = greatest(f.at, c.changed_at), xid = syncline.position()
+  FROM fence f
+  WHERE {own} AND c.version = $6 AND c.xid <= syncline.position()
+  RETURNING c.source, c.collection, c.task, c.attempt, c.version, c.changed_at AS at
+)
+
 -- name: ended
 -- Inserts the tasks that have ended with the step from their heads.
 ended AS (

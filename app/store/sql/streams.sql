@@ -64,23 +64,16 @@ FROM syncline.collections c
 WHERE {own}
 
 -- name: revise_schema
--- Adds revision $8 of the columns of a table, with the columns and changes in $9. Returns no row if the lease has
--- expired, or if the stream is no longer at version $10, as in `save_bookmark`.
-WITH {fence}, moved AS (
-  UPDATE syncline.collections c
-  SET version = c.version + 1, changed_at = greatest(f.at, c.changed_at), xid = syncline.position()
-  FROM fence f
-  WHERE {own}
-    AND c.version = $10 AND c.xid <= syncline.position()
-  RETURNING c.source, c.collection, c.task, c.attempt, c.version, c.changed_at AS at
-), revised AS (
+-- Adds revision $9 of the columns of a table ($7, $8), with the columns and changes in $10. Returns no row if the lease has
+-- expired, or if the stream is no longer at version $6, as in `save_bookmark`.
+WITH {fence}, {moved_once}, revised AS (
   INSERT INTO syncline.table_schemas
     (source, collection, destination, table_name, revision, columns, changes, task, attempt, changed_at)
-  SELECT source, collection, $6::text, $7::text, $8::integer, $9::jsonb -> 'columns', $9::jsonb -> 'changes', task, attempt, at
+  SELECT source, collection, $7::text, $8::text, $9::integer, $10::jsonb -> 'columns', $10::jsonb -> 'changes', task, attempt, at
   FROM moved
 ), appended AS (
   INSERT INTO syncline.events (task, version, type, at, status, attempt, worker, data)
-  SELECT task, version, 'SchemaChanged', at, 'RUNNING', attempt, $1, $9::jsonb FROM moved
+  SELECT task, version, 'SchemaChanged', at, 'RUNNING', attempt, $1, $10::jsonb FROM moved
 )
 SELECT version FROM moved
 
@@ -94,32 +87,25 @@ FROM syncline.collections c
 WHERE {own}
 
 -- name: keep_renewed_config
--- Keeps renewal $6 of the attempt: what source or destination ($7, $8) has made of its configuration $12 seconds ago ($9 to
--- $11; null without a secret key: the event alone is appended). No row if the lease has expired, or if the stream is no
--- longer at version $13, as in `save_bookmark`.
+-- Keeps renewal $7 of the attempt: what source or destination ($8, $9) has made of its configuration $13 seconds ago ($10
+-- to $12; null without a secret key: the event alone is appended). No row if the lease has expired, or if the stream is no
+-- longer at version $6, as in `save_bookmark`.
 -- Attempts of other collections of the source run at the same time, so the latest renewal stays. A time in the future is
--- of a clock that was set back since. One that began before the configuration in the catalogue was changed has a digest ($10)
+-- of a clock that was set back since. One that began before the configuration in the catalogue was changed has a digest ($11)
 -- of its own, and so replaces nothing newer; rows of other digests that were not renewed for 30 days are removed.
-WITH {fence}, moved AS (
-  UPDATE syncline.collections c
-  SET version = c.version + 1, changed_at = greatest(f.at, c.changed_at), xid = syncline.position()
-  FROM fence f
-  WHERE {own}
-    AND c.version = $13 AND c.xid <= syncline.position()
-  RETURNING c.task, c.attempt, c.version, c.changed_at AS at
-), kept AS (
+WITH {fence}, {moved_once}, kept AS (
   INSERT INTO syncline.renewed_configs AS r (role, name, digest, key_id, sealed, renewed_at)
-  SELECT $7::text, $8::text, $10::bytea, $9::bytea, $11::bytea, at - $12::float8 * interval '1 s' FROM moved WHERE $11::bytea IS NOT NULL
+  SELECT $8::text, $9::text, $11::bytea, $10::bytea, $12::bytea, at - $13::float8 * interval '1 s' FROM moved WHERE $12::bytea IS NOT NULL
   ON CONFLICT (role, name, digest) DO UPDATE
   SET key_id = excluded.key_id, sealed = excluded.sealed, renewed_at = excluded.renewed_at
   WHERE excluded.renewed_at >= r.renewed_at OR r.renewed_at > syncline.clock()
 ), forgotten AS (
   DELETE FROM syncline.renewed_configs r USING moved m
-  WHERE r.role = $7::text AND r.name = $8::text AND r.digest <> $10::bytea AND r.renewed_at < m.at - interval '30 days'
+  WHERE r.role = $8::text AND r.name = $9::text AND r.digest <> $11::bytea AND r.renewed_at < m.at - interval '30 days'
 ), appended AS (
   INSERT INTO syncline.events (task, version, type, at, status, attempt, worker, data)
   SELECT task, version, 'ConfigRenewed', at, 'RUNNING', attempt, $1,
-         jsonb_build_object('renewal', $6::integer, 'role', $7::text, 'name', $8::text, 'kept', $11::bytea IS NOT NULL)
+         jsonb_build_object('renewal', $7::integer, 'role', $8::text, 'name', $9::text, 'kept', $12::bytea IS NOT NULL)
   FROM moved
 )
 SELECT version FROM moved

@@ -148,7 +148,7 @@ async def test_the_hot_statements_are_ordered_index_scans(store: Store) -> None:
         "renewal_head": (STREAMS, [worker, "'s'", "'c'", task, "1", "1"]),
         "keep_renewed_config": (
             STREAMS,
-            [worker, "'s'", "'c'", task, "1", "1", "'source'", "'s'", *["'x'"] * 3, "0.5", "2"],
+            [worker, "'s'", "'c'", task, "1", "2", "1", "'source'", "'s'", *["'x'"] * 3, "0.5"],
         ),
         "schedule_tasks": (QUEUE, [array, array, array, array, one, "ARRAY[now()]", one, array, array, "'syncline'"]),
         "append_log": (LOG, [worker, array, array, tasks, one, one, one, one, one, *lines[2:], "true"]),
