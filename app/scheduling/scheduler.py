@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _POLL_SECONDS: Final = 1.0
 # Other replicas may have made fire times earlier; what this process does to them wakes its scheduler.
-_IDLE: Final = timedelta(seconds=5)
+_IDLE_SECONDS: Final = 5.0
 # A due schedule that we could not lock is being decided by another replica.
 _TURN_SECONDS: Final = 0.05
 # After a long downtime: one pass must fit into memory, and the lease is renewed between two passes.
@@ -55,10 +55,10 @@ class Scheduler:
         if worker is None:
             return _POLL_SECONDS
         # Poll without a lock; open the locking transaction only if something is due.
-        seconds, waits = await self._schedules.get_seconds_until_next(_IDLE)
+        seconds, waits = await self._schedules.get_seconds_until_next(timedelta(seconds=_IDLE_SECONDS))
         if seconds > 0:
             # The end of the task that a schedule waits for wakes nobody.
-            return min(_POLL_SECONDS if waits else _IDLE.total_seconds(), seconds)
+            return min(_POLL_SECONDS if waits else _IDLE_SECONDS, seconds)
         decided = await self.decide_due(worker)
         if decided is None:
             return _TURN_SECONDS

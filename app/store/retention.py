@@ -41,15 +41,15 @@ async def retire(
         last_runs: how many tasks of each collection keep their log lines; None for all.
         keep_statistics: how long statistics are kept whose events are gone; None forever.
     """
-    kinds: list[tuple[str, tuple[object, ...]]] = []
+    results = []
     if keep is not None:
-        kinds += [(_SQL["retire_tasks"], (keep,)), (_SQL["retire_fire_times"], (keep,))]
+        tasks = await _retire_all(pool, _SQL["retire_tasks"], keep)
+        results += [tasks, await _retire_all(pool, _SQL["retire_fire_times"], keep)]
+        if tasks.rounds:
+            # There may be catalogues that nothing names any more.
+            results.append(await _retire_all(pool, _SQL["retire_catalogues"], keep))
     if keep is not None or last_runs is not None:
-        kinds.append((_SQL["retire_logs"], (last_runs, keep)))
-    results = [await _retire_all(pool, statement, *values) for statement, values in kinds]
-    if keep is not None and results[0].rounds:
-        # Tasks were retired, which are the first kind: there may be catalogues that nothing names any more.
-        results.append(await _retire_all(pool, _SQL["retire_catalogues"], keep))
+        results.append(await _retire_all(pool, _SQL["retire_logs"], last_runs, keep))
     if keep_statistics is not None:
         await pool.execute(_SQL["retire_stats"], keep_statistics, timeout=_TIMEOUT_SECONDS)
         await pool.execute(_SQL["retire_histogram"], keep_statistics, timeout=_TIMEOUT_SECONDS)
