@@ -67,7 +67,7 @@ events = Table(
     PrimaryKeyConstraint("task", "version", name="events_pkey"),
     CheckConstraint("version > 0", name="events_version_positive"),
     Index("events_xid", "xid"),
-    Index("events_with_line", "task", postgresql_where=text("line IS NOT NULL")),
+    Index("events_with_late_line", "task", postgresql_where=text("line IS NOT NULL AND version > 100")),
     postgresql_partition_by="RANGE (task)",
 )
 

@@ -49,6 +49,6 @@ SELECT * FROM (
   FROM syncline.events
   WHERE task = $1 AND version = 1 AND NOT EXISTS (SELECT FROM syncline.log_events WHERE task = $1) AND CASE
     WHEN EXISTS (SELECT FROM syncline.events WHERE task = $1 AND line IS NOT NULL)
-    THEN EXISTS (SELECT FROM syncline.events WHERE task = $1 AND line > 0 GROUP BY attempt HAVING max(line) > count(*))
+    THEN EXISTS (SELECT FROM syncline.event_lines WHERE task = $1 AND line > 0 GROUP BY attempt HAVING max(line) > count(*))
     ELSE EXISTS (SELECT FROM syncline.tasks WHERE task = $1 AND attempt > 0) END
 ) AS gone WHERE {after_line}

@@ -53,10 +53,9 @@ WITH named AS MATERIALIZED (
 ), appended AS (
   INSERT INTO syncline.events (task, version, type, at, status, attempt, data)
   SELECT task, 1, 'TaskScheduled', created_at, 'SCHEDULED', 0,
-         jsonb_build_object('source', source, 'collection', collection, 'source_type', source_type, 'trigger', trigger,
-                            'fire_time', fire_time, 'priority', priority, 'max_attempts', max_attempts)
-           || CASE WHEN backfill IS NULL THEN '{}' ELSE jsonb_build_object('backfill', backfill) END
-           || CASE WHEN pool = 'default' THEN '{}' ELSE jsonb_build_object('pool', pool) END
+         jsonb_strip_nulls(jsonb_build_object(
+           'source', source, 'collection', collection, 'source_type', source_type, 'trigger', trigger, 'fire_time', fire_time,
+           'priority', priority, 'max_attempts', max_attempts, 'backfill', backfill, 'pool', nullif(pool, 'default')))
   FROM moved
 )
 SELECT source, collection, task, (SELECT pg_notify($10::text, '') WHERE $10::text IS NOT NULL) FROM moved
