@@ -44,14 +44,15 @@ async def repeat(
         await first_of(stop, wake, timeout=wait)
 
 
-async def first_of(*signals: asyncio.Event, timeout: float | None) -> None:  # noqa: ASYNC109 - a wait that runs out is no error
-    """Return when one of the signals is set, or after `timeout` seconds."""
+async def first_of(*signals: asyncio.Event, timeout: float | None) -> bool:  # noqa: ASYNC109 - a wait that runs out is no error
+    """Return when one of the signals is set, or after `timeout` seconds: whether one was."""
     if timeout is not None and timeout <= 0:
         await asyncio.sleep(0)
-        return
+        return any(signal.is_set() for signal in signals)
     waits = [asyncio.ensure_future(signal.wait()) for signal in signals]
     try:
-        await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        return bool(done)
     finally:
         # Not awaited: a cancellation that came meanwhile would be swallowed with theirs.
         for wait in waits:

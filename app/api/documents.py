@@ -52,6 +52,12 @@ class Error(TypedDict):
     error: NotRequired[str]
 
 
+class GoneError(Error):
+    """The events that were asked for are not all there any more; `first` is the place from which they are."""
+
+    first: str
+
+
 class ScheduledTask(TypedDict):
     """The collection's active task."""
 
@@ -120,6 +126,39 @@ class TaskLog(TypedDict):
     """Lines in the order in which they were written, attempt by attempt."""
 
     logs: list[LogLine]
+
+
+class EventData(TypedDict):
+    """What an event is about, and what its type says."""
+
+    task_id: TaskId
+    source: str
+    collection: str
+    version: Annotated[int, Field(description="counts the events of the task from 1")]
+    status: Status
+    attempt: int
+    worker: NotRequired[str]
+    details: dict[str, Any]
+
+
+class FeedEvent(TypedDict):
+    """An event in the envelope of CloudEvents 1.0."""
+
+    specversion: Literal["1.0"]
+    id: Annotated[str, Field(description="its place in the feed, also for `after` and `Last-Event-ID`")]
+    source: Annotated[str, Field(description="the URI of this installation")]
+    type: Annotated[str, Field(json_schema_extra={"examples": ["dev.syncline.task.failed.v1"]})]
+    subject: Annotated[str, Field(description="source/collection")]
+    time: Time
+    data: EventData
+
+
+class EventPage(TypedDict):
+    """Events in the order of the feed. Go on after `next`; `more` says whether there is something already."""
+
+    events: list[FeedEvent]
+    next: str
+    more: bool
 
 
 class Done(TypedDict):

@@ -33,6 +33,14 @@ _TASK_ID: Final = {
     "schema": {"type": "string"},
 }
 
+_LAST_EVENT_ID: Final = {
+    "name": "Last-Event-ID",
+    "in": "header",
+    "required": False,
+    "description": "What a client that connects again has seen last; it has precedence over `after`.",
+    "schema": {"type": "string"},
+}
+
 
 def openapi_text() -> str:
     """The text of `openapi.json`; the same endpoints always give the same text."""
@@ -81,6 +89,8 @@ def _operation(operation: Operation, refusals: dict[int, Any]) -> Document:
         *(_parameter(parameter, required=True) for parameter in operation.required),
         *(_parameter(parameter, required=False) for parameter in operation.optional),
     ]
+    if operation.streams:
+        parameters.append(_LAST_EVENT_ID)
     if operation.scope not in (None, TokenScope.READ):
         refusals = refusals | {403: Error}
     body = {"required": True, "content": _content(operation.body)} if operation.body else None
@@ -90,7 +100,7 @@ def _operation(operation: Operation, refusals: dict[int, Any]) -> Document:
         "parameters": parameters,
         "requestBody": body,
         "responses": {
-            str(status): _response(status, document)
+            str(status): _response(status, document, streams=operation.streams and status == HTTPStatus.OK)
             for status, document in sorted((refusals | dict(operation.answers)).items())
         },
     }
@@ -113,10 +123,12 @@ def _parameter(parameter: Parameter[Any], *, required: bool) -> Document:
     } | ({} if required else {"allowEmptyValue": True})  # an empty one counts as absent
 
 
-def _response(status: int, document: Any) -> Document:
+def _response(status: int, document: Any, *, streams: bool = False) -> Document:
     described: Document = {"description": HTTPStatus(status).phrase}
     if document is not None:
         described["content"] = _content(document)
+    if streams:
+        described["content"]["text/event-stream"] = {"schema": {"type": "string"}}
     if document is ScheduledTask:
         described["links"] = _task_links()
     return described

@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from app.api.http.authentication import Authentication
 from app.api.operations.backfills import Backfill
+from app.api.operations.events import Events
 from app.api.operations.health import Liveness, OpenApi, Ready
 from app.api.operations.sources import ClearCache, Discovery, Sources, SourceTest
 from app.api.operations.tasks import SingleTask, TaskCancel, TaskLogs, Tasks
@@ -28,6 +29,7 @@ GUARDED: Final[Mapping[str, type[Endpoint]]] = {
     "/tasks/{task_id}": SingleTask,
     "/tasks/{task_id}/logs": TaskLogs,
     "/tasks/{task_id}/cancel": TaskCancel,
+    "/events": Events,
     "/sources": Sources,
     "/sources/clear_cache": ClearCache,
     "/sources/test": SourceTest,

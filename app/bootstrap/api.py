@@ -19,8 +19,10 @@ from app.api.application import create_app
 from app.api.http.connection import MOST_CONNECTIONS, BoundedConnection
 from app.api.http.database_state import look_at_database
 from app.api.http.known_tokens import KnownTokens
+from app.api.http.live_feed import LiveFeed
 from app.api.http.services import Services
 from app.api.http.single_flight import SingleFlight
+from app.api.operations.events import event_message
 from app.bootstrap.environment import database_address, substitution_environment
 from app.bootstrap.schema_version import head, require_schema, schema_problem
 from app.bootstrap.signals import StopSignals
@@ -30,6 +32,7 @@ from app.execution.orphans import ORPHANS
 from app.execution.source_check import check_source, discover_source
 from app.loops import repeat, running_alongside
 from app.store.database import open_pool
+from app.store.feed import Feed
 from app.store.notify import Notifier
 from app.store.positions import watch_positions
 from app.store.queue import TaskQueue
@@ -91,6 +94,7 @@ async def run_api(settings: Settings, config: Path, *, host: str | None, port: i
         notifier = Notifier(pool)
         stack.push_async_callback(notifier.aclose)
         renewed = RenewedConfigs(pool)
+        feed = Feed(pool)
         services = Services(
             queue=TaskQueue(pool, answer_seconds=_QUEUE_SECONDS + _STATEMENT_SECONDS, notifier=notifier),
             reader=reader,
@@ -98,6 +102,8 @@ async def run_api(settings: Settings, config: Path, *, host: str | None, port: i
             database_state=SingleFlight(partial(look_at_database, Reader(probe_pool))),
             catalogue=lambda: watcher.current,
             config_problem=lambda: watcher.problem,
+            feed=feed,
+            live_feed=LiveFeed(feed, to_message=event_message, stop=signals.stop),
             reset_collection=partial(reset_collection, pool),
             test_source=partial(_check, watcher, renewed, settings.data_dir.absolute()),
             discover_source=partial(_discover, watcher, renewed, settings.data_dir.absolute()),

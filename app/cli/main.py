@@ -10,6 +10,7 @@ import click
 
 from app.cli.destinations import destinations
 from app.cli.doctor import doctor
+from app.cli.events import events
 from app.cli.running import (
     config_option,
     reporting_output_errors,
@@ -199,6 +200,7 @@ def verify() -> None:
 cli.add_command(sources)
 cli.add_command(destinations)
 cli.add_command(doctor)
+cli.add_command(events)
 cli.add_command(token)
 
 

@@ -151,7 +151,9 @@ def protect_files() -> None:
     os.umask(os.umask(0o077) | stat.S_IWOTH)
 
 
-def with_pool(work: Callable[[Any], Any], *, name: str = "syncline projections") -> Any:
+def with_pool(
+    work: Callable[[Any], Any], *, name: str = "syncline projections", statement_seconds: float | None = None
+) -> Any:
     """The result of `work` with a pool of connections to the database; the server shows them under `name`."""
     from app.bootstrap.environment import database_in_reach
     from app.bootstrap.schema_version import require_schema
@@ -160,7 +162,7 @@ def with_pool(work: Callable[[Any], Any], *, name: str = "syncline projections")
 
     async def run() -> Any:
         address = database_in_reach(start())
-        async with open_pool(address, name=name, statement_seconds=None) as pool:
+        async with open_pool(address, name=name, statement_seconds=statement_seconds) as pool:
             await require_schema(Reader(pool))
             return await work(pool)
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from click import Context, Parameter
 
+    from app.domain.feed import Place
+
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -68,6 +70,41 @@ class _PoolsType(click.ParamType["tuple[str, ...]"]):
             self.fail(str(error), param, ctx)
 
 
+class _NameType(click.ParamType[str]):
+    name = "name"
+
+    def convert(self, value: Any, param: Parameter | None, ctx: Context | None) -> str:
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            self.fail("is not valid UTF-8", param, ctx)
+        return str(value)
+
+
+class _PlaceType(click.ParamType["Place"]):
+    name = "id"
+
+    def convert(self, value: Any, param: Parameter | None, ctx: Context | None) -> Place:
+        from app.domain.feed import read_place
+
+        try:
+            return read_place(value)
+        except ValueError:
+            self.fail(f"{value!r} is neither the id of an event nor a position", param, ctx)
+
+
+class _EventTypesType(click.ParamType["frozenset[str]"]):
+    name = "types"
+
+    def convert(self, value: Any, param: Parameter | None, ctx: Context | None) -> frozenset[str]:
+        from app.domain.feed import read_types
+
+        try:
+            return read_types(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
 class _TokenNameType(click.ParamType[str]):
     name = "text"
 
@@ -98,6 +135,15 @@ PATH: Final = _PathType()
 
 POOLS: Final = _PoolsType()
 """The names of pools, with commas between them."""
+
+NAME: Final = _NameType()
+"""The name of a source or a collection."""
+
+PLACE: Final = _PlaceType()
+"""The id of an event in the feed, or a position."""
+
+EVENT_TYPES: Final = _EventTypesType()
+"""Types of events, with commas between them."""
 
 TOKEN_NAME: Final = _TokenNameType()
 """A name that can stand in the list of tokens."""

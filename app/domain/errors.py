@@ -83,6 +83,14 @@ class StoreMovedError(SynclineError):
         )
 
 
+class EventsGoneError(SynclineError):
+    """The store lacks events after the place in the feed that a reader has reached; it has all from `first` on."""
+
+    def __init__(self, message: str, *, first: str) -> None:
+        super().__init__(message)
+        self.first = first
+
+
 class LeaseLostError(SynclineError):
     """The worker's lease has expired, or another worker has the task: this attempt may not write any more."""
 

@@ -43,6 +43,24 @@ TASK_SUCCEEDED: Final = "TaskSucceeded"
 TASK_FAILED: Final = "TaskFailed"
 TASK_CANCELED: Final = "TaskCanceled"
 
+TYPES: Final = (
+    TASK_SCHEDULED,
+    TASK_STARTED,
+    BOOKMARK_SAVED,
+    PROGRESS_REPORTED,
+    SCHEMA_CHANGED,
+    CONFIG_RENEWED,
+    CANCEL_REQUESTED,
+    RUN_AGAIN_REQUESTED,
+    ATTEMPT_FAILED,
+    ATTEMPT_RESCUED,
+    ATTEMPT_HANDED_BACK,
+    TASK_SUCCEEDED,
+    TASK_FAILED,
+    TASK_CANCELED,
+)
+"""Every type that this release appends."""
+
 TERMINAL: Final = frozenset({TASK_SUCCEEDED, TASK_FAILED, TASK_CANCELED})
 
 

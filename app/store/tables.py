@@ -264,6 +264,7 @@ retention = Table(
     _required("rounds", BigInteger),
     Column("sealed_before", Date),
     Column("logs_seen_at", INSTANT),
+    Column("gone_upto", XID8),
     PrimaryKeyConstraint("one", name="retention_pkey"),
     CheckConstraint("one", name="retention_one"),
 )

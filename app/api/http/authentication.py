@@ -10,6 +10,7 @@ from urllib.parse import unquote_to_bytes
 
 from app.api.http.errors import RefusedError
 from app.domain.api_token import TokenScope, token_id
+from app.store.database import UNREACHABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,6 +70,18 @@ async def granted_scope(scope: Scope, admin_token: str, known: KnownTokens) -> T
     if not admin_token:
         raise RefusedError(HTTPStatus.UNAUTHORIZED, _NOT_CONFIGURED, _HOW_WITHOUT_ADMIN_TOKEN)
     raise RefusedError(HTTPStatus.UNAUTHORIZED, _NO_MATCH, _HOW)
+
+
+async def may_go_on(scope: Scope, needed: TokenScope) -> bool:
+    """Whether the token of a request is still valid; also while the database cannot say."""
+    services: Services = scope["app"].state.services
+    try:
+        granted = await granted_scope(scope, services.catalogue().server.admin_token, services.known_tokens)
+    except UNREACHABLE:
+        return True
+    except RefusedError:
+        return False
+    return granted.covers(needed)
 
 
 def check_scope(scope: Scope, needed: TokenScope) -> None:

@@ -14,6 +14,7 @@ from app.domain.errors import (
     DatabaseBusyError,
     DatabaseLoginError,
     DatabaseReadOnlyError,
+    EventsGoneError,
     SchemaVersionError,
     StoreMovedError,
     SynclineError,
@@ -39,13 +40,20 @@ class RefusedError(SynclineError):
     """A request that is answered with an error: `message` says which, `error` gives details if there are any."""
 
     def __init__(
-        self, status: int, message: str, error: str | None = None, *, headers: Mapping[str, str] | None = None
+        self,
+        status: int,
+        message: str,
+        error: str | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        details: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message if error is None else f"{message}: {error}")
         self.status = status
         self.message = message
         self.error = error
         self.headers = headers
+        self.details = details or {}
 
 
 def unknown_task(task_id: str) -> RefusedError:
@@ -62,7 +70,7 @@ def answer_to(error: Exception, request_id: str, redact: Callable[[str], str]) -
             return _answer(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal server error", request_id)
         case refused:
             error_text = None if refused.error is None else redact(refused.error)
-            return _answer(refused.status, redact(refused.message), error_text, refused.headers)
+            return _answer(refused.status, redact(refused.message), error_text, refused.headers, refused.details)
 
 
 def _refusal(error: Exception) -> RefusedError | None:
@@ -71,8 +79,8 @@ def _refusal(error: Exception) -> RefusedError | None:
             return error
         case HTTPException():
             return _router_refusal(error)
-        case ConfigurationError():
-            return _configuration_refusal(error)
+        case ConfigurationError() | EventsGoneError():
+            return _request_refusal(error)
         case CollectionBusyError() | SchemaVersionError() | StoreMovedError() | UnsettledError():
             return _refusal_for_now(error)
         case _ if _database_is_away(error):
@@ -96,8 +104,11 @@ def _refusal_for_now(
     return RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "Database is not ready", str(error))
 
 
-def _configuration_refusal(error: ConfigurationError) -> RefusedError:
+def _request_refusal(error: ConfigurationError | EventsGoneError) -> RefusedError:
+    """What was asked for does not exist, or not any more."""
     match error:
+        case EventsGoneError():
+            return RefusedError(HTTPStatus.GONE, "Events are gone", str(error), details={"first": error.first})
         case UnknownSourceError():
             return RefusedError(HTTPStatus.NOT_FOUND, "Error getting source", str(error))
         case UnknownCollectionError():
@@ -120,9 +131,15 @@ def _database_is_away(error: Exception) -> bool:
     return away and not isinstance(error, ValueError)
 
 
-def _answer(status: int, message: str, error: str | None, headers: Mapping[str, str] | None = None) -> Response:
+def _answer(
+    status: int,
+    message: str,
+    error: str | None,
+    headers: Mapping[str, str] | None = None,
+    details: Mapping[str, str] = {},
+) -> Response:
     document = {"message": message} if error is None else {"message": message, "error": _writable(error)}
-    return JsonAnswer(document, status_code=status, headers=headers)
+    return JsonAnswer({**document, **details}, status_code=status, headers=headers)
 
 
 def _writable(text: str) -> str:

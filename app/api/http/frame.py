@@ -27,7 +27,18 @@ if TYPE_CHECKING:
 
 _PROBES: Final = frozenset({"/livez", "/readyz"})
 # An allow list: nothing else of a query is logged, in case a token was sent under a wrong name.
-_LOGGED_PARAMETERS: Final = ("source", "collection", "again", "start", "end", "status", "limit", "after", "tail")
+_LOGGED_PARAMETERS: Final = (
+    "source",
+    "collection",
+    "again",
+    "start",
+    "end",
+    "status",
+    "limit",
+    "after",
+    "tail",
+    "types",
+)
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO}
 # Not an HTTP status: how access logs mark a request whose client left before it was answered.
 _CLIENT_LEFT: Final = 499

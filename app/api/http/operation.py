@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 class Operation:
     """One method of one path: its parameters, its body, and the document of each status except the common ones.
 
-    `scope` is what a token must allow; None if no token is needed.
+    `scope` is what a token must allow; None if no token is needed. `streams` is whether it can also go on with
+    server-sent events.
     """
 
     id: str
@@ -34,6 +35,7 @@ class Operation:
     required: tuple[Parameter[Any], ...] = ()
     optional: tuple[Parameter[Any], ...] = ()
     body: Any = None
+    streams: bool = False
 
 
 class Endpoint(HTTPEndpoint):

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from app.api.documents import NAME_PATTERN
 from app.api.http.errors import RefusedError
+from app.domain import events
+from app.domain.feed import PREFIX, public_type, read_place, read_types
 from app.domain.task import Status
 from app.domain.timestamp import read_time
 from app.store.queries import PAGE
@@ -26,6 +28,7 @@ Value = TypeVar("Value")
 
 LARGEST_LIMIT: Final = 2**31 - 1
 LARGEST_ATTEMPT: Final = 2**15 - 1
+LARGEST_PAGE: Final = 10_000
 
 _POSITION: Final = re.compile(r"([0-9]{1,5})\.([0-9]{1,10})")
 
@@ -130,16 +133,16 @@ def read_limit(text: str) -> int:
     return int(text)
 
 
-def read_tail(text: str) -> int:
-    """A count of lines that fit into one page.
+def up_to(most: int) -> Callable[[str], int]:
+    """Reads a count from 1 to `most`; it raises ValueError for anything else."""
 
-    Raises:
-        ValueError: not an integer from 1 to `PAGE`.
-    """
-    count = read_limit(text)
-    if not 0 < count <= PAGE:
-        raise ValueError("not a tail")
-    return count
+    def read(text: str) -> int:
+        count = read_limit(text)
+        if not 0 < count <= most:
+            raise ValueError("not such a count")
+        return count
+
+    return read
 
 
 def read_position(text: str) -> tuple[int, int]:
@@ -219,7 +222,7 @@ TAIL: Final = Parameter(
     "Only this many of the last lines; applied before `limit`.",
     f"an integer from 1 to {PAGE}",
     {"type": "integer", "minimum": 1, "maximum": PAGE},
-    read_tail,
+    up_to(PAGE),
 )
 AGAIN: Final = Parameter(
     "again",
@@ -228,4 +231,26 @@ AGAIN: Final = Parameter(
     "true or false",
     {"type": "boolean", "default": False},
     read_boolean,
+)
+EVENTS_AFTER: Final = Parameter(
+    "after",
+    "Only events after this one, given by its `id`, or after everything at a position, or those to come (`now`); "
+    "without it, all that are kept. The header `Last-Event-ID` has precedence.",
+    "the id of an event, a position, or now",
+    {"type": "string", "pattern": r"^(now|[0-9]{1,20}(\.[0-9a-f-]{36}\.[0-9]{1,10})?)$"},
+    read_place,
+)
+EVENTS: Final = Parameter(
+    "limit",
+    "How many events to return at most; ignored in a stream.",
+    f"an integer from 1 to {LARGEST_PAGE}",
+    {"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE, "default": PAGE},
+    up_to(LARGEST_PAGE),
+)
+TYPES: Final = Parameter(
+    "types",
+    f"Only events of these types, with commas between them; `{PREFIX}` may be left out.",
+    f"types of events, with commas between them: {', '.join(map(public_type, events.TYPES))}",
+    {"type": "string", "examples": ["task.failed,task.succeeded"]},
+    read_types,
 )

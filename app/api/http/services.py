@@ -12,9 +12,11 @@ if TYPE_CHECKING:
 
     from app.api.http.database_state import DatabaseState
     from app.api.http.known_tokens import KnownTokens
+    from app.api.http.live_feed import LiveFeed
     from app.api.http.single_flight import SingleFlight
     from app.config.catalogue import Catalogue
     from app.domain.attempt_protocol import Offered
+    from app.store.feed import Feed
     from app.store.queue import TaskQueue
     from app.store.reads import Reader
 
@@ -35,6 +37,10 @@ class Services:
     """The current catalogue; a new `server.admin_token` is valid from the next request on."""
     config_problem: Callable[[], str | None]
     """One line on why the newest version of the catalogue is not in use, or None."""
+    feed: Feed
+    """All events in their order."""
+    live_feed: LiveFeed
+    """The same for those that wait for new ones."""
     reset_collection: Callable[[str, str], Awaitable[object]]
     """`(source, collection)`: forgets a collection's bookmarks."""
     test_source: Callable[[str, str | None], Awaitable[None]]

@@ -21,12 +21,15 @@ from app.api.application import create_app
 from app.api.http.connection import BoundedConnection
 from app.api.http.database_state import look_at_database
 from app.api.http.known_tokens import KnownTokens
+from app.api.http.live_feed import LiveFeed
 from app.api.http.services import Services
 from app.api.http.single_flight import SingleFlight
+from app.api.operations.events import event_message
 from app.bootstrap.schema_version import head, schema_problem
 from app.config.reader import load_catalogue
 from app.store.address import DatabaseAddress
 from app.store.database import Pool, open_pool
+from app.store.feed import Feed
 from app.store.notify import Notifier
 from app.store.queue import TaskQueue
 from app.store.reads import Reader
@@ -69,6 +72,7 @@ class Surroundings:
     catalogue: Catalogue = field(default_factory=lambda: load_catalogue(CATALOGUE, {}))
     config_problem: str | None = None
     draining: bool = False
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
     tried: list[tuple[str, str | None]] = field(default_factory=list)
     source_test: Callable[[str, str | None], Awaitable[None]] | None = None
     source_test_error: Exception | None = None
@@ -136,6 +140,8 @@ async def opened_api(database_url: str) -> AsyncIterator[OpenedApi]:
             database_state=SingleFlight(partial(look_at_database, Reader(pool))),
             catalogue=lambda: surroundings.catalogue,
             config_problem=lambda: surroundings.config_problem,
+            feed=(feed := Feed(pool)),
+            live_feed=LiveFeed(feed, to_message=event_message, stop=surroundings.stop),
             reset_collection=partial(reset_collection, pool),
             test_source=surroundings.test_source,
             discover_source=surroundings.discover_source,

@@ -10,10 +10,13 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from app.domain.errors import EventsGoneError
+from app.domain.feed import BEGINNING, Place
 from app.domain.task import Status
 from app.projections import rebuild, verify
 from app.projections.survey import Survey
 from app.store import projections as store
+from app.store.feed import Feed
 from app.store.leases import Leases
 from app.store.retention import retire
 from tests.harness import opened
@@ -33,6 +36,45 @@ async def test_old_tasks_go_with_their_events_lines_and_rows(era: Era) -> None:
     assert await era.tasks() == await era.streams() == await era.logged() == {new}
     assert len(old) == 3
     await era.is_sound()
+
+
+async def test_the_feed_says_from_where_it_is_complete(era: Era) -> None:
+    feed = Feed(era.pool)
+    assert await feed.get_start() == BEGINNING
+    for _ in range(3):
+        await era.lived("orders")
+    before = (await feed.read(BEGINNING, limit=1000)).events
+    await era.go(KEEP + WEEK)
+    await era.lived("orders")
+    everything = (await feed.read(BEGINNING, limit=1000)).events
+    assert await era.retire()
+    left = {Place(*row) for row in await era.pool.fetch("SELECT xid, task, version FROM syncline.events")}
+    gone = {event.place for event in everything} - left
+    assert gone
+    assert gone <= {event.place for event in before}
+    first = await feed.get_start()
+    assert first == Place.after_all_of(max(gone).position), "what is kept begins right behind it"
+    rest = await feed.read(first, limit=1000)
+    assert rest.events == [event for event in everything if event.place > first] != []
+    with pytest.raises(EventsGoneError):
+        await feed.read(min(gone), limit=1)
+
+
+async def test_the_feed_of_an_idle_store_stays_complete_behind_what_went(era: Era) -> None:
+    """Also where a task that was asked for long ago has ended just now: its events stay."""
+    feed = Feed(era.pool)
+    long = await era.claimed("long")
+    gone = await era.lived("orders")
+    await era.lived("orders")
+    await era.go(KEEP + WEEK)
+    await era.service.queue.cancel(long.task)
+    await Leases(era.pool).rescue()
+    end = await feed.get_end()
+    assert end.task == long.task
+    assert await era.retire()
+    assert gone not in await era.streams()
+    assert BEGINNING < await feed.get_start() < end
+    assert await feed.read(end, limit=10) == ([], end, False)
 
 
 async def test_a_task_that_ended_within_the_time_stays(era: Era) -> None:

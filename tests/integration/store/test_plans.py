@@ -29,8 +29,8 @@ BEFORE_IDS = datetime(1, 1, 1, tzinfo=UTC)
 ORDERED = {"collections_ready", "schedules_due"}
 ACTIVE = {None, "collections"}
 BIG = {"collections", "tasks", "events", "log_events", "schedules", "fire_times"}
-QUEUE, STREAMS, LOG, READS, SCHEDULES, LEASES = (
-    load_statements(f"{name}.sql") for name in ("queue", "streams", "log", "reads", "schedules", "leases")
+QUEUE, STREAMS, LOG, READS, SCHEDULES, LEASES, FEED = (
+    load_statements(f"{name}.sql") for name in ("queue", "streams", "log", "reads", "schedules", "leases", "feed")
 )
 
 
@@ -184,6 +184,23 @@ async def test_a_page_of_a_log_reads_neither_the_other_lines_nor_the_other_event
     # Of the events, the first hundred of the task, and those in the index.
     assert max(read) == 100
     assert sum(read) <= 2 * page + 3 * 100
+
+
+async def test_a_page_of_the_feed_reads_no_more_events_than_it_has(store: Store) -> None:
+    for number in range(300):
+        await schedule_tasks(store.pool, [a_task(f"c{number}")])
+    await store.admin.execute("ANALYZE syncline.events")
+    page = 50
+    middle = await store.pool.fetchrow("SELECT xid, task, version FROM syncline.events ORDER BY xid OFFSET 150 LIMIT 1")
+    assert middle is not None
+    is_event = True
+    plan = await executed(store, FEED["next_events"], *middle, page, page, None, None, None, is_event)
+    read = [node["Actual Rows"] * node["Actual Loops"] for node in plan if node["Node Type"] == "Index Scan"]
+    assert [node for node in bad_nodes(plan, sort=True) if not node.startswith("Nested Loop")] == []
+    # The page, the one before it, one more that tells where a transaction ends; and the first event of each task.
+    assert sum(read) <= 2 * page + 3
+    last = await executed(store, FEED["last_event"], None)
+    assert max(node["Actual Rows"] for node in last if node["Node Type"] == "Index Scan") <= 2
 
 
 @pytest.mark.parametrize("pools", [["default"], ["default", "few", "none", "many"]])

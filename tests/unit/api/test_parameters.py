@@ -17,10 +17,11 @@ from app.api.http.parameters import (
     read_name,
     read_position,
     read_status,
-    read_tail,
+    up_to,
 )
 from app.domain.task import Status
 from app.domain.timestamp import read_time
+from app.store.queries import PAGE
 
 
 @pytest.mark.parametrize(
@@ -141,10 +142,10 @@ def test_a_leap_second_is_the_first_moment_after_it_in_any_zone(time: datetime, 
 
 
 def test_a_tail_is_a_count_that_fits_into_one_page() -> None:
-    assert [read_tail(text) for text in ("1", "100", "1000")] == [1, 100, 1000]
+    assert [up_to(PAGE)(text) for text in ("1", "100", "1000")] == [1, 100, 1000]
     for text in ("0", "1001", "-1", "x", ""):
-        with pytest.raises(ValueError, match="not a"):
-            read_tail(text)
+        with pytest.raises(ValueError, match="not "):
+            up_to(PAGE)(text)
 
 
 def test_a_position_is_an_attempt_and_a_line_of_it() -> None:

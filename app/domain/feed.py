@@ -1,0 +1,160 @@
+"""An event as those who follow the feed see it: its place in the order of all events, and its envelope.
+
+The envelope is that of CloudEvents 1.0 (https://github.com/cloudevents/spec, `spec.md` and the JSON format).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from uuid import UUID
+
+import orjson
+
+from app.domain import events
+from app.domain.choices import unknown_name
+from app.domain.task import task_id
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from datetime import datetime
+
+PREFIX: Final = "dev.syncline."
+
+_WORD: Final = re.compile(r"[A-Z][a-z0-9]*")
+_PLACE: Final = re.compile(
+    r"(?P<position>[0-9]{1,20})(?:\.(?P<task>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.(?P<version>[0-9]{1,10}))?"
+)
+_LAST_TASK: Final = UUID(int=2**128 - 1)
+_LAST_VERSION: Final = 2**31 - 1
+_LAST_POSITION: Final = 2**64 - 1
+
+
+class Place(NamedTuple):
+    """Where an event is in the order of all: by position, which its transaction has, then by task and version.
+
+    As text it is `position.task.version`. The place after all events of a transaction is the position alone.
+    """
+
+    position: int
+    task: UUID
+    version: int
+
+    @classmethod
+    def after_all_of(cls, position: int) -> Place:
+        return cls(position, _LAST_TASK, _LAST_VERSION)
+
+    @property
+    def is_event(self) -> bool:
+        """Whether an event is there; otherwise it is after all of a transaction."""
+        return (self.task, self.version) != (_LAST_TASK, _LAST_VERSION)
+
+    def __str__(self) -> str:
+        """As clients send it back."""
+        return f"{self.position}.{self.task}.{self.version}" if self.is_event else str(self.position)
+
+
+BEGINNING: Final = Place.after_all_of(0)
+"""Before all events."""
+
+NOW: Final = Place.after_all_of(_LAST_POSITION + 1)
+"""After all events that can be read at the moment, whichever they are."""
+
+
+def read_place(text: str) -> Place:
+    """The place that a client sends; `now` is `NOW`.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    if text == "now":
+        return NOW
+    found = _PLACE.fullmatch(text)
+    if found is None or int(found["position"]) > _LAST_POSITION:
+        raise ValueError("not a place")
+    position = int(found["position"])
+    if found["task"] is None:
+        return Place.after_all_of(position)
+    return Place(position, UUID(found["task"]), min(int(found["version"]), _LAST_VERSION))
+
+
+@cache
+def public_type(type_: str) -> str:
+    """The name of a type in the feed: `TaskFailed` is `task.failed`, `AttemptHandedBack` is `attempt.handed_back`."""
+    return "_".join(_WORD.findall(type_)).replace("_", ".", 1).lower() or type_
+
+
+def read_types(text: str) -> frozenset[str]:
+    """The types of events that a client has listed, with commas between them, with or without `PREFIX` and version.
+
+    Raises:
+        ValueError: one of them does not exist.
+    """
+    known = {public_type(type_): type_ for type_ in events.TYPES}
+    given = [re.sub(r"\.v[0-9]+$", "", part.strip().removeprefix(PREFIX)) for part in text.split(",")]
+    if unknown := [name for name in given if name not in known]:
+        raise ValueError(unknown_name("type of event", unknown[0], known))
+    return frozenset(known[name] for name in given)
+
+
+@dataclass(frozen=True, slots=True)
+class FeedEvent:
+    """An event with the collection that it is about. `details` is the JSON of what this type of event says."""
+
+    place: Place
+    type: str
+    v: int
+    at: datetime
+    status: str
+    attempt: int
+    worker: UUID | None
+    source: str
+    collection: str
+    details: str
+
+    def envelope(self, installation: str) -> dict[str, Any]:
+        """The event in the envelope of CloudEvents; `installation` is the URI of the store that it comes from."""
+        return {
+            "specversion": "1.0",
+            "id": str(self.place),
+            "source": installation,
+            "type": f"{PREFIX}{public_type(self.type)}.v{self.v}",
+            "subject": f"{self.source}/{self.collection}",
+            "time": self.at,
+            "data": {
+                "task_id": task_id(self.source, self.collection, self.place.task),
+                "source": self.source,
+                "collection": self.collection,
+                "version": self.place.version,
+                "status": self.status,
+                "attempt": self.attempt,
+                **({"worker": str(self.worker)} if self.worker else {}),
+                "details": orjson.Fragment(self.details),
+            },
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which events of the feed a reader wants; None for all."""
+
+    types: Collection[str] | None = None
+    source: str | None = None
+    collection: str | None = None
+
+    @property
+    def is_everything(self) -> bool:
+        return self.types is None and self.source is None and self.collection is None
+
+    def takes(self, event: FeedEvent) -> bool:
+        """Whether the reader wants this event."""
+        return (
+            (self.types is None or event.type in self.types)
+            and (self.source is None or event.source == self.source)
+            and (self.collection is None or event.collection == self.collection)
+        )
+
+
+EVERYTHING: Final = Selection()

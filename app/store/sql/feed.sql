@@ -1,0 +1,54 @@
+-- The feed: all events in the order of their positions. Those of a transaction have one position, and are ordered by task and
+-- version among them.
+
+-- name: next_events
+-- The events after place ($1, $2, $3), at most $5 of those that the filters $6 (types), $7 (source) and $8 (collection) let
+-- through, among the next $4. Each row also says how far this has read: how many events, and the place of the last one; what
+-- retention has removed; and whether the store has the event at that place ($9: it is one) or has come as far as the position.
+-- Without any event there is one row, with null for the event.
+--
+-- Below the horizon all transactions have ended, so no event can appear before one that was read (see `next_transactions`).
+-- Bookmarks are left out: they may be large, and may have values of the source.
+WITH horizon AS MATERIALIZED (
+  SELECT syncline.position(pg_snapshot_xmin(pg_current_snapshot())) AS xid
+), next AS MATERIALIZED (
+  SELECT e.xid, e.task, e.version, e.type, e.v, e.at, e.status, e.attempt, e.worker, e.data - 'bookmark' AS data
+  FROM syncline.events e
+  WHERE e.xid >= $1 AND (e.xid, e.task, e.version) > ($1, $2, $3) AND e.xid < (SELECT xid FROM horizon)
+  ORDER BY e.xid, e.task, e.version LIMIT $4
+), wanted AS (
+  SELECT n.*, s.source, s.collection
+  FROM next n CROSS JOIN LATERAL (
+    SELECT b.data ->> 'source' AS source, b.data ->> 'collection' AS collection
+    FROM syncline.events b WHERE b.task = n.task AND b.version = 1 LIMIT 1
+  ) AS s
+  WHERE ($6::text[] IS NULL OR n.type = ANY ($6)) AND ($7::text IS NULL OR s.source = $7)
+    AND ($8::text IS NULL OR s.collection = $8)
+  ORDER BY n.xid, n.task, n.version LIMIT $5
+)
+SELECT w.xid, w.task, w.version, w.type, w.v, w.at, w.status, w.attempt, w.worker, w.source, w.collection, w.data::text AS details,
+       r.count AS read, r.xid AS read_xid, r.task AS read_task, r.version AS read_version,
+       (SELECT gone_upto FROM syncline.retention) AS gone_upto, r.is_known
+FROM (
+  SELECT (SELECT count(*) FROM next) AS count, last.*,
+         CASE WHEN $9::boolean THEN EXISTS (SELECT FROM syncline.events k WHERE k.task = $2 AND k.version = $3 AND k.xid = $1)
+              ELSE $1 < (SELECT xid FROM horizon) END AS is_known
+  FROM (SELECT true) AS one
+  LEFT JOIN (SELECT xid, task, version FROM next ORDER BY xid DESC, task DESC, version DESC LIMIT 1) AS last ON true
+) AS r
+LEFT JOIN wanted w ON true
+ORDER BY w.xid, w.task, w.version
+
+-- name: last_event
+-- The place of the last event below the horizon, and not beyond position $1 if that is given.
+SELECT xid, task, version FROM syncline.events
+WHERE xid < syncline.position(pg_snapshot_xmin(pg_current_snapshot())) AND xid <= coalesce($1, '18446744073709551615'::xid8)
+ORDER BY xid DESC, task DESC, version DESC LIMIT 1
+
+-- name: gone_upto
+-- The position up to which retention may have removed events; null if it has removed none.
+SELECT gone_upto FROM syncline.retention
+
+-- name: installation
+-- An id of this store: of its random key, so it moves with it.
+SELECT left(encode(sha256('installation'::bytea || key), 'hex'), 32)::uuid AS id FROM syncline.digest_key

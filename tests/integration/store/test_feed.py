@@ -1,0 +1,189 @@
+"""The feed: every event once and in order, whatever commits when, and whatever was taken away."""
+
+from __future__ import annotations
+
+import random
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import pytest
+
+from app.domain.errors import EventsGoneError
+from app.domain.events import TASK_SCHEDULED, TASK_SUCCEEDED
+from app.domain.feed import BEGINNING, EVERYTHING, Place, Selection
+from app.store.database import connect
+from app.store.feed import Feed
+from app.store.queue import schedule_tasks
+from tests.harness import a_task
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from app.domain.feed import FeedEvent
+    from tests.harness import Store
+
+IN_ORDER = "SELECT e.xid, e.task, e.version FROM syncline.events e ORDER BY e.xid, e.task, e.version"
+SCHEDULE = """
+INSERT INTO syncline.events (task, version, type, at, status, attempt, data)
+VALUES (syncline.uuid7(syncline.clock(), NULL), 1, 'TaskScheduled', syncline.clock(), 'SCHEDULED', 0,
+        jsonb_build_object('source', 's', 'collection', $1::text))
+"""
+
+
+async def stored(store: Store) -> list[Place]:
+    return [Place(xid, task, version) for xid, task, version in await store.pool.fetch(IN_ORDER)]
+
+
+async def read_all(
+    feed: Feed, *, limit: int, after: Place = BEGINNING, selection: Selection = EVERYTHING
+) -> Sequence[FeedEvent]:
+    """All pages; a new reader takes over after each, as after a crash."""
+    events: list[FeedEvent] = []
+    more = True
+    while more:
+        page = await feed.read(after, limit=limit, selection=selection)
+        assert len(page.events) <= limit
+        assert page.reached >= after
+        events += page.events
+        after, more = page.reached, page.more
+    return events
+
+
+async def some_life(store: Store) -> None:
+    worker = await store.worker()
+    await schedule_tasks(store.pool, [a_task(f"c{number}", source="many") for number in range(7)])
+    for _ in range(7):
+        claim = await store.claim(worker)
+        await store.streams.report_progress(worker, [(claim, {"records_read": 1, "bytes_read": 2})])
+        await store.streams.save_bookmark(worker, claim, commit=1, destination="d", rows=3, bookmark={"at": "secret"})
+        await store.end(worker, claim)
+    await store.schedule("alone", source="other")
+
+
+@pytest.mark.parametrize("limit", [1, 3, 10_000])
+async def test_pages_have_every_event_once_and_in_order(store: Store, limit: int) -> None:
+    await some_life(store)
+    events = await read_all(Feed(store.pool), limit=limit)
+    assert [event.place for event in events] == await stored(store)
+    assert {(event.source, event.collection) for event in events} == {
+        *(("many", f"c{number}") for number in range(7)),
+        ("other", "alone"),
+    }
+    assert not any("secret" in event.details for event in events)
+
+
+@pytest.mark.parametrize("limit", [1, 3, 10_000])
+async def test_a_selection_has_its_events_and_no_others(store: Store, limit: int) -> None:
+    await some_life(store)
+    feed = Feed(store.pool)
+    everything = await read_all(feed, limit=10_000)
+    for selection in (
+        Selection(types={TASK_SCHEDULED, TASK_SUCCEEDED}),
+        Selection(source="other"),
+        Selection(collection="c3"),
+        Selection(types={TASK_SUCCEEDED}, source="many", collection="c3"),
+        Selection(source="nobody"),
+    ):
+        wanted = [event for event in everything if selection.takes(event)]
+        assert await read_all(feed, limit=limit, selection=selection) == wanted
+
+
+async def test_a_reader_of_rare_events_goes_on_past_the_others(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.store.feed._MOST_LOOKED_AT", 5)
+    await some_life(store)
+    feed = Feed(store.pool)
+    page = await feed.read(BEGINNING, limit=5, selection=Selection(source="other"))
+    assert (page.events, page.more) == ([], True)
+    assert page.reached == (await stored(store))[4]
+    assert len(await read_all(feed, limit=5, selection=Selection(source="other"))) == 1
+
+
+async def test_nothing_is_skipped_behind_a_transaction_that_is_still_open(store: Store, database_url: str) -> None:
+    feed = Feed(store.pool)
+    early = await connect(database_url)
+    try:
+        async with early.transaction():
+            await early.execute(SCHEDULE, "early")
+            await store.schedule("late")
+            page = await feed.read(BEGINNING, limit=10)
+            assert (page.events, page.reached, page.more) == ([], BEGINNING, False)
+            assert await feed.get_end() == BEGINNING
+    finally:
+        await early.close()
+    page = await feed.read(page.reached, limit=10)
+    assert [event.collection for event in page.events] == ["early", "late"]
+    assert await feed.get_end() == page.reached
+    assert await feed.read(page.reached, limit=10) == ([], page.reached, False)
+
+
+async def test_readers_at_any_time_have_the_same_events_whatever_commits_when(store: Store, database_url: str) -> None:
+    feed, chance = Feed(store.pool), random.Random(17)  # noqa: S311 -- no secret
+    readers: dict[int, tuple[list[Place], Place]] = {limit: ([], BEGINNING) for limit in (1, 2, 50)}
+    async with AsyncExitStack() as stack:
+        writers = [await connect(database_url) for _ in range(4)]
+        for writer in writers:
+            stack.push_async_callback(writer.close)
+        open_: dict[int, str] = {}
+        for step in range(300):
+            number = chance.randrange(len(writers))
+            writer = writers[number]
+            if number not in open_:
+                await writer.execute("BEGIN")
+                open_[number] = "open"
+            elif chance.random() < 0.5:
+                for _ in range(chance.randrange(1, 4)):
+                    await writer.execute(SCHEDULE, str(step))
+            else:
+                await writer.execute(chance.choice(["COMMIT", "COMMIT", "ROLLBACK"]))
+                del open_[number]
+            limit = chance.choice([*readers])
+            places, after = readers[limit]
+            page = await feed.read(after, limit=limit)
+            readers[limit] = [*places, *(event.place for event in page.events)], page.reached
+        for number in open_:
+            await writers[number].execute("COMMIT")
+    expected = await stored(store)
+    assert len(expected) > 100
+    for limit, (places, after) in readers.items():
+        rest = await read_all(feed, limit=limit, after=after)
+        assert [*places, *(event.place for event in rest)] == expected
+
+
+async def test_a_reader_that_lacks_events_is_told_where_it_can_go_on(store: Store) -> None:
+    await some_life(store)
+    feed = Feed(store.pool)
+    everything = await stored(store)
+    middle = everything[8]
+    first = Place.after_all_of(middle.position)
+    await store.admin.execute("UPDATE syncline.retention SET gone_upto = $1", middle.position)
+    assert await feed.get_start() == first
+    assert [event.place for event in (await feed.read(first, limit=1000)).events] == [
+        place for place in everything if place.position > middle.position
+    ]
+    for place in (BEGINNING, middle):
+        with pytest.raises(EventsGoneError, match="removed by retention") as gone:
+            await feed.read(place, limit=1)
+        assert gone.value.first == str(first)
+
+
+async def test_a_reader_of_what_the_store_has_lost_is_told(store: Store) -> None:
+    """As after a failover: the last events are gone, and others get their positions."""
+    await some_life(store)
+    feed = Feed(store.pool)
+    *_, kept, lost = await stored(store)
+    async with store.admin.transaction():
+        await store.admin.execute("SET LOCAL session_replication_role = replica")
+        await store.admin.execute("DELETE FROM syncline.events WHERE xid = $1", lost.position)
+    await store.schedule("in its place")
+    assert (await feed.read(kept, limit=2)).events[0].collection == "in its place"
+    for place in (lost, lost._replace(version=2), Place.after_all_of(2**50)):
+        with pytest.raises(EventsGoneError, match="lost its last events") as gone:
+            await feed.read(place, limit=1)
+        assert gone.value.first == str(BEGINNING)
+
+
+async def test_the_installation_has_an_id_that_stays(store: Store) -> None:
+    installation = await Feed(store.pool).get_installation()
+    assert installation == await Feed(store.pool).get_installation()
+    assert UUID(installation.removeprefix("urn:uuid:"))
