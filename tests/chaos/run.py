@@ -13,9 +13,11 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
+from app.domain.feed import Place
 from app.loops import running_alongside
 from tests.chaos.copies import all_copied, copied
 from tests.chaos.faults import KINDS
+from tests.chaos.follower import Follower
 from tests.chaos.kinds import skipped_kinds
 from tests.chaos.load import LEASE_SECONDS, Callers, log_lines, may_fail, unsteady
 from tests.chaos.plan import plan, text_of, without
@@ -90,8 +92,9 @@ async def run(
         volleys = without(plan(seed, faults, asked), result.skipped)
         print(f"seed {seed}:\n{text_of(volleys)}", flush=True)
         callers = Callers(system.addresses, Random(seed), system.may_lack)  # noqa: S311 - no secret
+        follower = Follower(system.addresses, Random(-seed))  # noqa: S311 - no secret
         watch = TransactionWatch(system)
-        async with running_alongside(callers.call_on(), watch.run(), system.grow()):
+        async with running_alongside(callers.call_on(), follower.follow_on(), watch.run(), system.grow()):
             await recovered(system, datetime.now(UTC))
             await watch.calm(_CALM_SECONDS)
             print("everything runs", flush=True)
@@ -99,11 +102,11 @@ async def run(
                 if not await _volley(system, number, volley, watch, result):
                     break
         result.problems += await all_copied(system)
-        await _come_to_rest(system)
-        history = _history(system, callers, watch)
+        await _come_to_rest(system, follower)
+        history = _history(system, callers, follower, watch)
         result.violations += map(str, check(history))
-        result.problems += [*system.problems, *callers.wrong(history.forgotten.tasks)]
-        result.counts = _counts(history, callers)
+        result.problems += [*system.problems, *callers.wrong(history.forgotten.tasks), *follower.wrong]
+        result.counts = _counts(history, callers, follower)
     return result
 
 
@@ -131,20 +134,32 @@ async def _inject(system: System, planned: Planned) -> None:
         await asyncio.sleep(planned.hold)
 
 
-async def _come_to_rest(system: System) -> None:
-    """The workers drain, then the replicas of the API."""
+async def _come_to_rest(system: System, follower: Follower) -> None:
+    """The workers drain, then the follower reads the rest, then the replicas of the API drain."""
     for replica in system.replicas:
         await until(replica.is_back)
     await asyncio.gather(*(system.drain(worker, for_good=True) for worker in system.workers))
+    await follower.catch_up(_last_event(system))
     await asyncio.gather(*(api.stop(for_good=True) for api in system.apis))
 
 
-def _history(system: System, callers: Callers, watch: TransactionWatch) -> History:
+def _last_event(system: System) -> str:
+    with system.connect() as connection:
+        row = connection.execute(
+            "SELECT xid::text::bigint, task, version FROM syncline.events e"
+            " ORDER BY e.xid DESC, task DESC, version DESC LIMIT 1"
+        ).fetchone()
+    assert row is not None
+    return str(Place(*row))
+
+
+def _history(system: System, callers: Callers, follower: Follower, watch: TransactionWatch) -> History:
     return read_history(
         system.server.store.url,
         unsteady=unsteady(),
         posted=[_uuid(task_id) for task_id in callers.posted],
         shown=list(callers.shown),
+        followed=follower.saved,
         logged=log_lines(),
         may_fail=may_fail(),
         copied=copied(system),
@@ -171,7 +186,7 @@ def _drifts(system: System) -> list[str]:
     return [] if done.returncode == 0 else [*done.stdout.splitlines(), *done.stderr.splitlines()]
 
 
-def _counts(history: History, callers: Callers) -> dict[str, int]:
+def _counts(history: History, callers: Callers, follower: Follower) -> dict[str, int]:
     ended = Counter(task.status.value for task in history.tasks.values())
     return {
         "tasks": len(history.tasks),
@@ -182,6 +197,8 @@ def _counts(history: History, callers: Callers) -> dict[str, int]:
         "posts_acknowledged": len(callers.posted),
         "calls_unanswered": callers.unanswered,
         "lines_shown": len(callers.shown),
+        "events_followed": len(follower.saved),
+        "follower_went_back": follower.went_back,
         "tasks_forgotten": len(history.forgotten.tasks),
         "lines_forgotten": len(history.forgotten.lines),
         "records_copied": sum(sum(copied.found.values()) for copied in history.copied),

@@ -10,6 +10,7 @@ from psycopg import sql
 from psycopg.rows import dict_row, tuple_row
 
 from app.domain.events import Event
+from app.domain.feed import Place
 from tests.history.record import (
     Acknowledged,
     FireTime,
@@ -77,8 +78,13 @@ def read_acknowledged(url: str, since: datetime) -> Acknowledged:
             "SELECT task, source, collection FROM syncline.all_tasks WHERE created_at >= %s", [since]
         )
         lines = connection.execute(f"SELECT {_LINE} FROM syncline.log_lines WHERE at >= %s".encode(), [since])
+        places = connection.execute(
+            "SELECT xid::text::bigint, task, version FROM syncline.events WHERE at >= %s", [since]
+        )
         return Acknowledged(
-            {task: (source, collection) for task, source, collection in tasks}, frozenset(Line(*row) for row in lines)
+            {task: (source, collection) for task, source, collection in tasks},
+            frozenset(Line(*row) for row in lines),
+            frozenset(str(Place(*row)) for row in places),
         )
 
 

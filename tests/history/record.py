@@ -103,19 +103,20 @@ class ShownLine:
 
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
-    """Tasks and log lines that clients may know of."""
+    """Tasks, log lines and events, by their ids in the feed, that clients may know of."""
 
     tasks: Mapping[UUID, Key] = field(default_factory=dict)
     lines: frozenset[Line] = frozenset()
+    events: frozenset[str] = frozenset()
 
     def __sub__(self, other: Acknowledged) -> Acknowledged:
         """What the other one lacks."""
         lacked = {task: key for task, key in self.tasks.items() if task not in other.tasks}
-        return Acknowledged(lacked, self.lines - other.lines)
+        return Acknowledged(lacked, self.lines - other.lines, self.events - other.events)
 
     def __or__(self, other: Acknowledged) -> Acknowledged:
         """What one of them has."""
-        return Acknowledged({**self.tasks, **other.tasks}, self.lines | other.lines)
+        return Acknowledged({**self.tasks, **other.tasks}, self.lines | other.lines, self.events | other.events)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,11 +158,12 @@ class Drain:
 class History:
     """All of it. `events` in the order of (task, version), `lines` of (task, attempt, line).
 
-    `posted` are the tasks that the API has promised to callers; `logged` how many lines a successful attempt of a
-    collection writes itself, where that is known; `may_fail` the collections whose tasks are made to fail; `kept_since`
-    the time before which ended tasks may have been dropped; `changed` the changes of recorded events that the database
-    did not refuse; `drifts` what `syncline projections verify` has found; `lease` for how long a worker has its lease;
-    `forgotten` what a server had committed, and a standby that was promoted in its place lacked.
+    `posted` are the tasks that the API has promised to callers; `followed` the ids of the events that a consumer of the
+    feed has got, in its order; `logged` how many lines a successful attempt of a collection writes itself, where that
+    is known; `may_fail` the collections whose tasks are made to fail; `kept_since` the time before which ended tasks
+    may have been dropped; `changed` the changes of recorded events that the database did not refuse; `drifts` what
+    `syncline projections verify` has found; `lease` for how long a worker has its lease; `forgotten` what a server had
+    committed, and a standby that was promoted in its place lacked.
     """
 
     events: Sequence[StoredEvent]
@@ -172,6 +174,7 @@ class History:
     projections: Projections | None = None
     posted: Sequence[UUID] = ()
     shown: Sequence[ShownLine] = ()
+    followed: Sequence[str] | None = None
     logged: Mapping[Key, int] = field(default_factory=dict)
     copied: Sequence[Copied] = ()
     transactions: Sequence[OpenTransaction] = ()

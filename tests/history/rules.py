@@ -1,4 +1,4 @@
-"""The nine invariants of docs/reliability.md over a history: pure, from plain values to what is wrong with them.
+"""The ten invariants of docs/reliability.md over a history: pure, from plain values to what is wrong with them.
 
 Times are the database's. Where a rule compares times that two transactions read while one waited for the other, it
 allows for the wait; where the order of events decides, it goes by versions.
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from app.domain import events
 from app.domain.errors import SynclineError
+from app.domain.feed import Place
 from app.domain.schedule import parse_schedule
 from app.domain.task import TERMINAL, Status, Task, fold
 from tests.history.projected import wrong_projections
@@ -60,7 +61,7 @@ _WITH_ERROR: Final = {events.ATTEMPT_FAILED, events.ATTEMPT_RESCUED, events.TASK
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A place where a history breaks an invariant (1 to 9, as docs/reliability.md numbers them)."""
+    """A place where a history breaks an invariant (1 to 10, as docs/reliability.md numbers them)."""
 
     invariant: int
     rule: str
@@ -373,6 +374,23 @@ def drains_hand_back(history: History) -> Iterator[tuple[str, str]]:
                 )
 
 
+def followers_have_every_event_once(history: History) -> Iterator[tuple[str, str]]:
+    """In the order of the feed. Beside these, a consumer may have what a promoted standby has forgotten."""
+    if history.followed is None:
+        return
+    in_order = sorted((stored.xid, stored.event.task, stored.event.version) for stored in history.events)
+    stored = [str(Place(*place)) for place in in_order]
+    known = frozenset(stored)
+    seen = [id_ for id_ in history.followed if id_ in known]
+    for number, (wanted, found) in enumerate(itertools.zip_longest(stored, seen)):
+        if wanted != found:
+            yield f"event {number} of the feed", f"it is {wanted}, and the consumer has {found}"
+            break
+    for id_ in history.followed:
+        if id_ not in known and id_ not in history.forgotten.events:
+            yield id_, "the consumer has this event, and the store does not"
+
+
 RULES: Final[dict[int, tuple[Callable[[History], Iterator[tuple[str, str]]], ...]]] = {
     1: (
         recorded_events_stay,
@@ -396,6 +414,7 @@ RULES: Final[dict[int, tuple[Callable[[History], Iterator[tuple[str, str]]], ...
     7: (destinations_equal_their_sources,),
     8: (no_transaction_stays_open,),
     9: (drains_hand_back,),
+    10: (followers_have_every_event_once,),
 }
 
 
