@@ -1,0 +1,159 @@
+"""The feed: how fast a consumer reads it by pages, and what consumers that wait for new events cost PostgreSQL.
+
+The consumer asks one API replica for pages of 10,000 events, and decodes each. Then one consumer, and then a hundred,
+follow the feed of a replica while events are appended, and pg_stat_statements counts what the replica sends.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import time
+from contextlib import ExitStack, contextmanager, suppress
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import orjson
+import psycopg
+
+from benchmarks.history import histories
+from benchmarks.product import TOKEN, Api, Product, catalogue
+from benchmarks.report import OURS, Figure, Goal, Report
+from benchmarks.run import Size, main
+from benchmarks.server import COUNTING_STATEMENTS, SETTINGS, Server, durable_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from http.client import HTTPResponse
+
+TASKS: Final = Size(full=100_000, small=10_000)
+PAGE: Final = 10_000
+REPETITIONS: Final = Size(full=5, small=1)
+CONSUMERS: Final = (1, 100)
+WINDOW_SECONDS: Final = Size(full=30, small=5)
+_EVENTS_A_SECOND: Final = 10
+_PATIENCE_SECONDS: Final = 30.0
+_CALLS: Final = """
+    SELECT coalesce(sum(s.calls), 0)::bigint FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid
+    WHERE d.datname = %s AND s.query NOT LIKE '%%INSERT INTO syncline.events%%'
+"""
+_APPEND: Final = """
+    INSERT INTO syncline.events (task, version, type, at, status, attempt, data)
+    VALUES (syncline.uuid7(syncline.clock(), NULL), 1, 'TaskScheduled', syncline.clock(), 'SCHEDULED', 0,
+            '{"source": "source_000", "collection": "collection_000000"}')
+"""
+
+
+def measure() -> Report:
+    with histories() as made, tempfile.TemporaryDirectory() as name:
+        product = Product(Path(name), made.database(TASKS.value))
+        product.write_catalogue(catalogue(1))
+        with product.api() as api:
+            rates = [_read_everything(api) for _ in range(REPETITIONS.value)]
+    with durable_server(COUNTING_STATEMENTS) as server:
+        statements = {str(consumers): [_statements_a_second(server, consumers)] for consumers in CONSUMERS}
+    pages = Figure("pages of 10,000 events, decoded", "events/s", {OURS: rates})
+    waiting = Figure("statements of a replica, by live consumers", "1/s", statements)
+    one, many = (str(consumers) for consumers in CONSUMERS)
+    return Report(
+        name="feed",
+        title="The feed of events",
+        settings={
+            "tasks of the history": TASKS.value,
+            "window (s)": WINDOW_SECONDS.value,
+            "events/s meanwhile": _EVENTS_A_SECOND,
+            **SETTINGS,
+        },
+        figures=[pages, waiting],
+        goals=[
+            Goal("pages: ≥ 100,000 events/s", pages.median(), 100_000, "at least"),
+            Goal(
+                "100 live consumers: ≤ 1.1 × the statements of one",
+                waiting.median(many) / waiting.median(one),
+                1.1,
+                "at most",
+            ),
+        ],
+    )
+
+
+def _read_everything(api: Api) -> float:
+    """Events a second, from the first to the last page."""
+    events, after, more = 0, "0", True
+    began = time.monotonic()
+    with api.client() as client:
+        while more:
+            client.request("GET", f"/api/v1/events?limit={PAGE}&after={after}", headers={"X-Admin-Token": TOKEN})
+            page = orjson.loads(client.getresponse().read())
+            events += len(page["events"])
+            after, more = page["next"], page["more"]
+    return events / (time.monotonic() - began)
+
+
+def _statements_a_second(server: Server, consumers: int) -> float:
+    """What a replica sends while that many consumers follow, and events are appended."""
+    with (
+        tempfile.TemporaryDirectory() as name,
+        server.database(migrated=True) as url,
+        psycopg.connect(server.url, autocommit=True) as counting,
+        psycopg.connect(url, autocommit=True) as writing,
+        ExitStack() as stack,
+    ):
+        product = Product(Path(name), url)
+        product.write_catalogue(catalogue(1))
+        api = stack.enter_context(product.api())
+        followers = [stack.enter_context(_following(api)) for _ in range(consumers)]
+        counting.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
+        counting.execute("SELECT pg_stat_statements_reset()")
+        began = time.monotonic()
+        events = WINDOW_SECONDS.value * _EVENTS_A_SECOND
+        for number in range(events):
+            time.sleep(max(0.0, began + number / _EVENTS_A_SECOND - time.monotonic()))
+            writing.execute(_APPEND)
+        database = url.rpartition("/")[2].partition("?")[0]
+        row = counting.execute(_CALLS.encode(), [database]).fetchone()
+        seconds = time.monotonic() - began
+        for follower in followers:
+            follower.wait_for(events)
+        assert row is not None
+        return int(row[0]) / seconds
+
+
+class _Follower(threading.Thread):
+    """A consumer that counts the events of its stream."""
+
+    def __init__(self, answer: HTTPResponse) -> None:
+        super().__init__(daemon=True)
+        self._answer = answer
+        self._came = threading.Condition()
+        self._events = 0
+
+    def run(self) -> None:
+        with suppress(OSError, ValueError):  # the connection is closed at the end
+            for line in self._answer:
+                if line.startswith(b"data: "):
+                    with self._came:
+                        self._events += 1
+                        self._came.notify()
+
+    def wait_for(self, events: int) -> None:
+        with self._came:
+            if not self._came.wait_for(lambda: self._events >= events, timeout=_PATIENCE_SECONDS):
+                raise RuntimeError(f"a consumer has only {self._events} of {events} events")
+
+
+@contextmanager
+def _following(api: Api) -> Iterator[_Follower]:
+    with api.client() as client:
+        client.request("GET", "/api/v1/events", headers={"X-Admin-Token": TOKEN, "Accept": "text/event-stream"})
+        answer = client.getresponse()
+        if answer.status != HTTPStatus.OK:
+            raise RuntimeError(f"a stream was answered with {answer.status}: {answer.read()!r}")
+        follower = _Follower(answer)
+        follower.start()
+        yield follower
+
+
+if __name__ == "__main__":
+    main(measure)
