@@ -59,7 +59,7 @@ OLD_CLAIM = (
 )
 OLD_SCHEDULE = (
     load_statements("queue.sql")["schedule_tasks"]
-    .replace("\n           || CASE WHEN pool = 'default' THEN '{}' ELSE jsonb_build_object('pool', pool) END", "")
+    .replace(", 'pool', nullif(pool, 'default')", "")
     .replace(",\n              $9::text[])", ")")
     .replace(", pool)", ")")
     .replace(", 0, pool\n", ", 0\n")
