@@ -80,5 +80,5 @@ format: install-dev ## format the source code
 
 clean: ## remove .venv, the peers, results and caches; .syncline with its data stays
 	rm -rf .venv dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
-	rm -rf benchmarks/.peers benchmarks/results tests/chaos/results tests/scenarios/results
+	rm -rf benchmarks/.peers benchmarks/results/tried tests/chaos/results tests/scenarios/results
 	find app benchmarks deploy migrations scripts tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from app.domain.claim import Claim, NewTask
 
 READY: Final = "ready"
-CLAIMED_AT_ONCE: Final = 250
-CALLS_AT_ONCE: Final = 4
+CLAIMED_AT_ONCE: Final = 500
+CALLS_AT_ONCE: Final = 2
 _PAUSE_SECONDS: Final = 0.01
 _LEASE: Final = timedelta(hours=1)
 # As long as those that a worker says.
