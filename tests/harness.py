@@ -114,6 +114,19 @@ class Store:
         assert found is not None
         return found
 
+    async def readable(self) -> None:
+        """Wait until the feed shows every event: transactions of others on the same server hold its horizon back."""
+
+        async def is_shown() -> bool:
+            return bool(
+                await self.pool.fetchval(
+                    "SELECT coalesce((SELECT max(xid) FROM syncline.events)"
+                    " < syncline.position(pg_snapshot_xmin(pg_current_snapshot())), true)"
+                )
+            )
+
+        await until(is_shown, seconds=4 * PATIENCE_SECONDS)
+
     async def status(self, task: UUID) -> str:
         status: str = await self.pool.fetchval("SELECT status FROM syncline.all_tasks WHERE task = $1", task)
         return status

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from app.api.documents import Error, ScheduledTask
 from app.api.routes import BASE, GUARDED, OPEN
 from app.domain.api_token import TokenScope
+from app.domain.feed import PLACE_PATTERN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +39,7 @@ _LAST_EVENT_ID: Final = {
     "in": "header",
     "required": False,
     "description": "What a client that connects again has seen last; it has precedence over `after`.",
-    "schema": {"type": "string"},
+    "schema": {"type": "string", "pattern": PLACE_PATTERN},
 }
 
 

@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 PREFIX: Final = "dev.syncline."
 
 _WORD: Final = re.compile(r"[A-Z][a-z0-9]*")
+PLACE_PATTERN: Final = r"^(now|[0-9]{1,19}(\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.[0-9]{1,10})?)$"
+"""What `read_place` reads, as JSON Schema has it."""
+
 _PLACE: Final = re.compile(
-    r"(?P<position>[0-9]{1,20})(?:\.(?P<task>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.(?P<version>[0-9]{1,10}))?"
+    r"(?P<position>[0-9]{1,19})(?:\.(?P<task>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.(?P<version>[0-9]{1,10}))?"
 )
 _LAST_TASK: Final = UUID(int=2**128 - 1)
 _LAST_VERSION: Final = 2**31 - 1
@@ -72,7 +75,7 @@ def read_place(text: str) -> Place:
     if text == "now":
         return NOW
     found = _PLACE.fullmatch(text)
-    if found is None or int(found["position"]) > _LAST_POSITION:
+    if found is None:
         raise ValueError("not a place")
     position = int(found["position"])
     if found["task"] is None:

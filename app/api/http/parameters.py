@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from app.api.documents import NAME_PATTERN
 from app.api.http.errors import RefusedError
 from app.domain import events
-from app.domain.feed import PREFIX, public_type, read_place, read_types
+from app.domain.feed import PLACE_PATTERN, PREFIX, public_type, read_place, read_types
 from app.domain.task import Status
 from app.domain.timestamp import read_time
 from app.store.queries import PAGE
@@ -232,12 +232,16 @@ AGAIN: Final = Parameter(
     {"type": "boolean", "default": False},
     read_boolean,
 )
+_TYPE: Final = (
+    f"({re.escape(PREFIX)})?({'|'.join(re.escape(public_type(type_)) for type_ in events.TYPES)})(\\.v[0-9]+)?"
+)
+_TYPES_PATTERN: Final = f"^{_TYPE}(,{_TYPE})*$"
 EVENTS_AFTER: Final = Parameter(
     "after",
     "Only events after this one, given by its `id`, or after everything at a position, or those to come (`now`); "
     "without it, all that are kept. The header `Last-Event-ID` has precedence.",
     "the id of an event, a position, or now",
-    {"type": "string", "pattern": r"^(now|[0-9]{1,20}(\.[0-9a-f-]{36}\.[0-9]{1,10})?)$"},
+    {"type": "string", "pattern": PLACE_PATTERN},
     read_place,
 )
 EVENTS: Final = Parameter(
@@ -251,6 +255,6 @@ TYPES: Final = Parameter(
     "types",
     f"Only events of these types, with commas between them; `{PREFIX}` may be left out.",
     f"types of events, with commas between them: {', '.join(map(public_type, events.TYPES))}",
-    {"type": "string", "examples": ["task.failed,task.succeeded"]},
+    {"type": "string", "pattern": _TYPES_PATTERN, "examples": ["task.failed,task.succeeded"]},
     read_types,
 )

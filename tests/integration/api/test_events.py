@@ -35,6 +35,7 @@ async def ended_task(store: Store, collection: str = "c") -> str:
     worker = await store.worker()
     claim = await store.claimed(worker, collection)
     await store.end(worker, claim)
+    await store.readable()
     return claim.task_id
 
 
@@ -255,12 +256,13 @@ async def test_who_has_seen_lost_events_is_told_and_the_others_go_on(api: Opened
     stop, feed = asyncio.Event(), Feed(api.pool)
     live = LiveFeed(feed, to_message=lambda event, _: (event.collection or "").encode(), stop=stop)
     await store.schedule("kept")
+    await store.readable()
     page = await feed.read(BEGINNING, limit=10)
     other = FeedPage([], page.reached, more=False)
     async with (
         aclosing(live.follow(page, EVERYTHING, quiet_seconds=60)) as seeing,
         aclosing(live.follow(other, Selection(collection="new"), quiet_seconds=60)) as waiting,
-        asyncio.timeout(60),
+        asyncio.timeout(240),
     ):
         assert (await anext(seeing)).messages == [b"kept"]
         assert (await anext(waiting)).messages == []
@@ -283,10 +285,12 @@ async def test_a_follower_ahead_of_the_reader_is_not_served_from_memory(api: Ope
     stop, feed = asyncio.Event(), Feed(api.pool)
     live = LiveFeed(feed, to_message=as_text, stop=stop)
     await store.schedule("kept")
+    await store.readable()
     page = await feed.read(BEGINNING, limit=10)
-    async with aclosing(live.follow(page, EVERYTHING, quiet_seconds=60)) as followed, asyncio.timeout(60):
+    async with aclosing(live.follow(page, EVERYTHING, quiet_seconds=60)) as followed, asyncio.timeout(240):
         await anext(followed)
         lost = await store.schedule("lost")
+        await store.readable()
         ahead = await feed.read(page.reached, limit=10)
         async with store.admin.transaction():
             await store.admin.execute("SET LOCAL session_replication_role = replica")

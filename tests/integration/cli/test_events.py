@@ -32,6 +32,7 @@ async def ended_task(store: Store, collection: str) -> None:
     worker = await store.worker()
     claim = await store.claimed(worker, collection)
     await store.end(worker, claim)
+    await store.readable()
 
 
 async def test_a_line_says_when_what_and_of_which_collection(store: Store, database_url: str) -> None:
@@ -62,14 +63,19 @@ async def test_it_follows_from_now_until_ctrl_c(store: Store, database_url: str)
     process = await asyncio.create_subprocess_exec(
         *COMMAND, "-f", env=environment(database_url), stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
-    async with asyncio.timeout(60):
-        assert process.stdout is not None
-        assert process.stderr is not None
-        assert await process.stderr.readline() == b"Following; Ctrl-C ends it.\n"
-        await ended_task(store, "after")
-        lines = [await process.stdout.readline() for _ in range(3)]
-        process.send_signal(signal.SIGINT)
-        rest = await process.communicate()
+    try:
+        async with asyncio.timeout(240):
+            assert process.stdout is not None
+            assert process.stderr is not None
+            assert await process.stderr.readline() == b"Following; Ctrl-C ends it.\n"
+            await ended_task(store, "after")
+            lines = [await process.stdout.readline() for _ in range(3)]
+            process.send_signal(signal.SIGINT)
+            rest = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
     assert all(b"s/after" in line for line in lines)
     assert rest == (b"", b"")
     assert process.returncode == 0

@@ -59,6 +59,7 @@ async def some_life(store: Store) -> None:
         await store.streams.save_bookmark(worker, claim, commit=1, destination="d", rows=3, bookmark={"at": "secret"})
         await store.end(worker, claim)
     await store.schedule("alone", source="other")
+    await store.readable()
 
 
 @pytest.mark.parametrize("limit", [1, 3, 10_000])
@@ -111,6 +112,7 @@ async def test_nothing_is_skipped_behind_a_transaction_that_is_still_open(store:
             assert await feed.get_end() == BEGINNING
     finally:
         await early.close()
+    await store.readable()
     page = await feed.read(page.reached, limit=10)
     assert [event.collection for event in page.events] == ["early", "late"]
     assert await feed.get_end() == page.reached
@@ -143,6 +145,7 @@ async def test_readers_at_any_time_have_the_same_events_whatever_commits_when(st
             readers[limit] = [*places, *(event.place for event in page.events)], page.reached
         for number in open_:
             await writers[number].execute("COMMIT")
+    await store.readable()
     expected = await stored(store)
     assert len(expected) > 100
     for limit, (places, after) in readers.items():
@@ -176,6 +179,7 @@ async def test_a_reader_of_what_the_store_has_lost_is_told(store: Store) -> None
         await store.admin.execute("SET LOCAL session_replication_role = replica")
         await store.admin.execute("DELETE FROM syncline.events WHERE xid = $1", lost.position)
     await store.schedule("in its place")
+    await store.readable()
     assert (await feed.read(kept, limit=2)).events[0].collection == "in its place"
     for place in (lost, lost._replace(version=2), Place.after_all_of(2**50)):
         with pytest.raises(EventsGoneError, match="lost its last events") as gone:
