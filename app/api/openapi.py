@@ -39,7 +39,8 @@ _LAST_EVENT_ID: Final = {
     "in": "header",
     "required": False,
     "description": "What a client that connects again has seen last; it has precedence over `after`.",
-    "schema": {"type": "string", "pattern": PLACE_PATTERN},
+    # An empty one counts as absent.
+    "schema": {"type": "string", "pattern": f"^$|{PLACE_PATTERN}"},
 }
 
 

@@ -57,13 +57,13 @@ class Events(Endpoint):
     async def get(self, request: Request) -> Response:
         feed = self.services.feed
         selection = Selection(TYPES.optional(request), SOURCE.optional(request), COLLECTION.optional(request))
-        limit = EVENTS.optional(request) or PAGE
+        given, limit = EVENTS_AFTER.optional(request), EVENTS.optional(request) or PAGE
         is_stream = _wants_stream(request.headers.get("Accept", ""))
         if is_stream and self.services.live_feed.is_full:
             why = "too many streams are open; read pages, or try again"
             raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "Too many streams", why, headers={"Retry-After": "10"})
         # What fails, fails before a stream begins.
-        after = _last_seen(request) or EVENTS_AFTER.optional(request) or await feed.get_start()
+        after = _last_seen(request) or given or await feed.get_start()
         installation = await feed.get_installation()
         page = await feed.read(
             await feed.get_end() if after == NOW else after, limit=PAGE if is_stream else limit, selection=selection

@@ -53,7 +53,13 @@ parameters = {source = "load", collection = "quick"}
 [[operations]]
 include-name = ["POST /api/v1/sources/backfill", "GET /api/v1/tasks", "GET /api/v1/tasks/{task_id}/logs"]
 checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403", "404", "409", "5xx"]
+
+[[operations]]
+include-name = "GET /api/v1/events"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "401", "403", "410", "5xx"]
 """
+# No schema can say which places the store has.
+OF_PLACES = "GET /api/v1/events"
 
 
 def put_known_names(case: Case[Any], known: dict[str, str]) -> bool:
@@ -76,7 +82,7 @@ def test_answers_about_what_there_is_are_such_as_the_document_describes(server: 
         @BOUNDED
         @given(case=operation.as_strategy(generation_mode=GenerationMode.POSITIVE))
         def conforms(case: Case[Any]) -> None:
-            if put_known_names(case, known):
+            if case.operation.label != OF_PLACES and put_known_names(case, known):
                 asked.add(case.operation.label)
                 case.call_and_validate(headers=HEADERS)
 
@@ -102,5 +108,5 @@ def test_every_check_of_schemathesis_passes_in_every_phase(server: ServerProcess
         timeout=None if FUZZ_SECONDS else 120,
     )
     assert ended.returncode == 0, ended.stdout[-20_000:] + ended.stderr
-    assert re.search(r"Tested: +12\n", ended.stdout), ended.stdout
+    assert re.search(r"Tested: +13\n", ended.stdout), ended.stdout
     assert re.search(r"API Links: +[1-9]\d* covered", ended.stdout), ended.stdout
