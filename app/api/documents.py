@@ -154,7 +154,7 @@ class FeedEvent(TypedDict):
 
 
 class EventPage(TypedDict):
-    """Events in the order of the feed. Go on after `next`; `more` says whether there is something already."""
+    """Events in the order of the feed. Go on after `next`; if `more` is false, there was nothing more."""
 
     events: list[FeedEvent]
     next: str

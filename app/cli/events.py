@@ -64,12 +64,11 @@ def events(
 
 
 async def _show(pool: Any, after: Place | None, *, selection: Selection, write: Write) -> None:
-    from app.domain.feed import NOW
     from app.store.feed import Feed
 
     feed, more = Feed(pool), True
     installation = await feed.get_installation()
-    reached = await feed.get_end() if after == NOW else after or await feed.get_start()
+    reached = await feed.find_place(after)
     while more:
         reached, more = await _write_page(feed, reached, selection, partial(write, installation))
 
@@ -83,7 +82,7 @@ async def _follow(pool: Any, after: Place | None, *, selection: Selection, write
 
     feed = Feed(pool)
     installation = await feed.get_installation()
-    reached = await feed.get_end() if after in {None, NOW} else after
+    reached = await feed.find_place(NOW if after is None else after)
     click.echo("Following; Ctrl-C ends it.", err=True)
     is_away = False
     while True:

@@ -27,9 +27,7 @@ _WORD: Final = re.compile(r"[A-Z][a-z0-9]*")
 PLACE_PATTERN: Final = r"^(now|[0-9]{1,19}(\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.[0-9]{1,10})?)$"
 """What `read_place` reads, as JSON Schema has it."""
 
-_PLACE: Final = re.compile(
-    r"(?P<position>[0-9]{1,19})(?:\.(?P<task>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.(?P<version>[0-9]{1,10}))?"
-)
+_PLACE: Final = re.compile(PLACE_PATTERN)
 _LAST_TASK: Final = UUID(int=2**128 - 1)
 _LAST_VERSION: Final = 2**31 - 1
 _LAST_POSITION: Final = 2**64 - 1
@@ -72,15 +70,15 @@ def read_place(text: str) -> Place:
     Raises:
         ValueError: it is not one.
     """
+    if not _PLACE.fullmatch(text):
+        raise ValueError("not a place")
     if text == "now":
         return NOW
-    found = _PLACE.fullmatch(text)
-    if found is None:
-        raise ValueError("not a place")
-    position = int(found["position"])
-    if found["task"] is None:
-        return Place.after_all_of(position)
-    return Place(position, UUID(found["task"]), min(int(found["version"]), _LAST_VERSION))
+    position, *event = text.split(".")
+    if not event:
+        return Place.after_all_of(int(position))
+    task, version = event
+    return Place(int(position), UUID(task), min(int(version), _LAST_VERSION))
 
 
 @cache

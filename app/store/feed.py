@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from app.domain.errors import EventsGoneError, SynclineError
-from app.domain.feed import BEGINNING, EVERYTHING, FeedEvent, Place, Selection
+from app.domain.feed import BEGINNING, EVERYTHING, NOW, FeedEvent, Place, Selection
 from app.store.queries import load_statements
 
 if TYPE_CHECKING:
@@ -55,6 +55,12 @@ class Feed:
     async def get_end(self) -> Place:
         """Get the place of the last event that can be read now, or of the start if there is none after it."""
         return await self._get_last(None, await self.get_start())
+
+    async def find_place(self, after: Place | None) -> Place:
+        """The place to read from: that which a client gives, the end for `NOW`, and the start for None."""
+        if after is None:
+            return await self.get_start()
+        return await self.get_end() if after == NOW else after
 
     async def _get_last(self, position: int | None, otherwise: Place) -> Place:
         """The place of the last event, up to that position; `otherwise` if that is beyond it."""

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from app.api.http.known_tokens import KnownTokens
     from app.api.http.services import Services
 
 HEADER: Final = b"x-admin-token"
@@ -45,24 +44,25 @@ class Authentication:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        services: Services = scope["app"].state.services
-        scope[GRANTED] = await granted_scope(scope, services.catalogue().server.admin_token, services.known_tokens)
+        scope[GRANTED] = await granted_scope(scope)
         await self._app(scope, receive, send)
 
 
-async def granted_scope(scope: Scope, admin_token: str, known: KnownTokens) -> TokenScope:
+async def granted_scope(scope: Scope) -> TokenScope:
     """What the tokens of a request allow; the catalogue's is checked first, as it needs no database.
 
     Raises:
         RefusedError: 401; none of its tokens is valid.
     """
+    services: Services = scope["app"].state.services
+    admin_token = services.catalogue().server.admin_token
     given = list(_tokens_of(scope))
     # Compared as bytes: what was sent may not be valid text.
     expected = admin_token.encode()
     if expected and any(hmac.compare_digest(one, expected) for one in given):
         return TokenScope.ADMIN
     with_id = [(id_, one) for one in given if (id_ := token_id(one))]
-    scopes = [await known.scope_of(id_, one) for id_, one in with_id[:_TOKENS_PER_REQUEST]]
+    scopes = [await services.known_tokens.scope_of(id_, one) for id_, one in with_id[:_TOKENS_PER_REQUEST]]
     if granted := max(filter(None, scopes), key=attrgetter("rank"), default=None):
         return granted
     if with_id:
@@ -74,9 +74,8 @@ async def granted_scope(scope: Scope, admin_token: str, known: KnownTokens) -> T
 
 async def may_go_on(scope: Scope, needed: TokenScope) -> bool:
     """Whether the token of a request is still valid; also while the database cannot say."""
-    services: Services = scope["app"].state.services
     try:
-        granted = await granted_scope(scope, services.catalogue().server.admin_token, services.known_tokens)
+        granted = await granted_scope(scope)
     except UNREACHABLE:
         return True
     except RefusedError:

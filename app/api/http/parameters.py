@@ -139,7 +139,7 @@ def up_to(most: int) -> Callable[[str], int]:
     def read(text: str) -> int:
         count = read_limit(text)
         if not 0 < count <= most:
-            raise ValueError("not such a count")
+            raise ValueError("not a count")
         return count
 
     return read

@@ -17,7 +17,7 @@ from app.api.http.operation import Endpoint, Operation
 from app.api.http.parameters import COLLECTION, EVENTS, EVENTS_AFTER, SOURCE, TYPES
 from app.domain.api_token import TokenScope
 from app.domain.errors import EventsGoneError
-from app.domain.feed import NOW, FeedEvent, Place, Selection, public_type, read_place
+from app.domain.feed import FeedEvent, Place, Selection, public_type, read_place
 from app.store.database import UNREACHABLE
 from app.store.queries import PAGE
 
@@ -63,11 +63,9 @@ class Events(Endpoint):
             why = "too many streams are open; read pages, or try again"
             raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "Too many streams", why, headers={"Retry-After": "10"})
         # What fails, fails before a stream begins.
-        after = _last_seen(request) or given or await feed.get_start()
+        after = await feed.find_place(_last_seen(request) or given)
         installation = await feed.get_installation()
-        page = await feed.read(
-            await feed.get_end() if after == NOW else after, limit=PAGE if is_stream else limit, selection=selection
-        )
+        page = await feed.read(after, limit=PAGE if is_stream else limit, selection=selection)
         if is_stream:
             return self._stream(request, page, selection)
         return JsonAnswer(
