@@ -13,7 +13,7 @@ import pytest
 from app.execution import task_log
 from app.execution.task_log import TaskLog
 from app.execution.text import LONGEST_TEXT
-from tests.harness import PATIENCE_SECONDS, running_worker, synthetic, write_config
+from tests.harness import PATIENCE_SECONDS, running_worker, synthetic, until, write_config
 from tests.integration.execution.children import use_children
 from tests.unit.domain.secret_examples import LONGER_TEXTS
 from tests.unit.domain.secret_examples import SECRET as LONGER_SECRET
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.domain.attempt_protocol import Level
-    from tests.harness import Store
+    from app.execution.attempt import Attempt
+    from tests.harness import RunningWorker, Store
 
 SECRET = "hunter2-hunter2"
 MEGABYTE = 1024
@@ -120,12 +121,21 @@ async def test_a_worker_whose_database_is_slow_waits_instead_of_collecting(
     await locking.start()
     await store.admin.execute("LOCK TABLE syncline.log_events IN SHARE MODE")
     async with running_worker(database_url, config) as running:
-        await store.running(task)
-        [(attempt, _)] = running.worker._tenure._attempts.values()  # type: ignore[union-attr]
+        attempt = await _attempt_of(running)
         assert await _settled(attempt._log.next_line) < 45_000
         await locking.rollback()
         assert await store.ended(task) == "SUCCESS"
     assert len(await store.log(task)) == 60_002
+
+
+async def _attempt_of(running: RunningWorker) -> Attempt:
+    """The only attempt of the worker, which knows of it a moment after the store does."""
+
+    async def known() -> Attempt | None:
+        tenure = running.worker._tenure
+        return next((attempt for attempt, _ in tenure._attempts.values()), None) if tenure else None
+
+    return await until(known)
 
 
 async def _settled(number: Callable[[], int]) -> int:
