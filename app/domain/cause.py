@@ -1,0 +1,44 @@
+"""Who caused an event, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ActorKind: TypeAlias = Literal["token", "proxy", "command"]
+"""Where a name comes from: the API's token, the header of a trusted proxy, or the user of a command line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A person or program, by name. How far the name can be trusted depends on where it comes from."""
+
+    kind: ActorKind
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Who caused an event, if a person or program asked for it, and the note that they left."""
+
+    who: Actor | None = None
+    note: str | None = None
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The fields `who` and `note` of the event's data; neither if it is not known."""
+        who = {"who": {"kind": self.who.kind, "name": self.who.name}} if self.who else {}
+        return who | ({"note": self.note} if self.note else {})
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Cause:
+        """The cause that an event's data has."""
+        who = data.get("who")
+        return cls(Actor(who["kind"], who["name"]) if who else None, data.get("note"))
+
+
+NO_CAUSE = Cause()
+"""Of what Syncline does by itself."""
