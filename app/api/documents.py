@@ -129,14 +129,18 @@ class TaskLog(TypedDict):
 
 
 class EventData(TypedDict):
-    """What an event is about, and what its type says."""
+    """What an event is about, and what its type says.
 
-    task_id: TaskId
-    source: str
-    collection: str
-    version: Annotated[int, Field(description="counts the events of the task from 1")]
-    status: Status
-    attempt: int
+    Events beside the tasks, such as a pause, have neither a task nor what belongs to one. If they are about a whole
+    source, they have no `collection`.
+    """
+
+    task_id: NotRequired[TaskId]
+    source: NotRequired[str]
+    collection: NotRequired[str]
+    version: NotRequired[Annotated[int, Field(description="counts the events of the task from 1")]]
+    status: NotRequired[Status]
+    attempt: NotRequired[int]
     worker: NotRequired[str]
     details: dict[str, Any]
 
@@ -148,7 +152,7 @@ class FeedEvent(TypedDict):
     id: Annotated[str, Field(description="its place in the feed, also for `after` and `Last-Event-ID`")]
     source: Annotated[str, Field(description="the URI of this installation")]
     type: Annotated[str, Field(json_schema_extra={"examples": ["dev.syncline.task.failed.v1"]})]
-    subject: Annotated[str, Field(description="source/collection")]
+    subject: NotRequired[Annotated[str, Field(description="source/collection, or a source")]]
     time: Time
     data: EventData
 
@@ -179,6 +183,28 @@ class SourceChoice(TypedDict):
 
     source: Name
     collection: NotRequired[Annotated[str, Field(json_schema_extra={"pattern": NAME_PATTERN})] | None]
+
+
+class PauseRequest(SourceChoice):
+    """A source, or one collection of it, to pause: until a time, or until somebody resumes it."""
+
+    until: NotRequired[Time | None]
+    cancel: NotRequired[Annotated[bool, Field(description="whether running tasks are canceled")] | None]
+
+
+class PausedAnswer(Done):
+    """Since when it is paused; `canceled` are the running tasks that end because of it."""
+
+    paused_since: Time
+    paused_until: NotRequired[Time]
+    canceled: list[TaskId]
+
+
+class ResumedAnswer(Done):
+    """Whether it was paused; `still_paused` are the collections of a source that were paused alone, and still are."""
+
+    was_paused: bool
+    still_paused: list[str]
 
 
 class DiscoveryRequest(TypedDict):
@@ -239,7 +265,16 @@ class LoadedTable(TypedDict):
     columns: list[LoadedColumn]
 
 
-class Collection(TypedDict):
+class Pausable(TypedDict):
+    """What a source or a collection says while it is paused itself; `paused_until` if the pause ends by itself."""
+
+    paused_since: NotRequired[Time]
+    paused_until: NotRequired[Time]
+    paused_by: NotRequired[str]
+    pause_note: NotRequired[str]
+
+
+class Collection(Pausable):
     """A collection and its state; without a schedule it runs only on request."""
 
     name: str
@@ -254,8 +289,8 @@ class Collection(TypedDict):
     tables: NotRequired[list[LoadedTable]]
 
 
-class Source(TypedDict):
-    """A source that can be synchronised."""
+class Source(Pausable):
+    """A source that can be synchronised. If it is paused, all its collections are."""
 
     id: str
     type: str

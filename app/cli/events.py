@@ -121,5 +121,5 @@ def _write_line(_installation: str, event: FeedEvent) -> None:
 
     of_attempt = f"  attempt {event.attempt}" if event.attempt else ""
     at = f"{event.at:%Y-%m-%dT%H:%M:%S}.{event.at.microsecond // 1000:03}Z"
-    line = f"{at}  {public_type(event.type):<20}  {event.source}/{event.collection}{of_attempt}"
+    line = f"{at}  {public_type(event.type):<20}  {event.subject}{of_attempt}"
     click.echo(make_visible(f"{line}  {event.details}"))

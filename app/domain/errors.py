@@ -50,6 +50,13 @@ class CollectionBusyError(SynclineError):
         self.task_id = task_id
 
 
+class SourcePausedError(SynclineError):
+    """A collection cannot be resumed alone, because its whole source is paused."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__(f"the whole source [{make_visible(source)}] is paused: resume the source")
+
+
 class UnsettledError(SynclineError):
     """The queue could not do what was requested, and nothing has changed."""
 

@@ -1,7 +1,9 @@
-"""The events of a task's stream, and how events of older schema versions are read.
+"""The events of a task's stream, the facts beside the tasks, and how events of older schema versions are read.
 
 A stream is the history of one task, with versions 1, 2, 3, … without gaps. What an attempt writes to its log is stored
 separately (see `app.store.log`): it has no version and changes no state.
+
+A fact is what happens to a collection or a source beside its tasks. It is a stream of one event, without a status.
 """
 
 from __future__ import annotations
@@ -43,7 +45,14 @@ TASK_SUCCEEDED: Final = "TaskSucceeded"
 TASK_FAILED: Final = "TaskFailed"
 TASK_CANCELED: Final = "TaskCanceled"
 
-TYPES: Final = (
+# A collection, or all of a source, is paused from `since`: to `until`, or until somebody ends that. Each change is one.
+COLLECTION_PAUSED: Final = "CollectionPaused"
+# Somebody has ended the pause that there was from `since`.
+COLLECTION_RESUMED: Final = "CollectionResumed"
+# A collection has forgotten its bookmarks; those that are saved from now on are of this `generation`.
+COLLECTION_RESET: Final = "CollectionReset"
+
+TASK_TYPES: Final = (
     TASK_SCHEDULED,
     TASK_STARTED,
     BOOKMARK_SAVED,
@@ -59,7 +68,12 @@ TYPES: Final = (
     TASK_FAILED,
     TASK_CANCELED,
 )
-"""Every type that this release appends."""
+"""Every type of event that this release appends to the stream of a task."""
+
+FACT_TYPES: Final = (COLLECTION_PAUSED, COLLECTION_RESUMED, COLLECTION_RESET)
+"""Every type of fact that it appends."""
+
+TYPES: Final = (*TASK_TYPES, *FACT_TYPES)
 
 TERMINAL: Final = frozenset({TASK_SUCCEEDED, TASK_FAILED, TASK_CANCELED})
 

@@ -102,18 +102,26 @@ def read_types(text: str) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class FeedEvent:
-    """An event with the collection that it is about. `details` is the JSON of what this type of event says."""
+    """An event with the collection that it is about. `details` is the JSON of what this type of event says.
+
+    A fact has no `status`, and no `collection` if it is about a whole source; nor a `source` if it is about none.
+    """
 
     place: Place
     type: str
     v: int
     at: datetime
-    status: str
+    status: str | None
     attempt: int
     worker: UUID | None
-    source: str
-    collection: str
+    source: str | None
+    collection: str | None
     details: str
+
+    @property
+    def subject(self) -> str:
+        """What it is about: `source/collection`, `source`, or nothing."""
+        return "/".join(name for name in (self.source, self.collection) if name)
 
     def envelope(self, installation: str) -> dict[str, Any]:
         """The event in the envelope of CloudEvents; `installation` is the URI of the store that it comes from."""
@@ -122,18 +130,24 @@ class FeedEvent:
             "id": str(self.place),
             "source": installation,
             "type": f"{PREFIX}{public_type(self.type)}.v{self.v}",
-            "subject": f"{self.source}/{self.collection}",
+            **({"subject": self.subject} if self.subject else {}),
             "time": self.at,
-            "data": {
-                "task_id": task_id(self.source, self.collection, self.place.task),
-                "source": self.source,
-                "collection": self.collection,
-                "version": self.place.version,
-                "status": self.status,
-                "attempt": self.attempt,
-                **({"worker": str(self.worker)} if self.worker else {}),
-                "details": orjson.Fragment(self.details),
-            },
+            "data": {**self._of_task(), "details": orjson.Fragment(self.details)},
+        }
+
+    def _of_task(self) -> dict[str, Any]:
+        """What the event is about, with the task that it happened to unless it is a fact."""
+        if self.source is None or self.collection is None or self.status is None:
+            about = {"source": self.source, "collection": self.collection}
+            return {name: value for name, value in about.items() if value is not None}
+        return {
+            "task_id": task_id(self.source, self.collection, self.place.task),
+            "source": self.source,
+            "collection": self.collection,
+            "version": self.place.version,
+            "status": self.status,
+            "attempt": self.attempt,
+            **({"worker": str(self.worker)} if self.worker else {}),
         }
 
 

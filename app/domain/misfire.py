@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Container, Iterator, Sequence
 
     from app.domain.schedule import Schedule
 
 MISFIRE_GRACE = timedelta(seconds=10)
 FIRE_TIMES_PER_PASS = 1000
 OVERLAP = "overlap"
+PAUSED = "paused"
 
 
 class MisfirePolicy(StrEnum):
@@ -39,17 +40,26 @@ class MissedReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The decision about a fire time. `missed` is None if it is to start a task.
+    """The decision about a fire time. It is to start a task unless it is `missed` or `paused`.
 
     If the collection already has an active task, such a fire time is recorded as skipped because of the overlap.
     """
 
     fire_time: datetime
     missed: MissedReason | None = None
+    paused: bool = False
+
+    @property
+    def starts(self) -> bool:
+        return self.missed is None and not self.paused
 
 
 class FireOutcome(StrEnum):
-    """The outcome in the ledger: the fire time started a task, another task was active, or it was missed."""
+    """The outcome in the ledger.
+
+    The fire time started a task; it was skipped, because another task was active or the collection paused; or it was
+    missed.
+    """
 
     STARTED = "started"
     SKIPPED = "skipped"
@@ -95,7 +105,7 @@ class MisfireRule:
 
 def first_start(decisions: Sequence[Decision]) -> Decision | None:
     """The first decision that starts a task. Only this one is tried, because a collection has one active task."""
-    return next((decision for decision in decisions if decision.missed is None), None)
+    return next((decision for decision in decisions if decision.starts), None)
 
 
 def settle(
@@ -121,9 +131,22 @@ def settle(
 def _settled(decision: Decision, *, started: bool) -> Settled:
     if decision.missed is not None:
         return Settled(decision.fire_time, FireOutcome.MISSED, decision.missed.value)
+    if decision.paused:
+        return Settled(decision.fire_time, FireOutcome.SKIPPED, PAUSED)
     if started:
         return Settled(decision.fire_time, FireOutcome.STARTED)
     return Settled(decision.fire_time, FireOutcome.SKIPPED, OVERLAP)
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """An interval in which no fire time starts a task; it may still go on at `end`."""
+
+    begin: datetime
+    end: datetime
+
+    def has(self, time: datetime) -> bool:
+        return self.begin <= time < self.end
 
 
 def decide_fire_times(
@@ -133,22 +156,42 @@ def decide_fire_times(
     next_fire_at: datetime,
     now: datetime,
     collection_active: bool,
+    pauses: Sequence[Pause] = (),
     limit: int = FIRE_TIMES_PER_PASS,
 ) -> Decided:
     """Decide about the fire times from `next_fire_at` to `now` (the database's clock), at most `limit` of them.
 
     Those beyond `limit`, and those that wait for the active task under ALL, are left for a later pass, which starts at
     the returned `next_fire_at`. Periods count from there, so the last fire time is not needed.
+
+    A fire time in one of the `pauses` is skipped, also if nobody has decided it until the pause was over. While a pause
+    goes on, so are those before it: a task would only wait.
     """
     due = _due(schedule, next_fire_at=next_fire_at, now=now, limit=limit)
+    is_paused = any(pause.has(now) for pause in pauses)
+    wanted = tuple(one for one in due.fire_times if not (is_paused or any(pause.has(one) for pause in pauses)))
     if rule.policy is MisfirePolicy.ALL:
-        decisions = tuple(_one_after_the_other(due.fire_times, rule, now=now, active=collection_active))
+        by_policy = _one_after_the_other(wanted, rule, now=now, active=collection_active)
     elif rule.policy is MisfirePolicy.LATEST:
-        decisions = tuple(_only_the_last(due, rule, now=now))
+        by_policy = _only_the_last(replace(due, fire_times=wanted), rule, now=now)
     else:
-        decisions = tuple(_only_those_on_time(due.fire_times, rule, now=now))
+        by_policy = _only_those_on_time(wanted, rule, now=now)
+    decisions = tuple(_with_paused(due.fire_times, by_policy, wanted={*wanted}))
     undecided = due.fire_times[len(decisions) :]
     return Decided(decisions=decisions, next_fire_at=undecided[0] if undecided else due.following)
+
+
+def _with_paused(
+    fire_times: Sequence[datetime], by_policy: Iterator[Decision], *, wanted: Container[datetime]
+) -> Iterator[Decision]:
+    """The decisions about all fire times in their order, up to the first that waits."""
+    for fire_time in fire_times:
+        if fire_time not in wanted:
+            yield Decision(fire_time, paused=True)
+        elif decision := next(by_policy, None):
+            yield decision
+        else:
+            return
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from app.store.database import Connection, Pool
 
 # Updated in the same transaction as the events.
-SYNCHRONOUS: Final = ("tasks", "collections", "bookmarks", "table_schemas")
+OF_TASKS: Final = ("tasks", "collections", "bookmarks", "table_schemas")
+OF_FACTS: Final[tuple[store.OfFacts, ...]] = ("pauses", "resets")
+SYNCHRONOUS: Final = (*OF_TASKS, *OF_FACTS)
 PROJECTIONS: Final = (*SYNCHRONOUS, *(projection.name for projection in ASYNCHRONOUS))
 ALL: Final = "all"
 
@@ -51,16 +53,25 @@ async def rebuild_all(pool: Pool, *, asynchronous: Sequence[AsyncProjection] = A
 
 
 async def _rebuild(pool: Pool, names: set[str], asynchronous: Sequence[AsyncProjection]) -> dict[str, int]:
+    # Bookmarks depend on the resets.
+    of_facts = await _rebuild_from_facts(pool, [projection for projection in OF_FACTS if projection in names])
     counts = None
     while counts is None:
-        counts = await _rebuild_once(pool, names, asynchronous)
-    return counts
+        counts = await _rebuild_once(pool, names & {*OF_TASKS}, asynchronous)
+    return {**counts, **of_facts}
+
+
+async def _rebuild_from_facts(pool: Pool, projections: Sequence[store.OfFacts]) -> dict[str, int]:
+    if not projections:
+        return {}
+    async with store.transaction(pool) as connection:
+        return await store.rebuild_from_facts(connection, projections)
 
 
 async def _rebuild_once(pool: Pool, names: set[str], asynchronous: Sequence[AsyncProjection]) -> dict[str, int] | None:
     """Rebuild once; None if tasks were retired meanwhile, because collections and the rows of tasks depend on them.
 
-    `names` are the synchronous projections to rebuild.
+    `names` are the synchronous projections of tasks to rebuild.
     """
     begun = await store.get_retention(pool)
     generations = {projection.name: await _begin_generation(pool, projection) for projection in asynchronous}

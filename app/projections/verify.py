@@ -14,6 +14,7 @@ from app.domain.task import IllegalTransitionError
 from app.projections.asynchronous import ASYNCHRONOUS
 from app.projections.collections import Collections
 from app.projections.histories import History
+from app.projections.rebuild import OF_FACTS
 from app.store import projections as store
 
 if TYPE_CHECKING:
@@ -82,6 +83,9 @@ class _Verification:
         for compare in (self._collection_rows, self._bookmarks, self._table_schemas):
             for drift in await compare():
                 yield drift
+        for projection in OF_FACTS:
+            for drift in await self._rows_of_facts(projection):
+                yield drift
         for following in self._followings:
             async for drift in self._asynchronous_rows(following):
                 yield drift
@@ -141,6 +145,14 @@ class _Verification:
             ("source", "collection", "destination", "table_name", "revision"),
             self._collections.schema_rows(),
             await store.list_all_rows(self._connection, "table_schemas"),
+        )
+
+    async def _rows_of_facts(self, projection: store.OfFacts) -> Iterator[Drift]:
+        return _compare(
+            projection,
+            ("source", "collection"),
+            map(dict, await store.list_expected_rows(self._connection, projection)),
+            await store.list_all_rows(self._connection, projection),
         )
 
     async def _asynchronous_rows(self, following: _Following) -> AsyncIterator[Drift]:

@@ -119,6 +119,7 @@ def _decide(due: DueSchedule, *, limit: int) -> _Pass:
         next_fire_at=due.next_fire_at,
         now=due.now,
         collection_active=due.busy,
+        pauses=due.pauses,
         limit=limit,
     )
     return _Pass(

@@ -33,6 +33,8 @@ _TERMINAL: Final = sorted(TERMINAL)
 Row: TypeAlias = dict[str, Any]
 # Projections that are small enough to be replaced in one statement.
 Replaced: TypeAlias = Literal["collections", "table_schemas"]
+# Projections of the facts beside the tasks.
+OfFacts: TypeAlias = Literal["pauses", "resets"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,7 @@ async def cancel_displaced(connection: Connection, tasks: Collection[UUID], erro
     await connection.execute(_SQL["cancel_displaced"], tasks, error)
 
 
-async def list_all_rows(connection: Connection, projection: Replaced) -> list[asyncpg.Record]:
+async def list_all_rows(connection: Connection, projection: Replaced | OfFacts) -> list[asyncpg.Record]:
     """All rows of a projection."""
     return await connection.fetch(_SQL[f"all_{projection}"])
 
@@ -175,7 +177,19 @@ async def replace_bookmarks(connection: Connection, saved: Iterable[tuple[UUID, 
         tasks,
         versions,
     )
-    return int(written.rpartition(" ")[2])
+    return _count(written)
+
+
+async def list_expected_rows(connection: Connection, projection: OfFacts) -> list[asyncpg.Record]:
+    """The rows of a projection of facts, as the facts say."""
+    return await connection.fetch(_SQL[f"expected_{projection}"])
+
+
+async def rebuild_from_facts(connection: Connection, projections: Iterable[OfFacts]) -> dict[str, int]:
+    """Make the rows of these projections those that the facts say. Returns the number of rows of each."""
+    await connection.execute(_SQL["hold_facts"])
+    await plan_sets(connection)
+    return {projection: _count(await connection.execute(_SQL[f"rebuild_{projection}"])) for projection in projections}
 
 
 async def find_generation_behind(pool: Pool, projection: str) -> int | None:
@@ -235,6 +249,11 @@ async def go_live(connection: Connection, projection: str, generation: int) -> N
     """Make reports read this generation."""
     await connection.execute(_SQL["end_live_generation"], projection)
     await connection.execute(_SQL["go_live"], projection, generation)
+
+
+def _count(status: str) -> int:
+    """The number of rows that a statement has written."""
+    return int(status.rpartition(" ")[2])
 
 
 def _plain(rows: Iterable[Row]) -> list[Row]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from app.domain.claim import NewTask
-from app.domain.misfire import MISFIRE_GRACE, FireOutcome, first_start, settle
+from app.domain.misfire import MISFIRE_GRACE, FireOutcome, Pause, first_start, settle
 from app.domain.pool import DEFAULT_POOL
 from app.store.queries import load_statements
 from app.store.queue import schedule_tasks
@@ -60,12 +60,16 @@ class StoredSchedule:
 
 @dataclass(frozen=True, slots=True)
 class DueSchedule:
-    """A schedule that this pass has locked; `busy` if its collection has an active task."""
+    """A schedule that this pass has locked; `busy` if its collection has an active task.
+
+    `pauses` are the last one of the collection and the last one of its source, up to now.
+    """
 
     definition: ScheduleDefinition
     next_fire_at: datetime
     now: datetime
     busy: bool
+    pauses: tuple[Pause, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +179,7 @@ class Schedules:
                         row["next_fire_at"],
                         row["now"],
                         (row["source"], row["collection"]) in busy,
+                        tuple(map(Pause, row["paused_from"], row["paused_to"])),
                     )
                     for row in rows
                 ],

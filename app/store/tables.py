@@ -58,7 +58,7 @@ events = Table(
     _required("type", Text),
     _required("v", SmallInteger, server_default=text("1")),
     _required("at", INSTANT),
-    _required("status", Text),
+    Column("status", Text),
     _required("attempt", SmallInteger),
     Column("worker", Uuid),
     _required("data", JSONB, server_default=text("'{}'")),
@@ -67,6 +67,12 @@ events = Table(
     PrimaryKeyConstraint("task", "version", name="events_pkey"),
     CheckConstraint("version > 0", name="events_version_positive"),
     Index("events_xid", "xid"),
+    Index(
+        "events_facts",
+        text("(data ->> 'source')"),
+        text("(data ->> 'collection')"),
+        postgresql_where=text("status IS NULL"),
+    ),
     Index("events_with_late_line", "task", postgresql_where=text("line IS NOT NULL AND version > 100")),
     postgresql_partition_by="RANGE (task)",
 )
@@ -242,7 +248,25 @@ resets = Table(
     _required("collection", Text),
     _required("generation", BigInteger),
     _required("reset_at", INSTANT),
+    Column("fact", Uuid),
+    _required("xid", XID8, server_default=text("'0'")),
     PrimaryKeyConstraint("source", "collection", name="resets_pkey"),
+)
+
+pauses = Table(
+    "pauses",
+    metadata,
+    _required("source", Text),
+    _required("collection", Text),
+    _required("since", INSTANT),
+    _required("ends_at", INSTANT),
+    _required("changed_at", INSTANT),
+    Column("who", JSONB),
+    Column("note", Text),
+    _required("fact", Uuid),
+    _required("xid", XID8),
+    PrimaryKeyConstraint("source", "collection", name="pauses_pkey"),
+    Index("pauses_ends_at", "ends_at"),
 )
 
 checkpoints = Table(

@@ -40,7 +40,8 @@ def read_history(url: str, *, unsteady: Collection[tuple[str, str]] = (), **more
     with psycopg.connect(url) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         return History(
-            events=_events(connection),
+            events=_events(connection, "status IS NOT NULL"),
+            facts=_events(connection, "status IS NULL"),
             lines=[Line(*row) for row in _rows(connection, _LINE, "log_lines", "task, attempt, line")],
             fire_times=[
                 FireTime(*row)
@@ -116,9 +117,9 @@ def _is_accepted(connection: psycopg.Connection, statement: sql.Composed, role: 
     return True
 
 
-def _events(connection: psycopg.Connection) -> list[StoredEvent]:
+def _events(connection: psycopg.Connection, condition: str) -> list[StoredEvent]:
     columns = "task, version, type, at, status, attempt, worker, data, v, line, xid::text::bigint"
-    rows = _rows(connection, columns, "events", "task, version")
+    rows = _rows(connection, columns, f"events WHERE {condition}", "task, version")
     return [StoredEvent(Event(*row[:-1]), row[-1]) for row in rows]
 
 

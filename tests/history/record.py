@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from app.domain.errors import SynclineError
+from app.domain.feed import Place
 from app.domain.task import Task, fold
 
 if TYPE_CHECKING:
@@ -156,7 +157,9 @@ class Drain:
 
 @dataclass(frozen=True)
 class History:
-    """All of it. `events` in the order of (task, version), `lines` of (task, attempt, line).
+    """All of it. `events` of tasks in the order of (task, version), `lines` of (task, attempt, line).
+
+    `facts` are the events beside the tasks, in the order of their ids.
 
     `posted` are the tasks that the API has promised to callers; `followed` the ids of the events that a consumer of the
     feed has got, in its order; `logged` how many lines a successful attempt of a collection writes itself, where that
@@ -167,6 +170,7 @@ class History:
     """
 
     events: Sequence[StoredEvent]
+    facts: Sequence[StoredEvent] = ()
     lines: Sequence[Line] = ()
     fire_times: Sequence[FireTime] = ()
     schedules: Sequence[ScheduleRow] = ()
@@ -202,6 +206,13 @@ class History:
     @cached_property
     def last_xid(self) -> dict[UUID, int]:
         return {stored.event.task: stored.xid for stored in self.events}
+
+    @cached_property
+    def feed(self) -> list[str]:
+        """The ids of all events, in the order of the feed."""
+        stored = (*self.events, *self.facts)
+        places = sorted((one.xid, one.event.task, one.event.version) for one in stored)
+        return [str(Place(*place)) for place in places]
 
     def with_(self, **changed: Any) -> History:
         """The same history but for some parts."""

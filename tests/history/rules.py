@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from app.domain import events
 from app.domain.errors import SynclineError
-from app.domain.feed import Place
 from app.domain.schedule import parse_schedule
 from app.domain.task import TERMINAL, Status, Task, fold
 from tests.history.projected import wrong_projections
@@ -378,11 +377,9 @@ def followers_have_every_event_once(history: History) -> Iterator[tuple[str, str
     """In the order of the feed. Beside these, a consumer may have what a promoted standby has forgotten."""
     if history.followed is None:
         return
-    in_order = sorted((stored.xid, stored.event.task, stored.event.version) for stored in history.events)
-    stored = [str(Place(*place)) for place in in_order]
-    known = frozenset(stored)
+    known = frozenset(history.feed)
     seen = [id_ for id_ in history.followed if id_ in known]
-    for number, (wanted, found) in enumerate(itertools.zip_longest(stored, seen)):
+    for number, (wanted, found) in enumerate(itertools.zip_longest(history.feed, seen)):
         if wanted != found:
             yield f"event {number} of the feed", f"it is {wanted}, and the consumer has {found}"
             break

@@ -10,7 +10,6 @@ from uuid import UUID, uuid4
 import pytest
 
 from app.domain import events
-from app.domain.feed import Place
 from tests.history.made import BEGIN, SECOND, WORKERS, a_history, projected
 from tests.history.record import Acknowledged, Drain, History, OpenTransaction, ShownLine, StoredEvent
 from tests.history.rules import (
@@ -29,12 +28,6 @@ if TYPE_CHECKING:
 BREAKS: dict[str, list[Callable[[History], History]]] = {}
 
 
-def feed_of(history: History) -> list[str]:
-    """The ids of all events, in the order of the feed."""
-    places = sorted((one.xid, one.event.task, one.event.version) for one in history.events)
-    return [str(Place(*place)) for place in places]
-
-
 def breaks(rule: str) -> Callable[[Callable[[History], History]], Callable[[History], History]]:
     def register(mutation: Callable[[History], History]) -> Callable[[History], History]:
         BREAKS.setdefault(rule, []).append(mutation)
@@ -50,28 +43,28 @@ def an_update_is_accepted(history: History) -> History:
 
 @breaks("followers_have_every_event_once")
 def a_consumer_lacks_an_event(history: History) -> History:
-    return history.with_(followed=[*feed_of(history)[:3], *feed_of(history)[4:]])
+    return history.with_(followed=[*history.feed[:3], *history.feed[4:]])
 
 
 @breaks("followers_have_every_event_once")
 def a_consumer_lacks_the_last_event(history: History) -> History:
-    return history.with_(followed=feed_of(history)[:-1])
+    return history.with_(followed=history.feed[:-1])
 
 
 @breaks("followers_have_every_event_once")
 def a_consumer_has_an_event_twice(history: History) -> History:
-    return history.with_(followed=[*feed_of(history)[:3], *feed_of(history)[2:]])
+    return history.with_(followed=[*history.feed[:3], *history.feed[2:]])
 
 
 @breaks("followers_have_every_event_once")
 def a_consumer_has_events_in_another_order(history: History) -> History:
-    first, second, *rest = feed_of(history)
+    first, second, *rest = history.feed
     return history.with_(followed=[second, first, *rest])
 
 
 @breaks("followers_have_every_event_once")
 def a_consumer_has_an_event_that_nobody_has_recorded(history: History) -> History:
-    return history.with_(followed=[*feed_of(history), f"99.{uuid4()}.1"])
+    return history.with_(followed=[*history.feed, f"99.{uuid4()}.1"])
 
 
 @breaks("promised_tasks_are_there")
@@ -424,7 +417,7 @@ def test_what_a_promoted_standby_has_forgotten_may_be_missing() -> None:
     assert check(promised.with_(forgotten=Acknowledged({task: ("s", "c")}, frozenset({line})))) == []
     others = Acknowledged({uuid4(): ("s", "c")}, frozenset({replace(line, message="another")}))
     assert check(promised.with_(forgotten=others)) == check(promised)
-    first, *rest = feed_of(history)
+    first, *rest = history.feed
     followed = history.with_(followed=[first, lost := f"100.{task}.1", *rest])
     assert check(followed) != []
     assert check(followed.with_(forgotten=Acknowledged(events=frozenset({lost})))) == []

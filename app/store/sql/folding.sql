@@ -11,7 +11,7 @@ SELECT set_config('enable_hashjoin', 'on', true), set_config('work_mem', '64MB',
 SELECT task FROM syncline.events WHERE task > $1 ORDER BY task OFFSET $2::bigint - 1 LIMIT 1
 
 -- name: fold_streams
--- Folds the streams after task $1 up to task $2, and corrects what depends on a single stream:
+-- Folds the streams of tasks after $1 up to $2, and corrects what depends on a single stream:
 -- If $3: the rows of `tasks`. Rows that differ are written, rows without events are deleted.
 -- Streams with events of the types $5, or with an event schema version other than 1, are not folded.
 --
@@ -48,7 +48,7 @@ WITH lives AS MATERIALIZED (
          array_agg(data ->> 'destination') FILTER (WHERE type = 'BookmarkSaved') AS destinations,
          array_agg(xid) FILTER (WHERE type = 'BookmarkSaved') AS saved
   FROM syncline.events
-  WHERE task > $1 AND task <= $2
+  WHERE task > $1 AND task <= $2 AND status IS NOT NULL
   GROUP BY task
 ), ended AS MATERIALIZED (
   SELECT task, request ->> 'source' AS source, request ->> 'collection' AS collection, request ->> 'source_type' AS source_type,

@@ -52,3 +52,33 @@ SELECT * FROM (
     THEN EXISTS (SELECT FROM syncline.event_lines WHERE task = $1 AND line > 0 GROUP BY attempt HAVING max(line) > count(*))
     ELSE EXISTS (SELECT FROM syncline.tasks WHERE task = $1 AND attempt > 0) END
 ) AS gone WHERE {after_line}
+
+-- name: of_schedule
+-- The last pause of the collection of schedule s, or of its source.
+p.source = s.source AND p.collection IN (s.collection, '')
+
+-- name: is_paused
+-- Whether the collection of schedule s is paused.
+EXISTS (SELECT FROM syncline.pauses p WHERE {of_schedule} AND p.ends_at > (SELECT syncline.clock()))
+
+-- name: is_left_out
+-- Whether the collection of a head is among those that are left out, or its whole source is.
+((source, collection) IN (SELECT source, collection FROM left_out)) IS TRUE
+OR (source IN (SELECT source FROM left_out WHERE collection = '')) IS TRUE
+
+-- name: last_pauses
+-- The rows of pauses, as the facts say.
+SELECT DISTINCT ON (e.data ->> 'source', coalesce(e.data ->> 'collection', ''))
+       e.data ->> 'source' AS source, coalesce(e.data ->> 'collection', '') AS collection, (e.data ->> 'since')::timestamptz AS since,
+       CASE e.type WHEN 'CollectionResumed' THEN e.at ELSE coalesce((e.data ->> 'until')::timestamptz, 'infinity') END AS ends_at,
+       e.at AS changed_at, e.data -> 'who' AS who, e.data ->> 'note' AS note, e.task AS fact, e.xid
+FROM syncline.events e WHERE e.status IS NULL AND e.type IN ('CollectionPaused', 'CollectionResumed')
+ORDER BY e.data ->> 'source', coalesce(e.data ->> 'collection', ''), e.xid DESC
+
+-- name: last_resets
+-- The rows of resets, as the facts say.
+SELECT DISTINCT ON (e.data ->> 'source', e.data ->> 'collection')
+       e.data ->> 'source' AS source, e.data ->> 'collection' AS collection, (e.data ->> 'generation')::bigint AS generation,
+       e.at AS reset_at, e.task AS fact, e.xid
+FROM syncline.events e WHERE e.status IS NULL AND e.type = 'CollectionReset'
+ORDER BY e.data ->> 'source', e.data ->> 'collection', e.xid DESC

@@ -11,11 +11,11 @@ SELECT set_config(setting, 'on', true)
 FROM unnest(ARRAY['enable_bitmapscan', 'enable_seqscan', 'enable_hashjoin', 'enable_mergejoin']) AS s (setting)
 
 -- name: stream_batch
--- Whole streams after task $1 in the order of the tasks, about $2 events. Bookmarks are left out: they may be large, and
+-- Whole streams of tasks after $1 in the order of the tasks, about $2 events. Bookmarks are left out: they may be large, and
 -- no fold needs them.
 SELECT task, version, type, v, at, status, attempt, worker, data - 'bookmark' AS data, line, xid
 FROM (
-  SELECT * FROM syncline.events WHERE task > $1 ORDER BY task FETCH FIRST ($2::bigint) ROWS WITH TIES
+  SELECT * FROM syncline.events WHERE task > $1 AND status IS NOT NULL ORDER BY task FETCH FIRST ($2::bigint) ROWS WITH TIES
 ) AS whole
 ORDER BY task, version
 
@@ -31,7 +31,7 @@ SELECT syncline.position(pg_snapshot_xmin(pg_current_snapshot()))
 
 -- name: touched_since
 -- Tasks with events of transaction $1 or later.
-SELECT DISTINCT task FROM syncline.events WHERE xid >= $1
+SELECT DISTINCT task FROM syncline.events WHERE xid >= $1 AND status IS NOT NULL
 
 -- name: behind
 -- The live generation of projection $1 if it has events to apply; writes nothing.
@@ -206,3 +206,48 @@ SELECT * FROM syncline.collections
 -- name: all_table_schemas
 -- All revisions of all tables.
 SELECT * FROM syncline.table_schemas
+
+-- name: hold_facts
+-- Until the end of the transaction no collection is paused, resumed or reset.
+LOCK TABLE syncline.pauses, syncline.resets IN SHARE ROW EXCLUSIVE MODE
+
+-- name: expected_pauses
+-- The last pause of each collection and each source, as the facts say.
+SELECT * FROM ({last_pauses}) AS last
+
+-- name: expected_resets
+-- The last reset of each collection, as the facts say. Those of earlier releases are no facts.
+SELECT * FROM ({last_resets}) AS last
+
+-- name: all_pauses
+-- The rows of all pauses.
+SELECT * FROM syncline.pauses
+
+-- name: all_resets
+-- The rows of resets that are facts.
+SELECT * FROM syncline.resets WHERE fact IS NOT NULL
+
+-- name: rebuild_pauses
+-- Makes the rows of pauses those of the facts.
+WITH last AS MATERIALIZED ({last_pauses}), gone AS (
+  DELETE FROM syncline.pauses p WHERE NOT EXISTS (
+    SELECT FROM last l WHERE l.source = p.source AND l.collection = p.collection
+  )
+)
+INSERT INTO syncline.pauses (source, collection, since, ends_at, changed_at, who, note, fact, xid)
+SELECT source, collection, since, ends_at, changed_at, who, note, fact, xid FROM last
+ON CONFLICT (source, collection) DO UPDATE
+SET since = excluded.since, ends_at = excluded.ends_at, changed_at = excluded.changed_at, who = excluded.who,
+    note = excluded.note, fact = excluded.fact, xid = excluded.xid
+
+-- name: rebuild_resets
+-- Makes the rows of resets those of the facts. One that is no fact stays unless there is a newer one.
+WITH last AS MATERIALIZED ({last_resets}), gone AS (
+  DELETE FROM syncline.resets r WHERE r.fact IS NOT NULL AND NOT EXISTS (
+    SELECT FROM last l WHERE l.source = r.source AND l.collection = r.collection
+  )
+)
+INSERT INTO syncline.resets (source, collection, generation, reset_at, fact, xid)
+SELECT source, collection, generation, reset_at, fact, xid FROM last
+ON CONFLICT (source, collection) DO UPDATE
+SET generation = excluded.generation, reset_at = excluded.reset_at, fact = excluded.fact, xid = excluded.xid

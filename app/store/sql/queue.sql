@@ -91,7 +91,8 @@ SELECT task FROM active WHERE NOT needs_request UNION ALL SELECT task FROM moved
 
 -- name: claim_tasks
 -- Assigns up to $2 due tasks of pools $6 to worker $1, highest priority first, if its lease is valid. Rows that other workers
--- have locked are skipped, and so are the collections ($3, $4) that this worker leaves to others until $5. The events say $7.
+-- have locked are skipped, and so are paused collections and those ($3, $4) that this worker leaves to others until $5. The
+-- events say $7.
 -- If nothing is due in these pools, nothing is locked and no transaction id is used.
 -- The index has the order of priorities only within a pool. So the first $2 of each pool are locked, and the first $2 of
 -- these are claimed; until the statement ends, other workers skip the rest too.
@@ -100,12 +101,14 @@ SELECT task FROM active WHERE NOT needs_request UNION ALL SELECT task FROM moved
 WITH left_out AS MATERIALIZED (
   SELECT l.source, l.collection FROM unnest($3::text[], $4::text[], $5::timestamptz[]) AS l (source, collection, until)
   WHERE l.until > (SELECT syncline.clock())
+  UNION ALL
+  SELECT source, collection FROM syncline.pauses WHERE ends_at > (SELECT syncline.clock())
 ), fence AS MATERIALIZED (
   SELECT syncline.clock() AS at FROM syncline.workers
   WHERE worker = $1 AND state = 'active' AND lease_until > syncline.clock() AND EXISTS (
     SELECT FROM syncline.collections
     WHERE pool = ANY ($6::text[]) AND status = 'SCHEDULED' AND run_at <= (SELECT syncline.clock())
-      AND ((source, collection) IN (SELECT source, collection FROM left_out)) IS NOT TRUE
+      AND NOT ({is_left_out})
   )
   FOR KEY SHARE
 ), due AS MATERIALIZED (
@@ -113,7 +116,7 @@ WITH left_out AS MATERIALIZED (
   FROM unnest($6::text[]) AS served (pool) CROSS JOIN LATERAL (
     SELECT source, collection, priority, task FROM syncline.collections c
     WHERE c.pool = served.pool AND status = 'SCHEDULED' AND run_at <= (SELECT at FROM fence) AND EXISTS (SELECT FROM fence)
-      AND ((source, collection) IN (SELECT source, collection FROM left_out)) IS NOT TRUE
+      AND NOT ({is_left_out})
     ORDER BY priority DESC, task
     LIMIT $2
     FOR NO KEY UPDATE SKIP LOCKED

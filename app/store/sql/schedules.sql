@@ -90,7 +90,7 @@ FROM (SELECT syncline.clock() AS at) AS now, LATERAL (
     WHERE s.active AND s.next_fire_at IS NOT NULL AND (
       SELECT c.backfill IS NOT NULL OR (s.misfire = 'all' AND s.next_fire_at < now.at - $1::interval)
       FROM syncline.collections c
-      WHERE c.source = s.source AND c.collection = s.collection AND c.status IN ('SCHEDULED', 'RUNNING')
+      WHERE c.source = s.source AND c.collection = s.collection AND c.status IN ('SCHEDULED', 'RUNNING') AND NOT {is_paused}
     ) IS NOT TRUE
     ORDER BY s.next_fire_at
     LIMIT 1
@@ -100,14 +100,18 @@ FROM (SELECT syncline.clock() AS at) AS now, LATERAL (
 -- name: due_schedules
 -- Locks up to 1,000 due schedules, longest due first. Skips those that another replica has locked, and those that wait
 -- for their collection's active task: under the policy `all` misfires (later than $1) run one after the other, and under
--- any policy a backfill runs first.
+-- any policy a backfill runs first. While the collection is paused none waits, because none would start a task.
+-- The pauses of the collection and of its source end a second after now if they go on.
 SELECT s.source, s.collection, s.source_type, s.max_attempts, s.expression, s.timezone, s.misfire, s.misfire_window, s.pool,
-       s.next_fire_at, syncline.clock() AS now
-FROM syncline.schedules s
+       s.next_fire_at, now.at AS now,
+       ARRAY(SELECT p.since FROM syncline.pauses p WHERE {of_schedule} ORDER BY p.collection) AS paused_from,
+       ARRAY(SELECT least(p.ends_at, now.at + interval '1 s') FROM syncline.pauses p WHERE {of_schedule} ORDER BY p.collection)
+         AS paused_to
+FROM syncline.schedules s CROSS JOIN (SELECT syncline.clock() AS at) AS now
 WHERE s.active AND s.next_fire_at <= (SELECT syncline.clock()) AND (
   SELECT c.backfill IS NOT NULL OR (s.misfire = 'all' AND s.next_fire_at < (SELECT syncline.clock()) - $1::interval)
   FROM syncline.collections c
-  WHERE c.source = s.source AND c.collection = s.collection AND c.status IN ('SCHEDULED', 'RUNNING')
+  WHERE c.source = s.source AND c.collection = s.collection AND c.status IN ('SCHEDULED', 'RUNNING') AND NOT {is_paused}
 ) IS NOT TRUE
 ORDER BY s.next_fire_at
 LIMIT 1000

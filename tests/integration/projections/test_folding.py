@@ -113,6 +113,8 @@ async def test_streams_of_a_newer_release_are_folded_by_the_one_definition(servi
         "collections": 2,
         "bookmarks": 0,
         "table_schemas": 0,
+        "pauses": 0,
+        "resets": 0,
         "daily_collection_stats": 2,
     }
     assert await verify(service.pool) == []

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
+from app.domain.cause import Actor, Cause
 from app.domain.errors import ConfigurationError, LeaseLostError, SynclineError
 from app.domain.task import Status
 from app.projections import PROJECTIONS, ProjectionRunner, rebuild, verify
@@ -21,6 +22,8 @@ from app.projections.histories import History
 from app.store import projections as store
 from app.store.daily_stats import add_daily_stats
 from app.store.leases import Leases
+from app.store.pauses import Pauses
+from app.store.resets import reset_collection
 from tests.history.reading import read_history
 from tests.history.rules import requested_tasks_follow
 
@@ -47,6 +50,9 @@ async def test_odd_names_are_ordinary_text(service: Service, name: str) -> None:
     for collection in (r"a\u0000b", r"a\\u0000b", "50 %s", 'quote " and \U0001f600'):
         await service.live(collection)
         await service.schedule(collection)
+        await Pauses(service.pool).pause(collection, collection, cause=Cause(Actor("token", collection), collection))
+        await reset_collection(service.pool, collection, collection)
+        await Pauses(service.pool).resume(collection, collection)
     for claim in await service.claim():
         await service.revise(claim, claim.collection)
     await service.project()

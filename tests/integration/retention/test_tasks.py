@@ -18,6 +18,8 @@ from app.projections.survey import Survey
 from app.store import projections as store
 from app.store.feed import Feed
 from app.store.leases import Leases
+from app.store.pauses import Pauses
+from app.store.resets import reset_collection
 from app.store.retention import retire
 from tests.harness import opened
 from tests.integration.retention.lives import KEEP, Era
@@ -35,6 +37,29 @@ async def test_old_tasks_go_with_their_events_lines_and_rows(era: Era) -> None:
     assert await era.retire()
     assert await era.tasks() == await era.streams() == await era.logged() == {new}
     assert len(old) == 3
+    await era.is_sound()
+
+
+async def test_facts_go_unless_a_pause_or_a_reset_rests_on_them(era: Era) -> None:
+    pauses = Pauses(era.pool)
+    for source in ("a", "b"):
+        await pauses.pause(source, None)
+        await reset_collection(era.pool, source, "c")
+    await pauses.resume("b", None)
+    await reset_collection(era.pool, "b", "c")
+    for _ in range(5):
+        await era.lived("orders")
+    facts = "SELECT task FROM syncline.events WHERE status IS NULL"
+    assert len(await era.pool.fetch(facts)) == 6
+    await era.go(KEEP + WEEK)
+    await era.lived("orders")
+    assert await era.retire()
+    kept = {
+        row["fact"]
+        for row in await era.pool.fetch("SELECT fact FROM syncline.pauses UNION SELECT fact FROM syncline.resets")
+    }
+    assert {row["task"] for row in await era.pool.fetch(facts)} == kept
+    assert len(kept) == 4
     await era.is_sound()
 
 

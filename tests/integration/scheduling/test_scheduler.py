@@ -13,6 +13,7 @@ import pytest
 from app.domain.misfire import Decision
 from app.scheduling import scheduler as scheduler_module
 from app.store import schedules as schedules_module
+from app.store.pauses import Pauses
 from app.store.queries import load_statements
 from app.store.schedules import Advance, FireTime
 from tests.harness import ending, opened_store, until
@@ -200,7 +201,7 @@ async def test_all_sees_the_task_that_another_replica_has_just_started(
         statement = SCHEDULES["due_schedules"].replace(" SKIP LOCKED", "")
         monkeypatch.setitem(schedules_module._SQL, "due_schedules", statement)
         second = asyncio.create_task(scheduling.scheduler.decide_due(NOBODY))
-        await until(lambda: store.is_waiting("UPDATE OF s"))
+        await until(lambda: store.is_waiting("s.misfire_window"))
         await connection.execute("UPDATE syncline.schedules SET next_fire_at = next_fire_at + interval '1 hour'")
         await store.schedule("c")
         await lock.commit()
@@ -274,3 +275,38 @@ async def test_the_databases_clock_decides_not_the_machines(scheduling: Scheduli
     await scheduling.store.admin.execute(f"ALTER DATABASE {name} SET syncline.clock_offset = '61 minutes'")
     await scheduling.store.pool.expire_connections()
     assert await scheduling.decide() == 1
+
+
+@pytest.mark.parametrize("collection", ["c", None])
+async def test_the_fire_times_of_what_is_paused_are_skipped_and_say_so(
+    scheduling: Scheduling, collection: str | None
+) -> None:
+    await Pauses(scheduling.store.pool).pause("s", collection)
+    await scheduling.put(await scheduling.now() - timedelta(seconds=1), a_schedule("c"), a_schedule("c", source="t"))
+    await scheduling.decide()
+    rows = await scheduling.store.pool.fetch("SELECT source, outcome, reason FROM syncline.fire_times ORDER BY source")
+    assert [tuple(row) for row in rows] == [("s", "skipped", "paused"), ("t", "started", None)]
+    assert await scheduling.store.pool.fetchval("SELECT count(*) FROM syncline.all_tasks") == 1
+
+
+async def test_a_fire_time_that_a_pause_met_is_skipped_although_the_pause_is_over(scheduling: Scheduling) -> None:
+    pauses = Pauses(scheduling.store.pool)
+    begin = await scheduling.now()
+    await pauses.pause("s", None)
+    fire_time = await scheduling.now()
+    await scheduling.put(fire_time, a_schedule("c", "@every 1h"))
+    await pauses.resume("s", None)
+    await scheduling.decide()
+    assert begin < fire_time
+    assert await scheduling.ledger() == [(fire_time, "skipped", "paused")]
+
+
+async def test_what_would_wait_for_the_active_task_is_skipped_in_a_pause(scheduling: Scheduling) -> None:
+    """The task may wait as long as the pause goes on; the ledger says at once what happens."""
+    await scheduling.store.schedule("c", backfill="2024-01-01T00:00:00Z/2024-01-02T00:00:00Z")
+    await scheduling.put(await scheduling.now() - HOUR, a_schedule("c", "@every 1h", misfire="all"))
+    assert await scheduling.decide() == 0
+    await Pauses(scheduling.store.pool).pause("s", "c")
+    assert (await scheduling.schedules.get_seconds_until_next(HOUR))[0] < 0
+    await scheduling.decide()
+    assert {(outcome, reason) for _, outcome, reason in await scheduling.ledger()} == {("skipped", "paused")}

@@ -82,6 +82,7 @@ VIEWS = {
     "workers",
     "columns",
     "schema_changes",
+    "history",
 }
 
 

@@ -9,12 +9,14 @@ from hypothesis import strategies as st
 from app.domain.misfire import (
     MISFIRE_GRACE,
     OVERLAP,
+    PAUSED,
     Decided,
     Decision,
     FireOutcome,
     MisfirePolicy,
     MisfireRule,
     MissedReason,
+    Pause,
     Settled,
     decide_fire_times,
     first_start,
@@ -42,6 +44,7 @@ def decide(
     active: bool = False,
     limit: int = 1000,
     schedule: Schedule = FIVE_MINUTES,
+    pauses: tuple[Pause, ...] = (),
 ) -> Decided:
     return decide_fire_times(
         schedule,
@@ -49,6 +52,7 @@ def decide(
         next_fire_at=at(first),
         now=at(now),
         collection_active=active,
+        pauses=pauses,
         limit=limit,
     )
 
@@ -318,3 +322,55 @@ def test_missed_fire_times_alone_wait_for_nothing() -> None:
     settled, waits = settle([Decision(FIRST, COALESCED)], started=False, collection_active=False)
     assert settled == [Settled(FIRST, MISSED, "coalesced")]
     assert waits is None
+
+
+def paused(decided: Decided) -> list[str]:
+    return [f"{decision.fire_time:%H:%M}" for decision in decided.decisions if decision.paused]
+
+
+def started(decided: Decided) -> list[str]:
+    return [f"{decision.fire_time:%H:%M}" for decision in decided.decisions if decision.starts]
+
+
+@pytest.mark.parametrize("policy", MisfirePolicy)
+def test_while_a_pause_goes_on_everything_due_is_skipped(policy: MisfirePolicy) -> None:
+    goes_on = Pause(at("09:07:00"), at("10:00:01"))
+    decided = decide(policy, first="09:00:00", now="10:00:00", active=True, pauses=(goes_on,))
+    assert len(paused(decided)) == len(decided.decisions) == 13
+    assert decided.next_fire_at == at("10:05:00")
+
+
+def test_a_fire_time_in_a_pause_is_skipped_when_it_is_decided_later() -> None:
+    over = (Pause(at("09:10:00"), at("09:20:00")), Pause(at("09:40:00"), at("09:41:00")))
+    late = decide(SKIP, first="09:00:00", now="09:42:00", pauses=over)
+    assert paused(late) == ["09:10", "09:15", "09:40"]
+    assert len(late.decisions) == 9
+
+
+def test_all_goes_on_behind_what_waits_only_when_its_turn_comes() -> None:
+    over = (Pause(at("09:10:00"), at("09:20:00")),)
+    first = decide(ALL, first="09:00:00", now="09:42:00", pauses=over)
+    assert (started(first), paused(first), first.next_fire_at) == (["09:00"], [], at("09:05:00"))
+    later = decide(ALL, first="09:10:00", now="09:42:00", pauses=over)
+    assert (started(later), paused(later), later.next_fire_at) == (["09:20"], ["09:10", "09:15"], at("09:25:00"))
+
+
+def test_the_latest_that_is_not_paused_starts() -> None:
+    over = (Pause(at("09:10:00"), at("09:30:00")),)
+    latest = decide(LATEST, first="09:00:00", now="09:27:00", pauses=over)
+    assert (started(latest), paused(latest)) == ([], ["09:00", "09:05", "09:10", "09:15", "09:20", "09:25"])
+    latest = decide(LATEST, first="09:00:00", now="09:31:00", pauses=(Pause(at("09:10:00"), at("09:30:30")),))
+    assert started(latest) == ["09:05"]
+    assert outcomes(latest)[0] == ("09:00:00", COALESCED)
+
+
+def test_the_end_of_a_pause_is_no_part_of_it() -> None:
+    decided = decide(LATEST, first="09:00:00", now="09:20:01", pauses=(Pause(at("09:00:00"), at("09:20:00")),))
+    assert (started(decided), len(paused(decided))) == (["09:20"], 4)
+
+
+def test_what_is_paused_is_settled_as_skipped() -> None:
+    fire_time = at("09:00:00")
+    settled, waits = settle([Decision(fire_time, paused=True)], started=False, collection_active=False)
+    assert (settled, waits) == ([Settled(fire_time, SKIPPED, PAUSED)], None)
+    assert first_start([Decision(fire_time, paused=True)]) is None
