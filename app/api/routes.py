@@ -12,6 +12,7 @@ from app.api.http.authentication import Authentication
 from app.api.operations.backfills import Backfill
 from app.api.operations.events import Events
 from app.api.operations.health import Liveness, OpenApi, Ready
+from app.api.operations.pauses import Pause, Resume
 from app.api.operations.sources import ClearCache, Discovery, Sources, SourceTest
 from app.api.operations.tasks import SingleTask, TaskCancel, TaskLogs, Tasks
 
@@ -35,6 +36,8 @@ GUARDED: Final[Mapping[str, type[Endpoint]]] = {
     "/sources/test": SourceTest,
     "/sources/discover": Discovery,
     "/sources/backfill": Backfill,
+    "/sources/pause": Pause,
+    "/sources/resume": Resume,
 }
 OPEN: Final[Mapping[str, type[Endpoint]]] = {"/livez": Liveness, "/readyz": Ready, "/openapi.json": OpenApi}
 

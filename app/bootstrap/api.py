@@ -34,6 +34,7 @@ from app.loops import repeat, running_alongside
 from app.store.database import open_pool
 from app.store.feed import Feed
 from app.store.notify import Notifier
+from app.store.pauses import Pauses
 from app.store.positions import watch_positions
 from app.store.queue import TaskQueue
 from app.store.reads import Reader
@@ -98,6 +99,7 @@ async def run_api(settings: Settings, config: Path, *, host: str | None, port: i
         services = Services(
             queue=TaskQueue(pool, answer_seconds=_QUEUE_SECONDS + _STATEMENT_SECONDS, notifier=notifier),
             reader=reader,
+            pauses=Pauses(pool),
             known_tokens=KnownTokens(Tokens(pool)),
             database_state=SingleFlight(partial(look_at_database, Reader(probe_pool))),
             catalogue=lambda: watcher.current,

@@ -126,6 +126,58 @@ def reset(config: Path | None, source: str, collection: str, *, drop: bool, yes:
     click.echo(f"{make_visible(f'{source}.{collection}')} will be reloaded by its next task.")
 
 
+@sources.command(short_help="Pause a source or a collection.")
+@config_option
+@click.argument("source")
+@click.argument("collection", required=False)
+@click.option(
+    "--until", type=TIME, help="When the pause ends by itself: a day, or a time such as 2024-01-31T12:00:00Z."
+)
+@click.option("--cancel", is_flag=True, help="Also cancel running tasks.")
+@reports_errors
+def pause(config: Path | None, source: str, collection: str | None, until: dt.datetime | None, *, cancel: bool) -> None:
+    """Pause SOURCE's COLLECTION, or all of SOURCE (POST /sources/pause).
+
+    Running tasks go on, unless there is --cancel; others wait. Fire times of the schedule are skipped.
+    """
+    from app.bootstrap.sources import catalogue_of
+    from app.pausing import check_known
+    from app.pausing import pause as pause_it
+    from app.store.pauses import Pauses
+    from app.store.queue import TaskQueue
+
+    check_known(catalogue_of(start(), config), source, collection)
+    paused = with_pool(
+        lambda pool: pause_it(Pauses(pool), TaskQueue(pool), source, collection, until=until, cancel=cancel),
+        name="syncline sources",
+    )
+    end = f"until {until:%Y-%m-%dT%H:%M:%SZ}" if until else "until it is resumed"
+    click.echo(f"{_shown(source, collection)} is paused {end}.")
+    for task in paused.canceled:
+        click.echo(f"{make_visible(task)} is being canceled.")
+
+
+@sources.command(short_help="End a pause.")
+@config_option
+@click.argument("source")
+@click.argument("collection", required=False)
+@reports_errors
+def resume(config: Path | None, source: str, collection: str | None) -> None:
+    """End the pause of SOURCE's COLLECTION, or that of all of SOURCE (POST /sources/resume).
+
+    A collection that was paused alone stays paused when its source is resumed.
+    """
+    from app.bootstrap.sources import catalogue_of
+    from app.pausing import resume as resume_it
+    from app.store.pauses import Pauses
+
+    catalogue = catalogue_of(start(), config)
+    resumed = with_pool(lambda pool: resume_it(Pauses(pool), catalogue, source, collection), name="syncline sources")
+    click.echo(f"{_shown(source, collection)} {'goes on' if resumed.was_paused else 'was not paused'}.")
+    for name in resumed.still_paused:
+        click.echo(f"{_shown(source, name)} is still paused: it was paused alone.")
+
+
 @sources.command(short_help="Reload an interval of a collection.")
 @config_option
 @click.argument("source")
@@ -167,6 +219,10 @@ def backfill(  # noqa: PLR0917 -- one for each argument and option
     tasks = [backfill_task(catalogue, source, collection, each) for each in pieces]
     work = run_backfills if wait or length else request_backfills
     with_pool(lambda pool: work(pool, tasks, report=click.echo), name="syncline sources")
+
+
+def _shown(source: str, collection: str | None) -> str:
+    return make_visible(f"{source}.{collection}" if collection else source)
 
 
 def _table(offered: Sequence[Offered]) -> list[tuple[str, ...]]:

@@ -16,6 +16,7 @@ from app.domain.errors import (
     DatabaseReadOnlyError,
     EventsGoneError,
     SchemaVersionError,
+    SourcePausedError,
     StoreMovedError,
     SynclineError,
     UnknownCollectionError,
@@ -81,7 +82,7 @@ def _refusal(error: Exception) -> RefusedError | None:
             return _router_refusal(error)
         case ConfigurationError() | EventsGoneError():
             return _request_refusal(error)
-        case CollectionBusyError() | SchemaVersionError() | StoreMovedError() | UnsettledError():
+        case CollectionBusyError() | SchemaVersionError() | SourcePausedError() | StoreMovedError() | UnsettledError():
             return _refusal_for_now(error)
         case _ if _database_is_away(error):
             known = isinstance(error, DatabaseBusyError | DatabaseReadOnlyError)
@@ -93,11 +94,13 @@ def _refusal(error: Exception) -> RefusedError | None:
 
 
 def _refusal_for_now(
-    error: CollectionBusyError | SchemaVersionError | StoreMovedError | UnsettledError,
+    error: CollectionBusyError | SchemaVersionError | SourcePausedError | StoreMovedError | UnsettledError,
 ) -> RefusedError:
     match error:
         case CollectionBusyError():
             return RefusedError(HTTPStatus.CONFLICT, "Collection is busy", str(error))
+        case SourcePausedError():
+            return RefusedError(HTTPStatus.CONFLICT, "Source is paused", str(error))
         case UnsettledError():
             title = "Queue is busy"
             return RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, title, str(error), headers=_RETRY_LATER)

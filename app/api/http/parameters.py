@@ -83,6 +83,8 @@ class Parameter(Generic[Value]):
         value = body.get(self.name)
         if value in (None, ""):
             return None
+        if isinstance(value, bool) and self.schema["type"] == "boolean":
+            value = str(value).lower()
         if not isinstance(value, str):
             raise self._malformed_error("field")
         return self._read(value, "field")
@@ -189,6 +191,14 @@ START: Final = Parameter("start", "The start of the interval, inclusive.", _TIME
 END: Final = Parameter("end", "The end of the interval, inclusive.", _TIME_FORM, _TIME_SCHEMA, read_time)
 FROM: Final = Parameter("from", "The start of the backfill, inclusive.", _TIME_FORM, _TIME_SCHEMA, read_time)
 TO: Final = Parameter("to", "The end of the backfill, exclusive.", _TIME_FORM, _TIME_SCHEMA, read_time)
+UNTIL: Final = Parameter("until", "When the pause ends by itself.", _TIME_FORM, _TIME_SCHEMA, read_time)
+CANCEL: Final = Parameter(
+    "cancel",
+    "Whether running tasks are canceled.",
+    "true or false",
+    {"type": "boolean", "default": False},
+    read_boolean,
+)
 STATUS: Final = Parameter(
     "status",
     "Only tasks with this status, in upper or lower case.",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from app.config.catalogue import Catalogue
     from app.domain.attempt_protocol import Offered
     from app.store.feed import Feed
+    from app.store.pauses import Pauses
     from app.store.queue import TaskQueue
     from app.store.reads import Reader
 
@@ -29,6 +30,8 @@ class Services:
     """Where tasks are scheduled and canceled."""
     reader: Reader
     """Tasks, logs and collections."""
+    pauses: Pauses
+    """What is paused."""
     known_tokens: KnownTokens
     """The tokens in the database; `server.admin_token` is valid as well, without the database."""
     database_state: SingleFlight[DatabaseState]

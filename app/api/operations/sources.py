@@ -26,9 +26,11 @@ from app.api.http.errors import RefusedError
 from app.api.http.limits import read_object
 from app.api.http.operation import Endpoint, Operation
 from app.api.http.parameters import COLLECTION, SOURCE
+from app.api.operations.pauses import pause_fields
 from app.domain.api_token import TokenScope
 from app.domain.errors import DatabaseUnreachableError, SynclineError
 from app.domain.task import task_id
+from app.store.pauses import WHOLE_SOURCE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from app.api.documents import Pausable
     from app.api.http.services import Services
     from app.config import sources as config
     from app.domain import collection as domain
@@ -64,10 +67,11 @@ class Sources(Endpoint):
         tables: Tables = defaultdict(list)
         for row in await services.reader.list_tables():
             tables[row["source"], row["collection"]].append(row)
+        pauses = {(row["source"], row["collection"]): row for row in await services.pauses.list_active()}
         catalogue = services.catalogue()
         return JsonAnswer(
             drop_none(
-                sources=[_source_document(source, rows, tables) for source in catalogue.sources.values()],
+                sources=[_source_document(source, rows, tables, pauses) for source in catalogue.sources.values()],
                 rejected=rejected_documents(catalogue),
                 config_problem=services.config_problem(),
             )
@@ -153,16 +157,18 @@ async def _call_connector(services: Services, request: Request, call: Callable[[
         raise RefusedError(HTTPStatus.BAD_REQUEST, "Source failed", str(error)) from error
 
 
-def _source_document(source: config.Source, rows: Rows, tables: Tables) -> Source:
+def _source_document(source: config.Source, rows: Rows, tables: Tables, pauses: Rows) -> Source:
     return {
         "id": source.id,
         "type": source.type,
         "destinations": list(source.destinations),
+        **cast("Pausable", drop_none(**pause_fields(pauses.get((source.id, WHOLE_SOURCE))))),
         "collections": [
             _collection_document(
                 source.id,
                 collection,
                 rows.get((source.id, collection.name)),
+                pauses.get((source.id, collection.name)),
                 [
                     _table_document(row)
                     for row in tables.get((source.id, collection.name), ())
@@ -180,7 +186,11 @@ def _table_document(row: Mapping[str, Any]) -> LoadedTable:
 
 
 def _collection_document(
-    source: str, collection: domain.Collection, row: Mapping[str, Any] | None, tables: list[LoadedTable]
+    source: str,
+    collection: domain.Collection,
+    row: Mapping[str, Any] | None,
+    pause: Mapping[str, Any] | None,
+    tables: list[LoadedTable],
 ) -> Collection:
     scheduled = collection.schedule is not None
     known = row or {}
@@ -197,6 +207,7 @@ def _collection_document(
             last_success_at=known.get("last_success_at"),
             last_failure_at=known.get("last_failure_at"),
             consecutive_failures=known.get("consecutive_failures", 0),
+            **pause_fields(pause),
             tables=tables or None,
         ),
     )

@@ -31,6 +31,7 @@ from app.store.address import DatabaseAddress
 from app.store.database import Pool, open_pool
 from app.store.feed import Feed
 from app.store.notify import Notifier
+from app.store.pauses import Pauses
 from app.store.queue import TaskQueue
 from app.store.reads import Reader
 from app.store.resets import reset_collection
@@ -135,6 +136,7 @@ async def opened_api(database_url: str) -> AsyncIterator[OpenedApi]:
         notifier, tokens = CountingNotifier(pool), CountingTokens(pool)
         services = Services(
             queue=TaskQueue(pool, notifier=notifier),
+            pauses=Pauses(pool),
             reader=Reader(pool),
             known_tokens=KnownTokens(tokens),
             database_state=SingleFlight(partial(look_at_database, Reader(pool))),

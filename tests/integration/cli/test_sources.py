@@ -277,6 +277,25 @@ def test_a_collection_is_reset(config: Path, database_url: str) -> None:
         assert connection.execute("SELECT collection FROM syncline.resets").fetchall() == [("made",)]
 
 
+def test_a_source_is_paused_and_resumed(config: Path, database_url: str) -> None:
+    def answer(*arguments: str) -> tuple[int, str, str]:
+        done = syncline(config, *arguments, url=database_url)
+        return done.returncode, done.stdout, done.stderr
+
+    assert answer("pause", "load", "made") == (0, "load.made is paused until it is resumed.\n", "")
+    assert answer("pause", "load", "--until", "2099-01-01") == (0, "load is paused until 2099-01-01T00:00:00Z.\n", "")
+    why = "syncline: the whole source [load] is paused: resume the source\n"
+    assert answer("resume", "load", "made") == (1, "", why)
+    assert answer("resume", "load") == (0, "load goes on.\nload.made is still paused: it was paused alone.\n", "")
+    assert answer("resume", "load", "made") == (0, "load.made goes on.\n", "")
+    assert answer("resume", "load", "made") == (0, "load.made was not paused.\n", "")
+    why = "syncline: a pause must end in the future; to end one, resume\n"
+    assert answer("pause", "load", "--until", "2020-01-01") == (2, "", why)
+    for command in ("pause", "resume"):
+        code, _, error = answer(command, "load", "nothing")
+        assert (code, error.startswith("syncline: Collection [nothing] doesn't exist in source [load]")) == (2, True)
+
+
 def test_a_reset_drops_tables_after_a_question(config: Path, database_url: str, tmp_path: Path) -> None:
     lake = {"type": "duckdb", "path": str(tmp_path / "lake.duckdb")}
 

@@ -1,0 +1,75 @@
+"""Pauses of collections and of whole sources."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from app.api.documents import Error, PausedAnswer, PauseRequest, ResumedAnswer, SourceChoice, drop_none
+from app.api.http.answers import JsonAnswer
+from app.api.http.limits import read_object
+from app.api.http.operation import Endpoint, Operation
+from app.api.http.parameters import CANCEL, COLLECTION, SOURCE, UNTIL
+from app.domain.api_token import TokenScope
+from app.pausing import check_known, pause, resume
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+
+class Pause(Endpoint):
+    """`/sources/pause`."""
+
+    operations: ClassVar[Mapping[str, Operation]] = {
+        "post": Operation(
+            id="pauseSource",
+            scope=TokenScope.RUN,
+            summary="Pause a source or one of its collections: its tasks wait, and its fire times are skipped",
+            body=PauseRequest,
+            answers={200: PausedAnswer, 400: Error, 404: Error, 409: Error, 413: Error},
+        )
+    }
+
+    async def post(self, request: Request) -> Response:
+        services, body = self.services, await read_object(request)
+        source, collection = SOURCE.required_in(body), COLLECTION.optional_in(body)
+        until, cancel = UNTIL.optional_in(body), CANCEL.optional_in(body) or False
+        check_known(services.catalogue(), source, collection)
+        paused = await pause(services.pauses, services.queue, source, collection, until=until, cancel=cancel)
+        return JsonAnswer(
+            drop_none(status="ok", paused_since=paused.since, paused_until=until, canceled=paused.canceled)
+        )
+
+
+class Resume(Endpoint):
+    """`/sources/resume`."""
+
+    operations: ClassVar[Mapping[str, Operation]] = {
+        "post": Operation(
+            id="resumeSource",
+            scope=TokenScope.RUN,
+            summary="End the pause of a source or of one of its collections; each is a pause of its own",
+            body=SourceChoice,
+            answers={200: ResumedAnswer, 400: Error, 404: Error, 409: Error, 413: Error},
+        )
+    }
+
+    async def post(self, request: Request) -> Response:
+        services, body = self.services, await read_object(request)
+        source, collection = SOURCE.required_in(body), COLLECTION.optional_in(body)
+        resumed = await resume(services.pauses, services.catalogue(), source, collection)
+        return JsonAnswer({"status": "ok", "was_paused": resumed.was_paused, "still_paused": resumed.still_paused})
+
+
+def pause_fields(row: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The fields that say that a source or a collection is paused; None stands for no pause."""
+    if row is None:
+        return {}
+    return {
+        "paused_since": row["since"],
+        "paused_until": row["until"],
+        "paused_by": row["who"] and row["who"]["name"],
+        "pause_note": row["note"],
+    }
