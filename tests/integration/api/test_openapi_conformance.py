@@ -39,19 +39,24 @@ ABOUT_SOMETHING = {
     "POST /api/v1/sources/clear_cache",
     "POST /api/v1/sources/discover",
     "POST /api/v1/sources/backfill",
+    "POST /api/v1/sources/pause",
+    "POST /api/v1/sources/resume",
 }
 
 # `make fuzz` looks longer, and each time elsewhere.
 FUZZ_SECONDS = os.environ.get("FUZZ_SECONDS")
 EFFORT = ["--max-time", FUZZ_SECONDS] if FUZZ_SECONDS else ["--max-examples", "6", "--seed", "1"]
-# So that tasks are made, whose ids then lead to the other operations. No schema can say that an end is after a start.
+# So that tasks are made, whose ids then lead to the other operations. No schema can say that an end is after a start,
+# or in the future.
 KNOWN = """
 [[operations]]
 include-name = "POST /api/v1/tasks"
 parameters = {source = "load", collection = "quick"}
 
 [[operations]]
-include-name = ["POST /api/v1/sources/backfill", "GET /api/v1/tasks", "GET /api/v1/tasks/{task_id}/logs"]
+include-name = [
+  "POST /api/v1/sources/backfill", "POST /api/v1/sources/pause", "GET /api/v1/tasks", "GET /api/v1/tasks/{task_id}/logs"
+]
 checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403", "404", "409", "5xx"]
 
 [[operations]]
@@ -74,7 +79,7 @@ def put_known_names(case: Case[Any], known: dict[str, str]) -> bool:
 def test_answers_about_what_there_is_are_such_as_the_document_describes(server: ServerProcess) -> None:
     schema = schemathesis.openapi.from_url(f"{server.url}/openapi.json")
     known = {"source": "load", "collection": "quick", "from": "2024-01-01T00:00:00Z", "to": "2024-02-01T00:00:00Z"}
-    known |= {"start": "2024-01-01T00:00:00Z", "end": "2124-01-01T00:00:00Z"}
+    known |= {"start": "2024-01-01T00:00:00Z", "end": "2124-01-01T00:00:00Z", "until": "2124-01-01T00:00:00Z"}
     known["task_id"] = httpx.post(f"{server.url}/api/v1/tasks", params=known, headers=HEADERS).json()["task_id"]
     asked: set[str] = set()
     for operation in (result.ok() for result in schema.get_all_operations() if isinstance(result, Ok)):
@@ -108,5 +113,5 @@ def test_every_check_of_schemathesis_passes_in_every_phase(server: ServerProcess
         timeout=None if FUZZ_SECONDS else 120,
     )
     assert ended.returncode == 0, ended.stdout[-20_000:] + ended.stderr
-    assert re.search(r"Tested: +13\n", ended.stdout), ended.stdout
+    assert re.search(r"Tested: +15\n", ended.stdout), ended.stdout
     assert re.search(r"API Links: +[1-9]\d* covered", ended.stdout), ended.stdout
