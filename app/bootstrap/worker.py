@@ -16,6 +16,7 @@ from app.bootstrap.environment import database_address, substitution_environment
 from app.bootstrap.schema_version import require_schema
 from app.bootstrap.signals import StopSignals
 from app.config.watch import CatalogueWatcher
+from app.execution.catalogue_changes import CatalogueChanges
 from app.execution.housekeeping import Housekeeping
 from app.execution.options import WorkerOptions
 from app.execution.orphans import ORPHANS
@@ -26,6 +27,8 @@ from app.loops import repeat
 from app.projections.runner import ProjectionRunner
 from app.scheduling.definitions import Definitions
 from app.scheduling.scheduler import Scheduler
+from app.store.catalogue_parts import CatalogueParts
+from app.store.catalogues import Catalogues
 from app.store.database import open_pool
 from app.store.leases import Leases
 from app.store.notify import Notifier, listen
@@ -75,6 +78,7 @@ async def run_worker(settings: Settings, config: Path, *, pools: tuple[str, ...]
         scheduler = Scheduler(pool, notifier, lambda: worker.id)
         stop = signals.stop
         definitions = Definitions(Schedules(pool), watcher, changed=scheduler.wake.set)
+        catalogue_changes = CatalogueChanges(CatalogueParts(pool), Catalogues(pool), watcher)
         async with asyncio.TaskGroup() as group:
             # Including housekeeping: a drain does not wait until old data is deleted, which can be done another time.
             housekeeping = Housekeeping(pool, lambda: watcher.current.server)
@@ -85,6 +89,7 @@ async def run_worker(settings: Settings, config: Path, *, pools: tuple[str, ...]
             ]
             for name, step in (
                 ("definitions", definitions.step),
+                ("catalogue", catalogue_changes.step),
                 ("rescuer", Rescuer(pool, notifier, options.lease).step),
                 ("positions", partial(watch_positions, pool)),
             ):

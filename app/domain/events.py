@@ -51,6 +51,13 @@ COLLECTION_PAUSED: Final = "CollectionPaused"
 COLLECTION_RESUMED: Final = "CollectionResumed"
 # A collection has forgotten its bookmarks; those that are saved from now on are of this `generation`.
 COLLECTION_RESET: Final = "CollectionReset"
+# The catalogue has another content. About a `source`: its `change` (added, removed or changed), its changed `keys`, and
+# what has happened to its `collections`. Without a source: what to `destinations`, and changed keys of other sections.
+CATALOGUE_CHANGED: Final = "CatalogueChanged"
+# The newest version of a source is not used, because of `problems`.
+SOURCE_REJECTED: Final = "SourceRejected"
+# Nothing is wrong any more with a source that was rejected, or it was removed.
+SOURCE_ACCEPTED: Final = "SourceAccepted"
 
 TASK_TYPES: Final = (
     TASK_SCHEDULED,
@@ -70,7 +77,14 @@ TASK_TYPES: Final = (
 )
 """Every type of event that this release appends to the stream of a task."""
 
-FACT_TYPES: Final = (COLLECTION_PAUSED, COLLECTION_RESUMED, COLLECTION_RESET)
+FACT_TYPES: Final = (
+    COLLECTION_PAUSED,
+    COLLECTION_RESUMED,
+    COLLECTION_RESET,
+    CATALOGUE_CHANGED,
+    SOURCE_REJECTED,
+    SOURCE_ACCEPTED,
+)
 """Every type of fact that it appends."""
 
 TYPES: Final = (*TASK_TYPES, *FACT_TYPES)

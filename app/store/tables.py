@@ -253,6 +253,28 @@ resets = Table(
     PrimaryKeyConstraint("source", "collection", name="resets_pkey"),
 )
 
+catalogue_content = Table(
+    "catalogue_content",
+    metadata,
+    _required("one", Boolean, server_default=text("true")),
+    Column("digest", Text),
+    Column("key_id", Text),
+    _required("xid", XID8, server_default=text("'0'")),
+    PrimaryKeyConstraint("one", name="catalogue_content_pkey"),
+    CheckConstraint("one", name="catalogue_content_one"),
+)
+
+catalogue_parts = Table(
+    "catalogue_parts",
+    metadata,
+    _required("kind", Text),
+    _required("name", Text),
+    _required("collection", Text),
+    _required("digest", Text),
+    _required("keys", JSONB),
+    PrimaryKeyConstraint("kind", "name", "collection", name="catalogue_parts_pkey"),
+)
+
 pauses = Table(
     "pauses",
     metadata,

@@ -1,4 +1,4 @@
-"""What happens beside the tasks is an event too: pauses and resets
+"""What happens beside the tasks is an event too: pauses, resets, changes of the catalogue
 
 A fact is a stream of its own, of one event and without a status. What rests on one names it, so that retention keeps it.
 
@@ -39,6 +39,24 @@ CREATE TABLE syncline.pauses (
   CONSTRAINT pauses_pkey PRIMARY KEY (source, collection)
 ) WITH (fillfactor = 80);
 CREATE INDEX pauses_ends_at ON syncline.pauses (ends_at);
+
+-- The catalogue that was told last, and its parts.
+CREATE TABLE syncline.catalogue_content (
+  one    boolean NOT NULL DEFAULT true CONSTRAINT catalogue_content_one CHECK (one),
+  digest text,
+  key_id text,
+  xid    xid8    NOT NULL DEFAULT '0',
+  CONSTRAINT catalogue_content_pkey PRIMARY KEY (one)
+);
+INSERT INTO syncline.catalogue_content DEFAULT VALUES;
+CREATE TABLE syncline.catalogue_parts (
+  kind       text  NOT NULL,
+  name       text  NOT NULL,
+  collection text  NOT NULL,
+  digest     text  NOT NULL,
+  keys       jsonb NOT NULL,
+  CONSTRAINT catalogue_parts_pkey PRIMARY KEY (kind, name, collection)
+);
 
 ALTER TABLE syncline.resets ADD COLUMN fact uuid, ADD COLUMN xid xid8 NOT NULL DEFAULT '0';
 """
@@ -127,7 +145,7 @@ CREATE OR REPLACE VIEW reporting.collections AS
 SELECT k.source, k.collection, k.source || '_' || k.collection || '_' || c.task AS last_task_id, c.task AS last_task,
        c.status AS last_status, c.last_success_at, c.last_failure_at,
        coalesce(c.consecutive_failures, 0) AS consecutive_failures, q.task AS active_task, q.status AS active_status,
-       s.expression AS schedule, s.timezone, s.next_fire_at, b.destinations, b.bookmark_saved_at{pause}
+       s.expression AS schedule, s.timezone, s.next_fire_at, b.destinations, b.bookmark_saved_at{more}
 FROM (
   SELECT source, collection FROM syncline.collections
   UNION
@@ -142,7 +160,11 @@ LEFT JOIN LATERAL (
   WHERE b.source = k.source AND b.collection = k.collection AND b.generation = coalesce(r.generation, 0)
 ) AS b ON true
 {pauses}"""
-PAUSE: Final = ",\n       p.since AS paused_since, nullif(p.ends_at, 'infinity') AS paused_until, p.who AS paused_by, p.note AS pause_note"
+MORE: Final = """,
+       p.since AS paused_since, nullif(p.ends_at, 'infinity') AS paused_until, p.who AS paused_by, p.note AS pause_note,
+       CASE WHEN EXISTS (SELECT FROM syncline.catalogue_parts) THEN EXISTS (
+         SELECT FROM syncline.catalogue_parts c WHERE c.kind = 'collection' AND c.name = k.source AND c.collection = k.collection
+       ) END AS in_catalogue"""
 # If both the source and the collection are paused, the pause that ends last is shown.
 PAUSES: Final = """\
 LEFT JOIN LATERAL (
@@ -151,11 +173,12 @@ LEFT JOIN LATERAL (
   ORDER BY p.ends_at DESC, p.collection DESC LIMIT 1
 ) AS p ON true
 """
-PAUSE_COMMENTS: Final = {
+MORE_COMMENTS: Final = {
     "paused_since": "Since when the collection, or its whole source, is paused; null if it is not.",
     "paused_until": "When the pause ends by itself; null if somebody has to end it.",
     "paused_by": "Who has paused it, or changed the pause last.",
     "pause_note": "What they noted.",
+    "in_catalogue": "Whether the catalogue has it; null if no worker has told yet what is in it.",
 }
 
 RIGHTS_OF_COLLECTIONS: Final = """
@@ -173,14 +196,17 @@ END $$;
 
 RIGHTS: Final = """
 DO $$ BEGIN
-  REVOKE ALL ON syncline.pauses, reporting.history FROM PUBLIC;
+  REVOKE ALL ON syncline.pauses, syncline.catalogue_parts, syncline.catalogue_content, reporting.history FROM PUBLIC;
   REVOKE ALL ON FUNCTION syncline.spare_facts(timestamptz, timestamptz) FROM PUBLIC;
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'syncline_app') THEN
-    GRANT SELECT, INSERT, UPDATE, DELETE ON syncline.pauses TO syncline_app;
+    GRANT SELECT, INSERT, UPDATE, DELETE ON syncline.pauses, syncline.catalogue_parts TO syncline_app;
+    GRANT SELECT, UPDATE ON syncline.catalogue_content TO syncline_app;
   END IF;
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'syncline_owner') AND pg_has_role(current_user, 'syncline_owner', 'USAGE')
   THEN
     ALTER TABLE syncline.pauses OWNER TO syncline_owner;
+    ALTER TABLE syncline.catalogue_parts OWNER TO syncline_owner;
+    ALTER TABLE syncline.catalogue_content OWNER TO syncline_owner;
     ALTER FUNCTION syncline.spare_facts(timestamptz, timestamptz) OWNER TO syncline_owner;
     ALTER VIEW reporting.history OWNER TO syncline_owner;
   END IF;
@@ -198,9 +224,9 @@ def upgrade() -> None:
     _rewrite("syncline.retire_tasks(interval)", SPARE_TASKS_ONLY, SPARE_FACTS_TOO)
     _run(EVENTS_OF_TASKS.format(of_tasks=WITHOUT_FACTS))
     _run(HISTORY)
-    _run(COLLECTIONS.format(pause=PAUSE, pauses=PAUSES))
+    _run(COLLECTIONS.format(more=MORE, pauses=PAUSES))
     _run(f"COMMENT ON VIEW reporting.history IS {_quoted(HISTORY_COMMENT)}")
-    for view, comments in (("history", HISTORY_COMMENTS), ("collections", PAUSE_COMMENTS)):
+    for view, comments in (("history", HISTORY_COMMENTS), ("collections", MORE_COMMENTS)):
         for column, comment in comments.items():
             _run(f"COMMENT ON COLUMN reporting.{view}.{column} IS {_quoted(comment)}")
     _run(RIGHTS)
@@ -210,11 +236,11 @@ def downgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
     # The release before does not know facts, so pauses end, and neither they nor resets are in the history any more.
     _run("DROP VIEW reporting.history")
-    _remove_pause_columns()
+    _remove_columns()
     _run(EVENTS_OF_TASKS.format(of_tasks=""))
     _rewrite("syncline.retire_tasks(interval)", SPARE_FACTS_TOO, SPARE_TASKS_ONLY)
     _run("DROP FUNCTION syncline.spare_facts(timestamptz, timestamptz)")
-    _run("DROP TABLE syncline.pauses")
+    _run("DROP TABLE syncline.pauses, syncline.catalogue_parts, syncline.catalogue_content")
     _run("ALTER TABLE syncline.resets DROP COLUMN fact, DROP COLUMN xid")
     _run("ALTER TABLE syncline.events DISABLE TRIGGER append_only")
     _run("DELETE FROM syncline.events WHERE status IS NULL")
@@ -223,16 +249,16 @@ def downgrade() -> None:
     _run("ALTER TABLE syncline.events ALTER COLUMN status SET NOT NULL")
 
 
-def _remove_pause_columns() -> None:
+def _remove_columns() -> None:
     """Make the view anew, because columns of a view cannot be dropped; its comments stay."""
     view = "'reporting.collections'::regclass"
     comments = op.get_bind().exec_driver_sql(
         f"SELECT attname, col_description(attrelid, attnum) FROM pg_attribute WHERE attrelid = {view} AND attnum > 0"
     )
-    columns = [(column, comment) for column, comment in comments if column not in PAUSE_COMMENTS]
+    columns = [(column, comment) for column, comment in comments if column not in MORE_COMMENTS]
     comment: str = op.get_bind().exec_driver_sql(f"SELECT obj_description({view}, 'pg_class')").scalar_one()
     _run("DROP VIEW reporting.collections")
-    _run(COLLECTIONS.format(pause="", pauses=""))
+    _run(COLLECTIONS.format(more="", pauses=""))
     _run(f"COMMENT ON VIEW reporting.collections IS {_quoted(comment)}")
     for column, text in columns:
         _run(f"COMMENT ON COLUMN reporting.collections.{column} IS {_quoted(text)}")
