@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from app.connectors.kinds import READ_INTERVALS, no_intervals_error
+from app.domain.cause import NO_CAUSE
 from app.domain.claim import NewTask
 from app.domain.errors import CollectionBusyError, SynclineError
 from app.domain.priority import PriorityClass
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from app.config.catalogue import Catalogue
+    from app.domain.cause import Cause
     from app.domain.interval import Interval
     from app.store.database import Pool
     from app.store.reads import Row
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 _POLL_SECONDS: Final = 1.0
 
 
-def sync_task(catalogue: Catalogue, source_id: str, collection_id: str) -> NewTask:
+def sync_task(catalogue: Catalogue, source_id: str, collection_id: str, cause: Cause = NO_CAUSE) -> NewTask:
     """The task that syncs a collection.
 
     Raises:
@@ -41,10 +43,13 @@ def sync_task(catalogue: Catalogue, source_id: str, collection_id: str) -> NewTa
         priority_class=PriorityClass.API,
         max_attempts=collection.max_attempts,
         pool=source.pool,
+        cause=cause,
     )
 
 
-def backfill_task(catalogue: Catalogue, source_id: str, collection_id: str, interval: Interval) -> NewTask:
+def backfill_task(
+    catalogue: Catalogue, source_id: str, collection_id: str, interval: Interval, cause: Cause = NO_CAUSE
+) -> NewTask:
     """The task that reloads `interval`.
 
     Raises:
@@ -62,6 +67,7 @@ def backfill_task(catalogue: Catalogue, source_id: str, collection_id: str, inte
         max_attempts=collection.max_attempts,
         pool=source.pool,
         backfill=str(interval),
+        cause=cause,
     )
 
 

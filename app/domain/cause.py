@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+LONGEST_NOTE: Final = 1000
+
+NOTE_PATTERN: Final = r"^[^\u0000-\u0009\u000b\u000c\u000e-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]*$"
+"""As JSON Schema has it: line breaks, but no other control characters, nor what turns the direction of writing."""
+
+NOTE_FORM: Final = f"at most {LONGEST_NOTE} characters, without control characters other than line breaks"
 
 ActorKind: TypeAlias = Literal["token", "proxy", "command"]
 """Where a name comes from: the API's token, the header of a trusted proxy, or the user of a command line."""
@@ -42,3 +50,17 @@ class Cause:
 
 NO_CAUSE = Cause()
 """Of what Syncline does by itself."""
+
+_NOTE: Final = re.compile(NOTE_PATTERN)
+
+
+def read_note(text: str) -> str:
+    """The note, with line breaks as Unix has them.
+
+    Raises:
+        ValueError: it is not as `NOTE_FORM` says.
+    """
+    if len(text) > LONGEST_NOTE or not _NOTE.fullmatch(text):
+        raise ValueError("not a note")
+    text.encode()  # lone surrogates raise
+    return text.replace("\r\n", "\n").replace("\r", "\n")

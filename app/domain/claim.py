@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from app.domain.cause import NO_CAUSE, Cause
 from app.domain.pool import DEFAULT_POOL
 from app.domain.task import Status, task_id
 
@@ -38,6 +39,7 @@ class NewTask:
     fire_time: datetime | None = None
     backfill: str | None = None
     pool: str = DEFAULT_POOL
+    cause: Cause = NO_CAUSE
 
     @property
     def key(self) -> tuple[str, str]:
@@ -46,12 +48,13 @@ class NewTask:
     @property
     def request(self) -> dict[str, Any]:
         """The request for a sync, as it is stored until the active task of its collection has ended."""
-        return {name: getattr(self, name) for name in _REQUESTED}
+        return {name: getattr(self, name) for name in _REQUESTED} | self.cause.data
 
     @classmethod
     def requested(cls, source: str, collection: str, request: Mapping[str, Any]) -> NewTask:
         """The task of such a request."""
-        return cls(source=source, collection=collection, **{name: request[name] for name in _REQUESTED})
+        said = {name: request[name] for name in _REQUESTED}
+        return cls(source=source, collection=collection, cause=Cause.of(request), **said)
 
 
 class Claim(msgspec.Struct, frozen=True, gc=False):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import asyncpg
 
+from app.domain.cause import NO_CAUSE
 from app.domain.claim import Claim, NewTask
 from app.domain.errors import DatabaseBusyError, UnsettledError
 from app.domain.pool import DEFAULT_POOL
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
+    from app.domain.cause import Cause
     from app.domain.claim import Ending
     from app.store.database import Connection, Pool
     from app.store.notify import Notifier
@@ -243,8 +245,8 @@ class TaskQueue:
         rows = await self._pool.fetch(_SQL["running_claims"], worker, to_be_canceled)
         return {(row["task"], row["claim"]): row["cancel_requested"] for row in rows}
 
-    async def cancel(self, task: UUID) -> Status | None:
-        """Cancel a queued task, or request the cancellation of a running one.
+    async def cancel(self, task: UUID, cause: Cause = NO_CAUSE) -> Status | None:
+        """Cancel a queued task, or request the cancellation of a running one. Only the first request is recorded.
 
         Returns CANCELED, or RUNNING while a worker still has to end it; None if the task does not exist or has ended.
 
@@ -253,7 +255,7 @@ class TaskQueue:
         """
         following: NewTask | None = None
         for _ in range(_TRIES):
-            status = await self._cancel(task, following)
+            status = await self._cancel(task, following, cause)
             if status is not None:
                 if status == Status.RUNNING:
                     self._notify()
@@ -266,9 +268,9 @@ class TaskQueue:
             is_ahead = active["is_ahead"]
         raise _uncanceled(task, is_ahead=is_ahead)
 
-    async def _cancel(self, task: UUID, following: NewTask | None) -> str | None:
+    async def _cancel(self, task: UUID, following: NewTask | None, cause: Cause) -> str | None:
         async def cancel(on: Pool | Connection) -> str | None:
-            status: str | None = await on.fetchval(_SQL["cancel_task"], task, following is not None)
+            status: str | None = await on.fetchval(_SQL["cancel_task"], task, following is not None, cause.data)
             return status
 
         if following is None:
@@ -307,8 +309,17 @@ async def schedule_tasks(
         ),
         strict=True,
     )
-    rows = await on.fetch(_SQL["schedule_tasks"], *map(list, columns), channel)
+    rows = await on.fetch(_SQL["schedule_tasks"], *map(list, columns), channel, _causes(new))
     return {(row["source"], row["collection"]): row["task"] for row in rows}
+
+
+def _causes(new: Sequence[NewTask]) -> dict[str, dict[str, Any]] | None:
+    """What the events say about their causes, by source and collection; None if nobody caused any, as in a schedule."""
+    causes: dict[str, dict[str, Any]] = {}
+    for each in new:
+        if data := each.cause.data:
+            causes.setdefault(each.source, {})[each.collection] = data
+    return causes or None
 
 
 def _unsettled(new: NewTask) -> UnsettledError:

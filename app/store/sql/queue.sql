@@ -21,6 +21,8 @@
 -- Begins tasks unless their collection has an active one; returns the new tasks. Each collection is named once. If channel
 -- $10 is given, it is notified once, and only if there is a new task: an uncorrelated subquery is evaluated once for all
 -- rows, and not at all without rows.
+-- $11 has what the events say about their causes, by source and collection; null if nobody caused any. `#>` copies nothing but
+-- that, while `->` would copy all of a source for each of its collections, and a join would compare every pair of rows.
 -- Collections with an active task are left out first: the conflict would lock their rows. Destinations fence with the ids
 -- of a collection's tasks, so ids increase even if the clock was set back.
 WITH named AS MATERIALIZED (
@@ -56,6 +58,7 @@ WITH named AS MATERIALIZED (
          jsonb_strip_nulls(jsonb_build_object(
            'source', source, 'collection', collection, 'source_type', source_type, 'trigger', trigger, 'fire_time', fire_time,
            'priority', priority, 'max_attempts', max_attempts, 'backfill', backfill, 'pool', nullif(pool, 'default')))
+         || coalesce($11::jsonb #> ARRAY[source, collection], '{}')
   FROM moved
 )
 SELECT source, collection, task, (SELECT pg_notify($10::text, '') WHERE $10::text IS NOT NULL) FROM moved
@@ -229,7 +232,7 @@ WHERE task = $1 AND status = 'SCHEDULED' ORDER BY version DESC LIMIT 1
 -- name: cancel_task
 -- Cancels a queued task, or requests the cancellation of a running one. Returns the new status, or no row if the task is
 -- not active or its row changed meanwhile. A queued task that another is to follow is canceled only if $2 says that the
--- caller's transaction schedules that one.
+-- caller's transaction schedules that one. $3 is what the event says about its cause.
 -- A cancellation has the line after the last one of the last attempt. The locked row knows that, for whoever ended the
 -- attempt while this waited; only what releases before have ended must be looked up.
 WITH head AS MATERIALIZED (
@@ -249,9 +252,9 @@ WITH head AS MATERIALIZED (
   WHERE c.source = h.source AND c.collection = h.collection AND NOT h.cancel_requested
   RETURNING c.*
 ), {ended}, appended AS (
-  INSERT INTO syncline.events (task, version, type, at, status, attempt, worker, line)
+  INSERT INTO syncline.events (task, version, type, at, status, attempt, worker, data, line)
   SELECT task, version, CASE status WHEN 'CANCELED' THEN 'TaskCanceled' ELSE 'CancelRequested' END, changed_at, status, attempt, worker,
-         CASE status WHEN 'CANCELED' THEN line END
+         $3::jsonb, CASE status WHEN 'CANCELED' THEN line END
   FROM moved
 )
 SELECT CASE h.status WHEN 'SCHEDULED' THEN 'CANCELED' ELSE h.status END AS status FROM head h

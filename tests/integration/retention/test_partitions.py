@@ -113,7 +113,7 @@ async def test_statements_about_one_task_look_into_one_partition_of_a_year(era: 
         "log_page": (READS, [f"'{task}'", "1", "0", "'-infinity'", "'infinity'", "1000"]),
         "bookmark_head": (STREAMS, [worker, "'s'", "'c'", f"'{task}'", "1", "1"]),
         "held_attempts": (QUEUE, [worker]),
-        "cancel_task": (QUEUE, [f"'{task}'", "false"]),
+        "cancel_task": (QUEUE, [f"'{task}'", "false", "'{}'"]),
         "rescue_attempts": (QUEUE, []),
         "streams_of": (PROJECTIONS, [tasks]),
         "undecided_fire_times": (SCHEDULES, [array, array, "ARRAY[now()]"]),

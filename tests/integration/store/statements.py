@@ -21,6 +21,8 @@ LOG: Final = load_statements("log.sql")
 STREAMS: Final = load_statements("streams.sql")
 # For `cancel_task`: its transaction schedules nothing.
 NOT_FOLLOWED: Final = False
+# Nor does its event say who asked.
+BY_NOBODY: Final[dict[str, str]] = {}
 
 
 async def end_on(connection: Connection, worker: UUID, claim: Claim) -> bool:

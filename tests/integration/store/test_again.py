@@ -15,7 +15,7 @@ from app.projections import verify
 from app.store import queue as queue_module
 from app.store.queue import TaskQueue
 from tests.harness import a_task, canceled, ending, opened_store, until
-from tests.integration.store.statements import NOT_FOLLOWED, QUEUE, end_on
+from tests.integration.store.statements import BY_NOBODY, NOT_FOLLOWED, QUEUE, end_on
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -301,7 +301,7 @@ async def test_a_request_that_waits_for_a_cancellation_is_a_new_task(store: Stor
     claim = await store.claimed(worker)
     assert await store.end(worker, claim, type_="AttemptFailed", status=Status.SCHEDULED, error="once", line=1)
     async with store.pool.acquire() as connection, connection.transaction():
-        await connection.fetch(QUEUE["cancel_task"], claim.task, NOT_FOLLOWED)
+        await connection.fetch(QUEUE["cancel_task"], claim.task, NOT_FOLLOWED, BY_NOBODY)
         asking = asyncio.create_task(store.queue.schedule(a_task(), again=True))
         await until(partial(store.is_waiting, "needs_request"))
     _, new = await asking

@@ -49,7 +49,7 @@ UNION ALL SELECT proname FROM pg_proc WHERE pronamespace = 'syncline'::regnamesp
 """
 
 
-# As they are without pools, and starts that say more than their number.
+# As they are without pools, causes, and starts that say more than their number.
 OLD_CLAIM = (
     load_statements("queue.sql")["claim_tasks"]
     .replace("pool = ANY ($6::text[]) AND ", "")
@@ -64,6 +64,7 @@ OLD_SCHEDULE = (
     .replace(", pool)", ")")
     .replace(", 0, pool\n", ", 0\n")
     .replace(",\n      pool = excluded.pool", "")
+    .replace("\n         || coalesce($11::jsonb #> ARRAY[source, collection], '{}')", "")
     .replace("$10", "$9")
 )
 OLD_REGISTER = load_statements("leases.sql")["register_worker"].replace(", pools", "").replace(", $6::text[]", "")

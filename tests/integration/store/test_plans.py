@@ -138,7 +138,7 @@ async def test_the_hot_statements_are_ordered_index_scans(store: Store) -> None:
         "active_tasks": (QUEUE, [array, array]),
         "held_attempts": (QUEUE, [worker]),
         "running_claims": (QUEUE, [worker, "false"]),
-        "cancel_task": (QUEUE, [task, "false"]),
+        "cancel_task": (QUEUE, [task, "false", "'{}'"]),
         "request_again": (QUEUE, ["'s'", "'c'", "'{}'"]),
         "end_attempts": (
             QUEUE,
@@ -150,7 +150,10 @@ async def test_the_hot_statements_are_ordered_index_scans(store: Store) -> None:
             STREAMS,
             [worker, "'s'", "'c'", task, "1", "2", "1", "'source'", "'s'", *["'x'"] * 3, "0.5"],
         ),
-        "schedule_tasks": (QUEUE, [array, array, array, array, one, "ARRAY[now()]", one, array, array, "'syncline'"]),
+        "schedule_tasks": (
+            QUEUE,
+            [array, array, array, array, one, "ARRAY[now()]", one, array, array, "'syncline'", "NULL"],
+        ),
         "append_log": (LOG, [worker, array, array, tasks, one, one, one, one, one, *lines[2:], "true"]),
         "task_row": (READS, [task]),
         "source_is_known": (READS, ["'s'"]),
@@ -323,7 +326,7 @@ async def test_a_list_opens_no_week_before_its_interval(store: Store) -> None:
 ARRAY, ONE, TASKS = "'{x}'", "'{1}'", "ARRAY['01a2069d-14b4-740c-80f3-a741fed537e7'::uuid]"
 WORKER = "'01a2069d-14b4-740c-80f3-a741fed537e7'"
 OF_MANY = {
-    "schedule_tasks": [ARRAY] * 4 + [ONE, "ARRAY[now()]", ONE, ARRAY, ARRAY, "'syncline'"],
+    "schedule_tasks": [ARRAY] * 4 + [ONE, "ARRAY[now()]", ONE, ARRAY, ARRAY, "'syncline'", "NULL"],
     "active_tasks": [ARRAY, ARRAY],
     "append_log": [WORKER, ARRAY, ARRAY, TASKS, ONE, ONE, ONE, ONE, ONE, ONE, ARRAY, ARRAY, "true"],
 }

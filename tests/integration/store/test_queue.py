@@ -17,7 +17,7 @@ from app.domain.priority import PriorityClass
 from app.domain.task import Status, fold
 from app.store.queue import TaskQueue, ending_columns, schedule_tasks
 from tests.harness import PATIENCE_SECONDS, a_task, canceled, ending, opened_store, until
-from tests.integration.store.statements import NOT_FOLLOWED, QUEUE, end_on, save_on
+from tests.integration.store.statements import BY_NOBODY, NOT_FOLLOWED, QUEUE, end_on, save_on
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -404,7 +404,7 @@ async def test_a_cancel_that_waits_for_a_claim_asks_the_attempt(store: Store) ->
 async def test_a_claim_passes_over_a_task_that_is_being_canceled(store: Store) -> None:
     worker, task = await store.worker(), await store.schedule()
     async with store.pool.acquire() as connection, connection.transaction():
-        await connection.fetch(QUEUE["cancel_task"], task, NOT_FOLLOWED)
+        await connection.fetch(QUEUE["cancel_task"], task, NOT_FOLLOWED, BY_NOBODY)
         assert await store.queue.claim(worker, 1) == []
     assert await store.queue.claim(worker, 1) == []
     assert await store.types(task) == ["TaskScheduled", "TaskCanceled"]
@@ -425,7 +425,7 @@ async def test_an_end_that_waits_for_a_cancel_stands_after_it(store: Store) -> N
     worker = await store.worker()
     claim = await store.claimed(worker)
     async with store.pool.acquire() as connection, connection.transaction():
-        await connection.fetch(QUEUE["cancel_task"], claim.task, NOT_FOLLOWED)
+        await connection.fetch(QUEUE["cancel_task"], claim.task, NOT_FOLLOWED, BY_NOBODY)
         end = asyncio.create_task(store.end(worker, claim))
         await until(lambda: store.is_waiting("outcome"))
     assert await end
@@ -498,7 +498,7 @@ async def test_transaction_ids_never_turn_a_stream_round(store: Store) -> None:
         await waiting.start()
         await early.fetchval("SELECT pg_current_xact_id()")
         async with late.transaction():
-            await late.fetch(QUEUE["cancel_task"], claim.task, NOT_FOLLOWED)
+            await late.fetch(QUEUE["cancel_task"], claim.task, NOT_FOLLOWED, BY_NOBODY)
             ending_it = asyncio.create_task(end_on(early, worker, claim))
             await until(lambda: store.is_waiting("outcome AS MATERIALIZED"))
         assert not await ending_it, "the older transaction id appends nothing"
@@ -523,7 +523,7 @@ async def test_every_statement_that_moves_a_row_keeps_to_the_order_of_transactio
             case None:
                 moved = await early.fetch(QUEUE[name], worker, 1, [], [], [], ["default"], {}) != []
             case _ if name == "cancel_task":
-                moved = await early.fetch(QUEUE[name], task, NOT_FOLLOWED) != []
+                moved = await early.fetch(QUEUE[name], task, NOT_FOLLOWED, BY_NOBODY) != []
             case _:
                 moved = await end_on(early, worker, claim)
         assert not moved
