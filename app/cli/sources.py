@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from app.cli.causes import cause_of_command, note_option
 from app.cli.running import align, config_option, json_text, reports_errors, run_asking, start, with_pool
 from app.cli.table_dropping import drop_tables
 from app.cli.trials import show, tell
@@ -193,6 +194,7 @@ def resume(config: Path | None, source: str, collection: str | None) -> None:
     type=DURATION,
     help="Load in pieces such as 7d, one task each, with the schedule's own tasks in between. Implies --wait.",
 )
+@note_option
 @reports_errors
 def backfill(  # noqa: PLR0917 -- one for each argument and option
     config: Path | None,
@@ -201,6 +203,7 @@ def backfill(  # noqa: PLR0917 -- one for each argument and option
     begin: dt.datetime,
     end: dt.datetime,
     length: dt.timedelta | None,
+    note: str | None,
     *,
     wait: bool,
 ) -> None:
@@ -216,7 +219,8 @@ def backfill(  # noqa: PLR0917 -- one for each argument and option
     pieces = list(islice(interval.pieces(length), MOST_PIECES + 1)) if length else [interval]
     if len(pieces) > MOST_PIECES:
         raise click.BadParameter(f"would create more than {MOST_PIECES} tasks", param_hint="'--slice'")
-    tasks = [backfill_task(catalogue, source, collection, each) for each in pieces]
+    cause = cause_of_command(note)
+    tasks = [backfill_task(catalogue, source, collection, each, cause) for each in pieces]
     work = run_backfills if wait or length else request_backfills
     with_pool(lambda pool: work(pool, tasks, report=click.echo), name="syncline sources")
 

@@ -341,6 +341,18 @@ def test_tables_of_an_unfinished_task_are_not_dropped(config: Path, database_url
     assert f"load.made has the unfinished task {task[-36:]}: cancel it" in refused.stderr
 
 
+def test_a_backfill_says_who_requested_it_and_why(
+    config: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SUDO_USER", "alice")
+    asked = ("backfill", "load", "made", "--from", "2024-01-01", "--to", "2024-02-01", "--note", "prices were wrong")
+    done = syncline(config, *asked, url=database_url)
+    assert done.returncode == 0, done.stderr
+    with psycopg.connect(database_url) as connection:
+        rows = connection.execute("SELECT data -> 'who', data ->> 'note' FROM syncline.events").fetchall()
+    assert rows == [({"kind": "command", "name": "alice"}, "prices were wrong")]
+
+
 def test_a_backfill_is_asked_for_once(config: Path, database_url: str) -> None:
     asked = ("backfill", "load", "made", "--from", "2024-01-01", "--to", "2024-02-01T12:00:00+01:00")
     first, again = (syncline(config, *asked, url=database_url) for _ in range(2))
