@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainValidator,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from app.domain.collection import Collection, Inherited
 from app.domain.duration import Duration, format_duration
@@ -19,6 +29,8 @@ MOST_RUNS = 1_000_000
 _SHORTEST_PATIENCE: Final = dt.timedelta(seconds=10)
 _SHORTEST_SECRET_KEY: Final = 32
 _LONGEST_PATIENCE: Final = dt.timedelta(days=1)
+_HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
+_SECRET_HEADERS: Final = frozenset({"authorization", "cookie", "proxy-authorization", "x-admin-token"})
 
 
 def _parse_days(value: Any) -> Any:
@@ -46,6 +58,27 @@ def _check_secret_keys(keys: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(key for key in keys if key)
 
 
+def _parse_network(value: Any) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(str(value))
+    except ValueError:
+        raise ValueError(f"must be an address or a network such as 10.0.0.0/8{_hint(value)}") from None
+
+
+def _hint(value: Any) -> str:
+    try:
+        return f"; did you mean {ip_network(str(value), strict=False)}?"
+    except ValueError:
+        return ", not the name of a host"
+
+
+def _drop_empty(values: Any) -> Any:
+    return [each for each in values if each != ""] if isinstance(values, list | tuple) else values
+
+
+Network = Annotated[IPv4Network | IPv6Network, PlainValidator(_parse_network)]
+Networks = Annotated[tuple[Network, ...], BeforeValidator(_drop_empty), Several]
+"""An empty one counts as absent, so that a variable may be."""
 Days = Annotated[Whole, BeforeValidator(_parse_days)]
 Runs = Annotated[Whole, BeforeValidator(_refuse_empty)]
 SecretKeys = Annotated[tuple[str, ...], Several, AfterValidator(_check_secret_keys)]
@@ -107,7 +140,7 @@ class Server(Section):
 
     What connectors renew is encrypted with the first `secret_key` and decrypted with any, and lost if there is none.
     A source or collection may be missing from catalogues for `unknown_source_patience` before its tasks fail and its
-    schedules end.
+    schedules end. Only `trusted_proxies` may name users, in the header `user_header`.
     """
 
     admin_token: str = Field(default="", repr=False)
@@ -118,6 +151,23 @@ class Server(Section):
     unknown_source_patience: Patience = dt.timedelta(minutes=2)
     retention: Retention = Retention()
     sync_tasks: SyncTasks = SyncTasks()
+    trusted_proxies: Networks = ()
+    user_header: str = ""
+
+    @field_validator("user_header")
+    @classmethod
+    def _check_user_header(cls, name: str, info: ValidationInfo) -> str:
+        if name and not _HEADER.fullmatch(name):
+            raise ValueError("must be the name of a header, such as X-Forwarded-User")
+        if name.lower() in _SECRET_HEADERS:
+            raise ValueError("must not be a header with secrets: its value becomes part of events")
+        # It is missing if it is wrong itself.
+        if name and not info.data.get("trusted_proxies", True):
+            raise ValueError(
+                "needs server.trusted_proxies: the addresses or networks of the proxies whose header counts, "
+                "such as 10.0.0.0/8"
+            )
+        return name
 
 
 class Slack(Section):

@@ -202,6 +202,23 @@ def test_the_secret_key_may_be_empty_one_or_several(written: str, keys: tuple[st
     assert not [key for key in keys if key in repr(catalogue)]
 
 
+@pytest.mark.parametrize(
+    ("written", "networks"),
+    [
+        ("[10.0.0.0/8, 'fd00::/8']", ("10.0.0.0/8", "fd00::/8")),
+        ("192.0.2.7", ("192.0.2.7/32",)),
+        ("'::1'", ("::1/128",)),
+        ("['${env.PROXY|}', 127.0.0.1]", ("127.0.0.1/32",)),
+        ("''", ()),
+        ("", ()),
+    ],
+)
+def test_the_trusted_proxies_are_addresses_and_networks(written: str, networks: tuple[str, ...]) -> None:
+    server = load_catalogue(f"server: {{trusted_proxies: {written}}}", {}).server
+    assert tuple(map(str, server.trusted_proxies)) == networks
+    assert server.user_header == ""
+
+
 def test_an_empty_section_is_an_absent_one() -> None:
     catalogue = load_catalogue("server:\n  sync_tasks:\n    pool:\nsources:\ndestinations:\nnotifications:\n", {})
     assert (catalogue.sources, catalogue.problems, catalogue.server.sync_tasks.pool.size) == ({}, [], 16)

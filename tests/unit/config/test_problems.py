@@ -29,9 +29,16 @@ COLLECTION_KEYS = (
     "timeout, timezone, type, write_mode"
 )
 SERVER_KEYS = (
-    "admin_token, drain_seconds, port, retention, secret_key, sources_reload_sec, sync_tasks, unknown_source_patience"
+    "admin_token, drain_seconds, port, retention, secret_key, sources_reload_sec, sync_tasks, trusted_proxies, "
+    "unknown_source_patience, user_header"
 )
 SHORT_KEY = "must have at least 32 characters: make one with 'openssl rand -base64 32'"
+PROXIES = "trusted_proxies: 10.0.0.0/8"
+PROXIES_NEEDED = (
+    "needs server.trusted_proxies: the addresses or networks of the proxies whose header counts, such as 10.0.0.0/8"
+)
+NO_HEADER = "must be the name of a header, such as X-Forwarded-User"
+NO_NETWORK = "must be an address or a network such as 10.0.0.0/8"
 EMPTY = "must not be empty: 0 means forever; remove the key to use the default"
 TYPES = ", ".join(SOURCE_TYPES)
 DESTINATIONS = ", ".join(DESTINATION_TYPES)
@@ -77,6 +84,20 @@ def all_problems(text: str) -> list[str]:
         ("server: {admin_token: [hunter22]}", "server.admin_token: must be a string"),
         ("server: {secret_key: hunter22}", f"server.secret_key: {SHORT_KEY}"),
         (f"server: {{secret_key: [{'k' * 32}, hunter22]}}", f"server.secret_key: {SHORT_KEY}"),
+        ("server: {user_header: X-User}", f"server.user_header: {PROXIES_NEEDED}"),
+        ("server: {user_header: X-User, trusted_proxies: ''}", f"server.user_header: {PROXIES_NEEDED}"),
+        (f"server: {{user_header: X User, {PROXIES}}}", f"server.user_header: {NO_HEADER}"),
+        (f"server: {{user_header: [X-User], {PROXIES}}}", "server.user_header: must be a string, not a list"),
+        (
+            f"server: {{user_header: authorization, {PROXIES}}}",
+            "server.user_header: must not be a header with secrets: its value becomes part of events",
+        ),
+        (
+            "server: {user_header: X-User, trusted_proxies: [10.0.0.5/8]}",
+            f"server.trusted_proxies[0]: {NO_NETWORK}; did you mean 10.0.0.0/8?",
+        ),
+        ("server: {trusted_proxies: proxy}", f"server.trusted_proxies: {NO_NETWORK}, not the name of a host"),
+        ("server: {trusted_proxies: 5}", "server.trusted_proxies: must be a string or a list, not 5"),
         ("server: {sync_tasks: {pool: {size: -1}}}", "server.sync_tasks.pool.size: must be at least 0, not -1"),
         (
             "server: {sync_tasks: {pol: {}}}",
