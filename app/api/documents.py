@@ -9,6 +9,7 @@ from pydantic import Field
 from typing_extensions import TypedDict  # pydantic reads the standard library's from Python 3.12 on
 
 from app.connectors.contract.schema import Kind
+from app.domain.cause import LONGEST_NOTE, NOTE_PATTERN
 from app.domain.task import Status, task_id
 
 if TYPE_CHECKING:
@@ -27,6 +28,14 @@ Time = Annotated[
 # PostgreSQL cannot store U+0000.
 NAME_PATTERN: Final = r"^[^\u0000]*$"
 Name = Annotated[str, Field(min_length=1, json_schema_extra={"pattern": NAME_PATTERN})]
+Note = Annotated[
+    str,
+    Field(
+        description="Why: kept in the event that the request causes.",
+        max_length=LONGEST_NOTE,
+        json_schema_extra={"pattern": NOTE_PATTERN},
+    ),
+]
 TaskId = Annotated[
     str,
     Field(description="`{source}_{collection}_{UUIDv7}`. The UUID identifies the task; the rest must match it."),
@@ -214,7 +223,9 @@ class DiscoveryRequest(TypedDict):
 
 
 # `from` is a keyword of Python.
-BackfillRequest = TypedDict("BackfillRequest", {"source": Name, "collection": Name, "from": Time, "to": Time})
+BackfillRequest = TypedDict(
+    "BackfillRequest", {"source": Name, "collection": Name, "from": Time, "to": Time, "note": NotRequired[Note | None]}
+)
 BackfillRequest.__doc__ = "An interval of a collection to load again: from `from` to just before `to`."
 
 

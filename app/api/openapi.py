@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 
-_REFUSALS: Final = {401: Error, 414: Error, 431: Error, 500: Error, 503: Error}
+_REFUSALS: Final = {400: Error, 401: Error, 414: Error, 431: Error, 500: Error, 503: Error}
 _WHICH_TOKENS: Final = (
     "`server.admin_token` of the catalogue, which allows everything, or a token from `syncline token create` with "
     "the scope `read`, `run` or `admin`; each scope includes those before it."

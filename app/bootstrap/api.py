@@ -135,18 +135,7 @@ async def _discover(watcher: CatalogueWatcher, renewed: RenewedConfigs, data_dir
 
 
 async def _serve(app: object, listener: socket.socket, watcher: CatalogueWatcher, signals: StopSignals) -> None:
-    server = _Server(
-        uvicorn.Config(
-            app,  # type: ignore[arg-type]
-            http=BoundedConnection,
-            ws="none",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            lifespan="off",
-            timeout_graceful_shutdown=_DRAIN_SECONDS,
-        )
-    )
+    server = _Server(server_config(app))
     async with asyncio.TaskGroup() as group:
         watching = group.create_task(watcher.run())
         serving = group.create_task(server.serve(sockets=[listener]))
@@ -154,6 +143,21 @@ async def _serve(app: object, listener: socket.socket, watcher: CatalogueWatcher
         await serving
         watching.cancel()
         stopping.cancel()
+
+
+def server_config(app: object) -> uvicorn.Config:
+    """How uvicorn serves `app`. It takes the client's address from the connection, and from no header."""
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        http=BoundedConnection,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        lifespan="off",
+        timeout_graceful_shutdown=_DRAIN_SECONDS,
+    )
 
 
 class _Server(uvicorn.Server):

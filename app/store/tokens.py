@@ -28,7 +28,7 @@ class Tokens:
         self._pool = pool
 
     async def list_valid(self) -> dict[str, asyncpg.Record]:
-        """List the valid tokens by id: `scope`, `hash`, and `use_is_news`: whether to record its next use."""
+        """List the valid tokens by id: `name`, `scope`, `hash`, and `use_is_news`: whether to record its next use."""
         return {row["id"]: row for row in await self._pool.fetch(_SQL["valid_tokens"])}
 
     async def note_use(self, id_: str) -> None:

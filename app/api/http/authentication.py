@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hmac
+from dataclasses import replace
 from http import HTTPStatus
-from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote_to_bytes
 
 from app.api.http.errors import RefusedError
+from app.api.http.known_tokens import Granted
+from app.api.http.proxies import user_named_by_proxy
+from app.api.http.secrecy import secrecy_of
 from app.domain.api_token import TokenScope, token_id
+from app.domain.cause import Actor
 from app.store.database import UNREACHABLE
 
 if TYPE_CHECKING:
@@ -21,7 +25,10 @@ if TYPE_CHECKING:
 
 HEADER: Final = b"x-admin-token"
 PARAMETER: Final = b"token"
-GRANTED: Final = "syncline.token_scope"
+GRANTED: Final = "syncline.granted"
+
+ADMIN: Final = Granted(TokenScope.ADMIN, Actor("token", "admin"))
+"""What `server.admin_token` grants; it has no name of its own."""
 
 _NO_MATCH: Final = "Admin token does not match"
 _NOT_CONFIGURED: Final = "admin_token must be configured"
@@ -44,11 +51,16 @@ class Authentication:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope[GRANTED] = await granted_scope(scope)
+        granted = await check_tokens(scope)
+        services: Services = scope["app"].state.services
+        server = services.catalogue().server
+        if user := user_named_by_proxy(scope, server):
+            granted = replace(granted, who=Actor("proxy", secrecy_of(server.admin_token).text(user)))
+        scope[GRANTED] = granted
         await self._app(scope, receive, send)
 
 
-async def granted_scope(scope: Scope) -> TokenScope:
+async def check_tokens(scope: Scope) -> Granted:
     """What the tokens of a request allow; the catalogue's is checked first, as it needs no database.
 
     Raises:
@@ -60,10 +72,10 @@ async def granted_scope(scope: Scope) -> TokenScope:
     # Compared as bytes: what was sent may not be valid text.
     expected = admin_token.encode()
     if expected and any(hmac.compare_digest(one, expected) for one in given):
-        return TokenScope.ADMIN
+        return ADMIN
     with_id = [(id_, one) for one in given if (id_ := token_id(one))]
-    scopes = [await services.known_tokens.scope_of(id_, one) for id_, one in with_id[:_TOKENS_PER_REQUEST]]
-    if granted := max(filter(None, scopes), key=attrgetter("rank"), default=None):
+    known = [await services.known_tokens.look_up(id_, one) for id_, one in with_id[:_TOKENS_PER_REQUEST]]
+    if granted := max(filter(None, known), key=lambda each: each.scope.rank, default=None):
         return granted
     if with_id:
         raise RefusedError(HTTPStatus.UNAUTHORIZED, _NO_MATCH, _ENDED)
@@ -75,12 +87,12 @@ async def granted_scope(scope: Scope) -> TokenScope:
 async def may_go_on(scope: Scope, needed: TokenScope) -> bool:
     """Whether the token of a request is still valid; also while the database cannot say."""
     try:
-        granted = await granted_scope(scope)
+        granted = await check_tokens(scope)
     except UNREACHABLE:
         return True
     except RefusedError:
         return False
-    return granted.covers(needed)
+    return granted.scope.covers(needed)
 
 
 def check_scope(scope: Scope, needed: TokenScope) -> None:
@@ -89,9 +101,9 @@ def check_scope(scope: Scope, needed: TokenScope) -> None:
     Raises:
         RefusedError: 403.
     """
-    granted: TokenScope = scope[GRANTED]
-    if not granted.covers(needed):
-        why = f"this needs a token with scope '{needed}'; the token given has scope '{granted}'"
+    granted: Granted = scope[GRANTED]
+    if not granted.scope.covers(needed):
+        why = f"this needs a token with scope '{needed}'; the token given has scope '{granted.scope}'"
         raise RefusedError(HTTPStatus.FORBIDDEN, "Token does not allow this", why)
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from app.api.http.single_flight import SingleFlight
 from app.domain.api_token import TokenScope, is_token
+from app.domain.cause import Actor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,6 +18,14 @@ if TYPE_CHECKING:
 
 MEMORY_SECONDS: Final = 1.0
 """How long a revoked token may still be accepted, and a new one be unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """What a request may do, and who asks."""
+
+    scope: TokenScope
+    who: Actor
 
 
 class KnownTokens:
@@ -33,8 +43,8 @@ class KnownTokens:
         self._until = -MEMORY_SECONDS
         self._refresh = SingleFlight(self._read)
 
-    async def scope_of(self, id_: str, given: bytes) -> TokenScope | None:
-        """What the token allows; None if it is not valid.
+    async def look_up(self, id_: str, given: bytes) -> Granted | None:
+        """What the token allows, and its name or else its id; None if it is not valid.
 
         Raises:
             DatabaseUnreachableError, or one of the driver's errors: it cannot be checked.
@@ -49,7 +59,7 @@ class KnownTokens:
             noting = asyncio.create_task(self._tokens.note_use(id_))
             self._noting.add(noting)  # the loop keeps only weak references to tasks
             noting.add_done_callback(self._noting.discard)
-        return TokenScope(row["scope"])
+        return Granted(TokenScope(row["scope"]), Actor("token", row["name"] or id_))
 
     async def _read(self) -> None:
         began = time.monotonic()

@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from starlette.endpoints import HTTPEndpoint
 from starlette.responses import Response
 
-from app.api.http.authentication import check_scope
+from app.api.http.authentication import GRANTED, check_scope
+from app.api.http.secrecy import secrecy_of
+from app.domain.cause import Cause
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from starlette.requests import Request
 
+    from app.api.http.known_tokens import Granted
     from app.api.http.parameters import Parameter
     from app.api.http.services import Services
     from app.domain.api_token import TokenScope
@@ -54,6 +57,12 @@ class Endpoint(HTTPEndpoint):
     def services(self) -> Services:
         services: Services = self.scope["app"].state.services
         return services
+
+    def cause(self, note: str | None) -> Cause:
+        """Who sends the request, and why; clients may put a token even into a note."""
+        granted: Granted = self.scope[GRANTED]
+        secrecy = secrecy_of(self.services.catalogue().server.admin_token)
+        return Cause(granted.who, secrecy.text(note) if note else None)
 
     async def options(self, _request: Request) -> Response:
         return Response(status_code=204, headers={"Allow": ", ".join(self._allowed_methods)})

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from app.api.documents import NAME_PATTERN
 from app.api.http.errors import RefusedError
 from app.domain import events
+from app.domain.cause import LONGEST_NOTE, NOTE_FORM, NOTE_PATTERN, read_note
 from app.domain.feed import PLACE_PATTERN, PREFIX, public_type, read_place, read_types
 from app.domain.task import Status
 from app.domain.timestamp import read_time
@@ -241,6 +242,13 @@ AGAIN: Final = Parameter(
     "true or false",
     {"type": "boolean", "default": False},
     read_boolean,
+)
+NOTE: Final = Parameter(
+    "note",
+    "Why: kept in the event that the request causes.",
+    NOTE_FORM,
+    {"type": "string", "maxLength": LONGEST_NOTE, "pattern": NOTE_PATTERN},
+    read_note,
 )
 _TYPE: Final = (
     f"({re.escape(PREFIX)})?({'|'.join(re.escape(public_type(type_)) for type_ in events.TYPES)})(\\.v[0-9]+)?"

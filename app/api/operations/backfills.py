@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from app.api.documents import BackfillRequest, Error, ScheduledTask
 from app.api.http.limits import read_object
 from app.api.http.operation import Endpoint, Operation
-from app.api.http.parameters import COLLECTION, FROM, SOURCE, TO
+from app.api.http.parameters import COLLECTION, FROM, NOTE, SOURCE, TO
 from app.api.operations.tasks import scheduled_answer
 from app.domain.api_token import TokenScope
 from app.domain.interval import Interval
@@ -38,6 +38,7 @@ class Backfill(Endpoint):
         services, body = self.services, await read_object(request)
         source, collection = SOURCE.required_in(body), COLLECTION.required_in(body)
         start, end = FROM.required_in(body), TO.required_in(body)
-        new = backfill_task(services.catalogue(), source, collection, Interval.between(start, end))
+        interval, cause = Interval.between(start, end), self.cause(NOTE.optional_in(body))
+        new = backfill_task(services.catalogue(), source, collection, interval, cause)
         task, is_new = await request_backfill(services.queue, services.reader, new)
         return scheduled_answer(new, task, is_new=is_new)

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from app.api.documents import Done, Readiness, drop_none, rejected_documents
 from app.api.http.answers import JsonAnswer
-from app.api.http.authentication import granted_scope
+from app.api.http.authentication import check_tokens
 from app.api.http.errors import LOGIN_REFUSED, RefusedError
 from app.api.http.operation import Endpoint, Operation
 from app.domain.errors import DatabaseReadOnlyError, SynclineError
@@ -90,7 +90,7 @@ async def _has_token(request: Request) -> bool:
     """Whether a token of the request is valid, as far as that can be found out soon."""
     try:
         async with asyncio.timeout(_TOKEN_SECONDS):
-            await granted_scope(request.scope)
+            await check_tokens(request.scope)
     except (*UNREACHABLE, asyncpg.PostgresError, SynclineError, RefusedError):
         return False
     return True

@@ -22,6 +22,7 @@ from app.api.http.parameters import (
     END,
     LIMIT,
     LINES,
+    NOTE,
     SOURCE,
     START,
     STATUS,
@@ -60,7 +61,7 @@ class Tasks(Endpoint):
             scope=TokenScope.RUN,
             summary="Schedule a task: 201 if it is new, 200 if the collection already has an active one",
             required=(SOURCE, COLLECTION),
-            optional=(AGAIN,),
+            optional=(AGAIN, NOTE),
             answers={201: ScheduledTask, 200: ScheduledTask, 400: Error, 404: Error},
         ),
         "get": Operation(
@@ -75,7 +76,8 @@ class Tasks(Endpoint):
 
     async def post(self, request: Request) -> Response:
         services = self.services
-        new = sync_task(services.catalogue(), SOURCE.required(request), COLLECTION.required(request))
+        source, collection = SOURCE.required(request), COLLECTION.required(request)
+        new = sync_task(services.catalogue(), source, collection, self.cause(NOTE.optional(request)))
         task, is_new = await services.queue.schedule(new, again=AGAIN.optional(request) or False)
         return scheduled_answer(new, task, is_new=is_new)
 
@@ -160,14 +162,15 @@ class TaskCancel(Endpoint):
             id="cancelTask",
             scope=TokenScope.RUN,
             summary="Cancel a task: a queued one ends at once, a running one within seconds; a finished one stays",
-            answers={200: Done, 404: Error},
+            optional=(NOTE,),
+            answers={200: Done, 400: Error, 404: Error},
         )
     }
 
     async def post(self, request: Request) -> Response:
-        services = self.services
+        services, cause = self.services, self.cause(NOTE.optional(request))
         row = await _find_task(services, request)
-        await services.queue.cancel(row["task"])
+        await services.queue.cancel(row["task"], cause)
         return JsonAnswer({"status": "ok"})
 
 

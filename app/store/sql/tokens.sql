@@ -1,6 +1,6 @@
 -- name: valid_tokens
 -- All valid tokens. There are few, so one query can answer for all of them.
-SELECT id, scope, hash, coalesce(last_used_at < syncline.clock() - interval '1 hour', true) AS use_is_news
+SELECT id, name, scope, hash, coalesce(last_used_at < syncline.clock() - interval '1 hour', true) AS use_is_news
 FROM syncline.api_tokens
 WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > syncline.clock())
 

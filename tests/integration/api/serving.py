@@ -18,13 +18,13 @@ import structlog
 import uvicorn
 
 from app.api.application import create_app
-from app.api.http.connection import BoundedConnection
 from app.api.http.database_state import look_at_database
 from app.api.http.known_tokens import KnownTokens
 from app.api.http.live_feed import LiveFeed
 from app.api.http.services import Services
 from app.api.http.single_flight import SingleFlight
 from app.api.operations.events import event_message
+from app.bootstrap.api import server_config
 from app.bootstrap.schema_version import head, schema_problem
 from app.config.reader import load_catalogue
 from app.store.address import DatabaseAddress
@@ -130,8 +130,8 @@ class OpenedApi:
 
 
 @asynccontextmanager
-async def opened_api(database_url: str) -> AsyncIterator[OpenedApi]:
-    surroundings = Surroundings()
+async def opened_api(database_url: str, catalogue: str = CATALOGUE) -> AsyncIterator[OpenedApi]:
+    surroundings = Surroundings(catalogue=load_catalogue(catalogue, {}))
     async with open_pool(DatabaseAddress.of(database_url), name="api under test") as pool:
         notifier, tokens = CountingNotifier(pool), CountingTokens(pool)
         services = Services(
@@ -168,11 +168,11 @@ class ServerProcess:
 
 
 @contextmanager
-def server_process(database_url: str) -> Iterator[ServerProcess]:
+def server_process(database_url: str, catalogue: str = CATALOGUE) -> Iterator[ServerProcess]:
     """The API in a process of its own, on a port of 127.0.0.1 that the system chose."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         descriptor, port = listening.fileno(), listening.getsockname()[1]
-        command = [sys.executable, "-m", "tests.integration.api.serving", database_url, str(descriptor)]
+        command = [sys.executable, "-m", "tests.integration.api.serving", database_url, catalogue, str(descriptor)]
         process = subprocess.Popen(command, pass_fds=[descriptor], stdout=subprocess.PIPE)
     with process:
         try:
@@ -192,13 +192,12 @@ class _TellingServer(uvicorn.Server):
         os.write(1, b"ready\n")
 
 
-async def _serve(database_url: str, descriptor: int) -> None:
-    async with opened_api(database_url) as api:
-        config = uvicorn.Config(api.app, http=BoundedConnection, access_log=False, log_level="critical", lifespan="off")
-        await _TellingServer(config).serve(sockets=[socket.socket(fileno=descriptor)])
+async def _serve(database_url: str, catalogue: str, descriptor: int) -> None:
+    async with opened_api(database_url, catalogue) as api:
+        await _TellingServer(server_config(api.app)).serve(sockets=[socket.socket(fileno=descriptor)])
 
 
 if __name__ == "__main__":
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     with suppress(KeyboardInterrupt):  # uvicorn raises it again when everything is closed
-        asyncio.run(_serve(sys.argv[1], int(sys.argv[2])))
+        asyncio.run(_serve(sys.argv[1], sys.argv[2], int(sys.argv[3])))
