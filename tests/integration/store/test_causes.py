@@ -45,6 +45,19 @@ async def test_what_nobody_requested_says_what_it_always_has(store: Store) -> No
     assert event.data.keys() == {"source", "collection", "source_type", "trigger", "priority", "max_attempts"}
 
 
+async def test_a_batch_that_nobody_requested_has_no_causes_to_look_up() -> None:
+    sent: list[Any] = []
+
+    class Recording:
+        async def fetch(self, _statement: str, *values: Any) -> list[Any]:
+            sent.append(values[-1])
+            return []
+
+    for new in ([a_task("a"), a_task("b")], [a_task("a", cause=BOB), a_task("b")]):
+        await schedule_tasks(Recording(), new)  # type: ignore[arg-type]
+    assert sent == [None, {"s": {"a": BOB.data}}]
+
+
 async def test_each_task_of_a_batch_has_its_own_cause(store: Store) -> None:
     new = [
         a_task("c", source="a", cause=ALICE),
