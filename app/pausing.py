@@ -53,7 +53,7 @@ async def pause(
         raise ConfigurationError("a pause must end in the future; to end one, resume")
     since = await pauses.pause(source, collection, until=until, cause=cause)
     running = await pauses.list_running(source, collection) if cancel else []
-    canceled = [row for row in running if await queue.cancel(row["task"]) is not None]
+    canceled = [row for row in running if await queue.cancel(row["task"], cause) is not None]
     return Paused(since, [task_id(row["source"], row["collection"], row["task"]) for row in canceled])
 
 

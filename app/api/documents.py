@@ -185,6 +185,7 @@ class CollectionChoice(TypedDict):
 
     source: Name
     collection: Name
+    note: NotRequired[Note | None]
 
 
 class SourceChoice(TypedDict):
@@ -194,11 +195,18 @@ class SourceChoice(TypedDict):
     collection: NotRequired[Annotated[str, Field(json_schema_extra={"pattern": NAME_PATTERN})] | None]
 
 
+class ResumeRequest(SourceChoice):
+    """A source, or one collection of it, whose pause is to end."""
+
+    note: NotRequired[Note | None]
+
+
 class PauseRequest(SourceChoice):
     """A source, or one collection of it, to pause: until a time, or until somebody resumes it."""
 
     until: NotRequired[Time | None]
     cancel: NotRequired[Annotated[bool, Field(description="whether running tasks are canceled")] | None]
+    note: NotRequired[Note | None]
 
 
 class PausedAnswer(Done):

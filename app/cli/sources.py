@@ -106,8 +106,9 @@ def discover(config: Path | None, source: str, *, as_yaml: bool, as_json: bool) 
 @click.argument("collection")
 @click.option("--drop", is_flag=True, help="Also drop the collection's tables in all of its destinations.")
 @click.option("--yes", is_flag=True, help="With --drop, do not ask.")
+@note_option
 @reports_errors
-def reset(config: Path | None, source: str, collection: str, *, drop: bool, yes: bool) -> None:
+def reset(config: Path | None, source: str, collection: str, note: str | None, *, drop: bool, yes: bool) -> None:
     """Forget the bookmark of SOURCE's COLLECTION: its next task reloads everything (POST /sources/clear_cache).
 
     The tables keep their rows until then. With --drop they are dropped at once, after a question, and the next task
@@ -123,7 +124,8 @@ def reset(config: Path | None, source: str, collection: str, *, drop: bool, yes:
     catalogue.find(source, collection)
     if drop:
         drop_tables(settings, catalogue, source, collection, ask=not yes)
-    with_pool(lambda pool: reset_collection(pool, source, collection), name="syncline sources")
+    cause = cause_of_command(note)
+    with_pool(lambda pool: reset_collection(pool, source, collection, cause=cause), name="syncline sources")
     click.echo(f"{make_visible(f'{source}.{collection}')} will be reloaded by its next task.")
 
 
@@ -135,8 +137,17 @@ def reset(config: Path | None, source: str, collection: str, *, drop: bool, yes:
     "--until", type=TIME, help="When the pause ends by itself: a day, or a time such as 2024-01-31T12:00:00Z."
 )
 @click.option("--cancel", is_flag=True, help="Also cancel running tasks.")
+@note_option
 @reports_errors
-def pause(config: Path | None, source: str, collection: str | None, until: dt.datetime | None, *, cancel: bool) -> None:
+def pause(
+    config: Path | None,
+    source: str,
+    collection: str | None,
+    until: dt.datetime | None,
+    note: str | None,
+    *,
+    cancel: bool,
+) -> None:
     """Pause SOURCE's COLLECTION, or all of SOURCE (POST /sources/pause).
 
     Running tasks go on, unless there is --cancel; others wait. Fire times of the schedule are skipped.
@@ -149,7 +160,9 @@ def pause(config: Path | None, source: str, collection: str | None, until: dt.da
 
     check_known(catalogue_of(start(), config), source, collection)
     paused = with_pool(
-        lambda pool: pause_it(Pauses(pool), TaskQueue(pool), source, collection, until=until, cancel=cancel),
+        lambda pool: pause_it(
+            Pauses(pool), TaskQueue(pool), source, collection, until=until, cancel=cancel, cause=cause_of_command(note)
+        ),
         name="syncline sources",
     )
     end = f"until {until:%Y-%m-%dT%H:%M:%SZ}" if until else "until it is resumed"
@@ -162,8 +175,9 @@ def pause(config: Path | None, source: str, collection: str | None, until: dt.da
 @config_option
 @click.argument("source")
 @click.argument("collection", required=False)
+@note_option
 @reports_errors
-def resume(config: Path | None, source: str, collection: str | None) -> None:
+def resume(config: Path | None, source: str, collection: str | None, note: str | None) -> None:
     """End the pause of SOURCE's COLLECTION, or that of all of SOURCE (POST /sources/resume).
 
     A collection that was paused alone stays paused when its source is resumed.
@@ -173,7 +187,10 @@ def resume(config: Path | None, source: str, collection: str | None) -> None:
     from app.store.pauses import Pauses
 
     catalogue = catalogue_of(start(), config)
-    resumed = with_pool(lambda pool: resume_it(Pauses(pool), catalogue, source, collection), name="syncline sources")
+    cause = cause_of_command(note)
+    resumed = with_pool(
+        lambda pool: resume_it(Pauses(pool), catalogue, source, collection, cause=cause), name="syncline sources"
+    )
     click.echo(f"{_shown(source, collection)} {'goes on' if resumed.was_paused else 'was not paused'}.")
     for name in resumed.still_paused:
         click.echo(f"{_shown(source, name)} is still paused: it was paused alone.")

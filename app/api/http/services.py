@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from app.api.http.connector_calls import ConnectorCalls
 
@@ -16,10 +16,17 @@ if TYPE_CHECKING:
     from app.api.http.single_flight import SingleFlight
     from app.config.catalogue import Catalogue
     from app.domain.attempt_protocol import Offered
+    from app.domain.cause import Cause
     from app.store.feed import Feed
     from app.store.pauses import Pauses
     from app.store.queue import TaskQueue
     from app.store.reads import Reader
+
+
+class ResetCollection(Protocol):
+    """Forgets a collection's bookmarks."""
+
+    def __call__(self, source: str, collection: str, *, cause: Cause) -> Awaitable[object]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +51,7 @@ class Services:
     """All events in their order."""
     live_feed: LiveFeed
     """The same for those that wait for new ones."""
-    reset_collection: Callable[[str, str], Awaitable[object]]
-    """`(source, collection)`: forgets a collection's bookmarks."""
+    reset_collection: ResetCollection
     test_source: Callable[[str, str | None], Awaitable[None]]
     """`(source, collection or None)`: lets the connector check the collections; raises SynclineError with its
     error, and is canceled when the client leaves."""

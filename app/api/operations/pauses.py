@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from app.api.documents import Error, PausedAnswer, PauseRequest, ResumedAnswer, SourceChoice, drop_none
+from app.api.documents import Error, PausedAnswer, PauseRequest, ResumedAnswer, ResumeRequest, drop_none
 from app.api.http.answers import JsonAnswer
 from app.api.http.limits import read_object
 from app.api.http.operation import Endpoint, Operation
-from app.api.http.parameters import CANCEL, COLLECTION, SOURCE, UNTIL
+from app.api.http.parameters import CANCEL, COLLECTION, NOTE, SOURCE, UNTIL
 from app.domain.api_token import TokenScope
 from app.pausing import check_known, pause, resume
 
@@ -36,8 +36,10 @@ class Pause(Endpoint):
         services, body = self.services, await read_object(request)
         source, collection = SOURCE.required_in(body), COLLECTION.optional_in(body)
         until, cancel = UNTIL.optional_in(body), CANCEL.optional_in(body) or False
+        cause = self.cause(NOTE.optional_in(body))
         check_known(services.catalogue(), source, collection)
-        paused = await pause(services.pauses, services.queue, source, collection, until=until, cancel=cancel)
+        pauses, queue = services.pauses, services.queue
+        paused = await pause(pauses, queue, source, collection, until=until, cancel=cancel, cause=cause)
         return JsonAnswer(
             drop_none(status="ok", paused_since=paused.since, paused_until=until, canceled=paused.canceled)
         )
@@ -51,7 +53,7 @@ class Resume(Endpoint):
             id="resumeSource",
             scope=TokenScope.RUN,
             summary="End the pause of a source or of one of its collections; each is a pause of its own",
-            body=SourceChoice,
+            body=ResumeRequest,
             answers={200: ResumedAnswer, 400: Error, 404: Error, 409: Error, 413: Error},
         )
     }
@@ -59,7 +61,8 @@ class Resume(Endpoint):
     async def post(self, request: Request) -> Response:
         services, body = self.services, await read_object(request)
         source, collection = SOURCE.required_in(body), COLLECTION.optional_in(body)
-        resumed = await resume(services.pauses, services.catalogue(), source, collection)
+        cause = self.cause(NOTE.optional_in(body))
+        resumed = await resume(services.pauses, services.catalogue(), source, collection, cause=cause)
         return JsonAnswer({"status": "ok", "was_paused": resumed.was_paused, "still_paused": resumed.still_paused})
 
 

@@ -25,7 +25,7 @@ from app.api.http.answers import JsonAnswer
 from app.api.http.errors import RefusedError
 from app.api.http.limits import read_object
 from app.api.http.operation import Endpoint, Operation
-from app.api.http.parameters import COLLECTION, SOURCE
+from app.api.http.parameters import COLLECTION, NOTE, SOURCE
 from app.api.operations.pauses import pause_fields
 from app.domain.api_token import TokenScope
 from app.domain.errors import DatabaseUnreachableError, SynclineError
@@ -94,7 +94,7 @@ class ClearCache(Endpoint):
     async def post(self, request: Request) -> Response:
         services, body = self.services, await read_object(request)
         source, collection = services.catalogue().find(SOURCE.required_in(body), COLLECTION.required_in(body))
-        await services.reset_collection(source.id, collection.name)
+        await services.reset_collection(source.id, collection.name, cause=self.cause(NOTE.optional_in(body)))
         return JsonAnswer({"status": "ok"})
 
 

@@ -10,7 +10,10 @@ import httpx
 import pytest
 
 from app.domain.api_token import TokenScope, make_token
+from app.store.leases import Leases
+from app.store.queue import TaskQueue
 from app.store.tokens import TokenAdmin
+from tests.harness import FOREVER
 from tests.integration.api.serving import CATALOGUE, TOKEN, server_process
 
 if TYPE_CHECKING:
@@ -79,6 +82,25 @@ async def test_every_request_that_causes_an_event_is_recorded_with_its_note(
     again = await client.post(TASKS, params=QUICK | {"note": "four", "again": "true"}, headers=USER)
     assert again.json() == answer.json()
     assert await last_cause(client) == {"who": ALICE, "note": "four"}
+
+
+async def test_pauses_and_resets_are_recorded_with_their_notes(client: httpx.AsyncClient, api: OpenedApi) -> None:
+    trust(api, HERE)
+    for action, body in (("pause", QUICK), ("resume", QUICK), ("pause", {"source": "load"}), ("clear_cache", QUICK)):
+        answer = await client.post(f"/api/v1/sources/{action}", json=body | {"note": f"{action} it"}, headers=USER)
+        assert answer.status_code == 200
+        assert await last_cause(client) == {"who": ALICE, "note": f"{action} it"}
+    shown = (await client.get("/api/v1/sources")).json()["sources"]
+    assert [(one["paused_by"], one["pause_note"]) for one in shown if one["id"] == "load"] == [("alice", "pause it")]
+
+
+async def test_a_pause_that_cancels_says_why_in_the_cancellation(client: httpx.AsyncClient, api: OpenedApi) -> None:
+    await client.post(TASKS, params=QUICK)
+    worker = await Leases(api.pool).register(host="h", pid=1, release="0", slots=1, length=FOREVER)
+    await TaskQueue(api.pool).claim(worker, 1)
+    pause = {"source": "load", "cancel": True, "note": "the shop is down"}
+    assert (await client.post("/api/v1/sources/pause", json=pause)).json()["canceled"]
+    assert await last_cause(client) == {"who": ADMIN, "note": "the shop is down"}
 
 
 async def test_requests_that_change_nothing_are_not_recorded(client: httpx.AsyncClient, api: OpenedApi) -> None:

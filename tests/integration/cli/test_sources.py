@@ -341,6 +341,23 @@ def test_tables_of_an_unfinished_task_are_not_dropped(config: Path, database_url
     assert f"load.made has the unfinished task {task[-36:]}: cancel it" in refused.stderr
 
 
+def test_pauses_and_resets_say_who_requested_them_and_why(
+    config: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SUDO_USER", "alice")
+    for command in ("pause", "resume", "reset"):
+        done = syncline(config, command, "load", "made", "--note", f"{command} it", url=database_url)
+        assert done.returncode == 0, done.stderr
+    with psycopg.connect(database_url) as connection:
+        rows = connection.execute("SELECT type, data -> 'who', data ->> 'note' FROM syncline.events ORDER BY xid")
+        alice = {"kind": "command", "name": "alice"}
+        assert rows.fetchall() == [
+            ("CollectionPaused", alice, "pause it"),
+            ("CollectionResumed", alice, "resume it"),
+            ("CollectionReset", alice, "reset it"),
+        ]
+
+
 def test_a_backfill_says_who_requested_it_and_why(
     config: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
