@@ -9,6 +9,7 @@ import asyncpg
 
 from app.domain.errors import DatabaseReadOnlyError
 from app.domain.task import Status
+from app.store.moments import find_moment
 from app.store.positions import require_own_positions
 from app.store.queries import PAGE, load_statements
 from app.store.task_lists import page_rows
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
+    from app.domain.feed import Place
     from app.store.database import Pool
+    from app.store.moments import Moment
     from app.store.task_lists import TaskFilter
 
 _SQL: Final = load_statements("reads.sql")
@@ -91,6 +94,20 @@ class Reader:
         """The task's row, with `progress` while it runs; None if there is no such task."""
         row = await self._pool.fetchrow(_SQL["task_row"], task)
         return row and (await self._with_progress([row]))[0]
+
+    async def get_task_as_of(self, task: UUID, moment: Moment) -> Row | None:
+        """The task's row as it was; None if there was no such task yet."""
+        row = await self._pool.fetchrow(_SQL["task_row_as_of"], task, moment.upto_at, moment.upto_xid)
+        return row and {**row}
+
+    async def find_moment(self, as_of: datetime | Place) -> Moment:
+        """The moment that a client names.
+
+        Raises:
+            EventsGoneError: retention has removed what one would need to look so far back.
+            ConfigurationError: it is still to come.
+        """
+        return await find_moment(self._pool, as_of)
 
     async def has_had_tasks(self, source: str) -> bool:
         """Whether a collection of this source ever had a task or has a schedule."""

@@ -14,7 +14,7 @@ from app.api.documents import NAME_PATTERN
 from app.api.http.errors import RefusedError
 from app.domain import events
 from app.domain.cause import LONGEST_NOTE, NOTE_FORM, NOTE_PATTERN, read_note
-from app.domain.feed import PLACE_PATTERN, PREFIX, public_type, read_place, read_types
+from app.domain.feed import NOW, PLACE_PATTERN, PREFIX, Place, public_type, read_place, read_types
 from app.domain.task import Status
 from app.domain.timestamp import read_time
 from app.store.queries import PAGE
@@ -181,6 +181,20 @@ def read_status(text: str) -> Status:
     return Status(text.upper())
 
 
+def read_as_of(text: str) -> datetime | Place:
+    """A moment: a time, or a place in the feed.
+
+    Raises:
+        ValueError, OverflowError: neither.
+    """
+    if ":" in text:
+        return read_time(text)
+    place = read_place(text)
+    if place == NOW:
+        raise ValueError("not a moment of the past")
+    return place
+
+
 _TIME_FORM: Final = "a time such as 2021-05-26T15:30:41.040Z (RFC 3339)"
 _TIME_SCHEMA: Final = {"type": "string", "format": "date-time"}
 _NAME_SCHEMA: Final = {"type": "string", "minLength": 1, "pattern": NAME_PATTERN}
@@ -261,6 +275,13 @@ EVENTS_AFTER: Final = Parameter(
     "the id of an event, a position, or now",
     {"type": "string", "pattern": PLACE_PATTERN},
     read_place,
+)
+AS_OF: Final = Parameter(
+    "as_of",
+    "As it was at this time, or at this position of the feed (or the id of an event), which is exact.",
+    "a time such as 2021-05-26T15:30:41.040Z (RFC 3339), a position, or the id of an event",
+    {"type": "string", "anyOf": [{"format": "date-time"}, {"pattern": PLACE_PATTERN.replace("now|", "")}]},
+    read_as_of,
 )
 EVENTS: Final = Parameter(
     "limit",

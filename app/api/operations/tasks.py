@@ -11,13 +11,24 @@ from uuid import UUID
 
 from starlette.responses import Response
 
-from app.api.documents import Done, Error, ScheduledTask, Task, TaskList, TaskLog, log_document, task_document
+from app.api.documents import (
+    Done,
+    Error,
+    GoneError,
+    ScheduledTask,
+    Task,
+    TaskList,
+    TaskLog,
+    log_document,
+    task_document,
+)
 from app.api.http.answers import JsonAnswer, as_json, list_answer
 from app.api.http.errors import unknown_task
 from app.api.http.operation import Endpoint, Operation
 from app.api.http.parameters import (
     AFTER,
     AGAIN,
+    AS_OF,
     COLLECTION,
     END,
     LIMIT,
@@ -44,6 +55,7 @@ if TYPE_CHECKING:
 
     from app.api.http.services import Services
     from app.domain.claim import NewTask
+    from app.domain.feed import Place
     from app.store.reads import Row
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -114,12 +126,13 @@ class SingleTask(Endpoint):
             id="getTask",
             scope=TokenScope.READ,
             summary="Get a task; with If-None-Match, only if it has changed",
-            answers={200: Task, 304: None, 404: Error},
+            optional=(AS_OF,),
+            answers={200: Task, 304: None, 400: Error, 404: Error, 410: GoneError},
         )
     }
 
     async def get(self, request: Request) -> Response:
-        document = as_json(task_document(await _find_task(self.services, request)))
+        document = as_json(task_document(await _find_task(self.services, request, AS_OF.optional(request))))
         tag = f'"{hashlib.blake2b(document, digest_size=12).hexdigest()}"'
         headers = {"ETag": tag, "Cache-Control": "no-cache"}
         if _matches(request.headers.get("If-None-Match", ""), tag):
@@ -174,8 +187,8 @@ class TaskCancel(Endpoint):
         return JsonAnswer({"status": "ok"})
 
 
-async def _find_task(services: Services, request: Request) -> Row:
-    """The row of the task that the path names.
+async def _find_task(services: Services, request: Request, as_of: datetime | Place | None = None) -> Row:
+    """The row of the task that the path names, perhaps as it was.
 
     The UUID at the end identifies it, but the whole id must match: a bare UUID, or one after another collection's name,
     is unknown.
@@ -188,7 +201,11 @@ async def _find_task(services: Services, request: Request) -> Row:
         task = UUID(given[-_UUID_LENGTH:])
     except ValueError:
         raise unknown_task(given) from None
-    row = await services.reader.get_task(task)
+    reader = services.reader
+    if as_of is None:
+        row = await reader.get_task(task)
+    else:
+        row = await reader.get_task_as_of(task, await reader.find_moment(as_of))
     if row is None or task_id(row["source"], row["collection"], row["task"]) != given:
         raise unknown_task(given)
     return row

@@ -17,6 +17,12 @@ SELECT c.task, c.source, c.collection, c.source_type, c.trigger, c.fire_time, c.
 FROM syncline.events e JOIN syncline.collections c ON c.source = e.data ->> 'source' AND c.collection = e.data ->> 'collection'
 WHERE e.task = $1 AND e.version = 1 AND c.task = $1 AND c.status IN ('SCHEDULED', 'RUNNING')
 
+-- name: task_row_as_of
+-- Task $1 as it was at the moment of time $2 and position $3, with the progress of its attempt.
+SELECT task, source, collection, source_type, trigger, fire_time, priority, max_attempts, status, attempt, failures, rows,
+       error, created_at, started_at, finished_at, backfill, progress
+FROM syncline.folded($1, $2, $3)
+
 -- name: progress_of
 -- The latest progress of the running attempts ($2) of tasks $1.
 SELECT t.task, latest.data

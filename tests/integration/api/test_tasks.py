@@ -427,3 +427,50 @@ async def lines(client: httpx.AsyncClient, id_: str, **query: str) -> list[str]:
     answer = await client.get(f"/api/v1/tasks/{id_}/logs", params=query)
     assert answer.status_code == 200
     return [line["message"].removeprefix(f"[{id_}] ") for line in answer.json()["logs"]]
+
+
+async def test_a_task_is_shown_as_it_was(client: httpx.AsyncClient, api: OpenedApi) -> None:
+    before = await api.pool.fetchval("SELECT syncline.clock()")
+    id_ = await scheduled(client)
+    queued = await api.pool.fetchval("SELECT syncline.clock()")
+    position = await api.pool.fetchval("SELECT max(xid) FROM syncline.events")
+    await client.post(f"/api/v1/tasks/{id_}/cancel")
+    await api.pool.fetchval("SELECT pg_current_xact_id()")
+
+    async def as_of(moment: object) -> httpx.Response:
+        text = moment.isoformat() if isinstance(moment, datetime) else str(moment)
+        return await client.get(f"/api/v1/tasks/{id_}", params={"as_of": text})
+
+    assert (await as_of(queued)).json()["status"] == "SCHEDULED"
+    assert (await as_of(position)).json() == (await as_of(queued)).json()
+    event = f"{position}.{id_[-36:]}.1"
+    assert (await as_of(event)).json()["status"] == "SCHEDULED"
+    assert (await client.get(f"/api/v1/tasks/{id_}")).json()["status"] == "CANCELED"
+    assert (await as_of(before)).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("as_of", "message"),
+    [
+        ("yesterday", "Error parsing 'as_of' query parameter"),
+        ("now", "Error parsing 'as_of' query parameter"),
+        ("2099-01-01T00:00:00Z", "Invalid request"),
+        ("9999999999999999999", "Invalid request"),
+    ],
+)
+async def test_what_is_no_moment_of_the_past_is_refused(client: httpx.AsyncClient, as_of: str, message: str) -> None:
+    id_ = await scheduled(client)
+    answer = await client.get(f"/api/v1/tasks/{id_}", params={"as_of": as_of})
+    assert (answer.status_code, answer.json()["message"]) == (400, message)
+
+
+async def test_a_moment_that_retention_has_removed_is_gone(client: httpx.AsyncClient, database_url: str) -> None:
+    id_ = await scheduled(client)
+    async with opened_store(database_url) as store:
+        await store.admin.execute("UPDATE syncline.retention SET sealed_before = current_date, gone_upto = '5'")
+    for moment, first in (("2020-01-01T00:00:00Z", f"{datetime.now(UTC):%Y-%m-%d}T00:00:00Z"), ("3", "5")):
+        answer = await client.get(f"/api/v1/tasks/{id_}", params={"as_of": moment})
+        assert (answer.status_code, answer.json()["first"]) == (410, first)
+    assert (
+        await client.get(f"/api/v1/tasks/{id_}", params={"as_of": f"{datetime.now(UTC):%Y-%m-%d}T00:00:00Z"})
+    ).status_code == 404

@@ -161,7 +161,7 @@ def test_no_step_waits_long_for_a_lock(path: Path) -> None:
         assert first.startswith('op.execute("SET LOCAL lock_timeout ='), first
 
 
-NEWER_COLUMNS = {"pool", "pools", "paused_since", "paused_until", "paused_by", "pause_note"}
+NEWER_COLUMNS = {"pool", "pools", "paused_since", "paused_until", "paused_by", "pause_note", "in_catalogue"}
 REPORTS = """
 SELECT c.relname AS view, a.attname AS column, col_description(c.oid, a.attnum) AS comment,
        obj_description(c.oid) AS about, c.relacl::text AS rights, pg_get_userbyid(c.relowner)::text AS owner

@@ -1,0 +1,44 @@
+"""Moments of the past: by a time, or by a position of the feed, which is exact."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from app.domain.errors import ConfigurationError, EventsGoneError
+from app.domain.feed import Place
+from app.store.queries import load_statements
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from app.store.database import Pool
+
+_SQL: Final = load_statements("moments.sql")
+
+
+class Moment(NamedTuple):
+    """Everything up to the time `upto_at` and the position `upto_xid`, one of which excludes nothing.
+
+    `at` is when that was: exactly, if it is a time, and that of the last event of a position.
+    """
+
+    upto_at: datetime
+    upto_xid: int
+    at: datetime
+
+
+async def find_moment(pool: Pool, as_of: datetime | Place) -> Moment:
+    """The moment that a client names.
+
+    Raises:
+        EventsGoneError: retention has removed what one would need to look so far back.
+        ConfigurationError: it is still to come.
+    """
+    time, position = (None, as_of.position) if isinstance(as_of, Place) else (as_of, None)
+    [row] = await pool.fetch(_SQL["moment"], time, position)
+    if row["is_gone"]:
+        first = str(row["gone_upto"]) if time is None else row["first_at"].strftime("%Y-%m-%dT%H:%M:%SZ")
+        raise EventsGoneError(f"retention has removed what was before {first}; ask for then or later", first=first)
+    if row["is_ahead"]:
+        raise ConfigurationError("'as_of' must not be in the future, nor beyond the last event of the feed")
+    return Moment(row["upto_at"], row["upto_xid"], row["at"])
