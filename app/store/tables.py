@@ -151,7 +151,7 @@ tasks = Table(
     Column("backfill", Text),
     PrimaryKeyConstraint("task", name="tasks_pkey"),
     Index("tasks_by_collection", "source", "collection", "created_at", "task"),
-    Index("tasks_by_source", "source", "created_at", "task"),
+    Index("tasks_of_source", "source", "created_at", "task", postgresql_where=text("version > 0")),
     postgresql_partition_by="RANGE (task)",
 )
 

@@ -1,12 +1,15 @@
 """Lists of tasks: those that have ended, and the active ones, which are heads of collections.
 
 The statements are made for the filters that they have, because one for all would read more than it needs.
+
+Tasks that have ended are stored by weeks, and each week has to be searched by itself. So the newest ones are looked for in
+the last weeks first, where most collections have enough of them.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 from uuid import UUID
@@ -19,6 +22,7 @@ from sqlalchemy import (
     TableValuedAlias,
     Text,
     Uuid,
+    all_,
     bindparam,
     cast,
     column,
@@ -38,10 +42,10 @@ from app.store.queries import PAGE
 from app.store.tables import INSTANT, collections, tasks
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 
     import asyncpg
-    from sqlalchemy import Table
+    from sqlalchemy import FromClause, Table
 
     from app.store.database import Pool
 
@@ -54,6 +58,7 @@ PageKey: TypeAlias = tuple[datetime, UUID]
 _COLUMNS: Final = tuple(column.name for column in tasks.columns if column.name != "version")
 _FIRST_ID_TIME: Final = literal_column("timestamptz '1970-01-01 00:00:00Z'", type_=INSTANT)
 _PAGE_SIZE: Final = bindparam("page", type_=Integer)
+_LAST_WEEKS: Final = (timedelta(weeks=1), timedelta(weeks=10))
 _ACTIVE: Final[tuple[ColumnClause[str], ...]] = (literal_column("'SCHEDULED'"), literal_column("'RUNNING'"))
 
 
@@ -74,17 +79,15 @@ async def page_rows(pool: Pool, selection: TaskFilter) -> AsyncIterator[list[asy
     values: dict[str, Any] = asdict(selection) | {"page": PAGE}
     filters = _Filters.of(selection)
     if filters.collection and 0 < selection.limit <= PAGE:
-        newest = await _fetch(pool, _newest_of_one(filters), values)
+        newest = await _find_newest(pool, selection, filters, values)
         if newest:
             yield newest[::-1]
         return
-    windows = None
-    if selection.limit:
-        values |= {"before_oldest": selection.limit - 1}
-        windows = [_Window(*row) for row in await _fetch(pool, _newest_of_each_collection(filters), values)]
+    windows = await _find_windows(pool, selection, filters, values) if selection.limit else None
     after: PageKey | None = None
     while windows is None or windows:
         if windows is not None:
+            values["start"] = min(window.oldest_at for window in windows)
             values |= zip(_Window._fields, map(list, zip(*windows, strict=True)), strict=True)
         page = await _fetch(pool, _page(filters, in_windows=windows is not None, goes_on=after is not None), values)
         if page:
@@ -94,6 +97,51 @@ async def page_rows(pool: Pool, selection: TaskFilter) -> AsyncIterator[list[asy
         after = (page[-1]["created_at"], page[-1]["task"])
         values |= {"after_at": after[0], "after": after[1]}
         windows = windows and [window.beyond(after) for window in windows if window.reaches_beyond(after)]
+
+
+async def _find_newest(
+    pool: Pool, selection: TaskFilter, filters: _Filters, values: Mapping[str, Any]
+) -> list[asyncpg.Record]:
+    """The `limit` newest tasks of one collection, newest first."""
+    newest: list[asyncpg.Record] = []
+    for start in _starts(selection):
+        newest = await _fetch(pool, _newest_of_one(filters), {**values, "start": start})
+        if len(newest) == selection.limit:
+            break
+    return newest
+
+
+async def _find_windows(
+    pool: Pool, selection: TaskFilter, filters: _Filters, values: Mapping[str, Any]
+) -> list[_Window]:
+    """The window of the `limit` newest tasks of each collection that has tasks.
+
+    The windows are fixed for the whole result: tasks that are created while its pages are read are not in it.
+    """
+    windows: list[_Window] = []
+    values = {**values, "before_oldest": selection.limit - 1}
+    for start in _starts(selection):
+        found = [window.window_collection for window in windows]
+        rows = await _fetch(pool, _newest_of_each_collection(filters), {**values, "start": start, "found": found})
+        windows += [_Window(*row) for row in rows if row["oldest"]]
+        rows = [row for row in rows if not row["oldest"]]
+        if not rows:
+            return windows
+    # These have fewer than `limit` tasks.
+    first = {"oldest_at": selection.start, "oldest": UUID(int=0)}
+    return windows + [_Window(**{**row, **first}) for row in rows if row["newest"]]
+
+
+def _starts(selection: TaskFilter) -> Iterator[datetime]:
+    """Where the search for the newest tasks begins: late at first, and at last where the interval does.
+
+    If `limit` tasks were created since then, the newest are among them.
+    """
+    until = min(selection.end, datetime.now(UTC))
+    for span in _LAST_WEEKS:
+        if until - selection.start > span:
+            yield until - span
+    yield selection.start
 
 
 async def _fetch(pool: Pool, statement: _Statement, values: Mapping[str, Any]) -> list[asyncpg.Record]:
@@ -161,7 +209,15 @@ def _page(filters: _Filters, *, in_windows: bool, goes_on: bool) -> _Statement:
 
     if not in_windows:
         return _compile(
-            _first(filters, lambda table: [*_conditions(table, filters), _interval(table), *is_beyond(table)])
+            _first(
+                filters,
+                lambda table: [
+                    *_conditions(table, filters),
+                    *_of_whole_source(table, filters),
+                    _interval(table),
+                    *is_beyond(table),
+                ],
+            )
         )
     window = _windows()
     # No condition for the interval, which contains the windows: with two lower bounds, the index scan may start at the
@@ -172,6 +228,7 @@ def _page(filters: _Filters, *, in_windows: bool, goes_on: bool) -> _Statement:
             *_conditions(table, filters),
             *is_beyond(table),
             table.c.collection == _outer(window.c.window_collection),
+            table.c.task >= _first_id(_outer(window.c.oldest_at)),
             _key(table) >= tuple_(_outer(window.c.oldest_at), _outer(window.c.oldest)),
             _key(table) <= tuple_(_outer(window.c.newest_at), _outer(window.c.newest)),
         ],
@@ -188,9 +245,9 @@ def _newest_of_one(filters: _Filters) -> _Statement:
 
 @cache
 def _newest_of_each_collection(filters: _Filters) -> _Statement:
-    """The window of the `limit` newest tasks of each collection, found by backward index scans.
+    """The first and the last of the `limit` newest tasks of each collection that is not in `found`.
 
-    The windows are fixed for the whole result: tasks that are created while its pages are read are not in it.
+    The first is null if there are fewer, and both are if there are none. They are found by backward index scans.
     """
     known = collections.alias("known")
     back = _last(
@@ -205,16 +262,19 @@ def _newest_of_each_collection(filters: _Filters) -> _Statement:
     oldest = back.limit(1).offset(bindparam("before_oldest", type_=Integer)).lateral("oldest_task")
     return _compile(
         select(
-            known.c.collection,
-            func.coalesce(oldest.c.created_at, bindparam("start", type_=INSTANT)),
-            func.coalesce(oldest.c.task, UUID(int=0)),
-            newest.c.created_at,
-            newest.c.task,
+            known.c.collection.label("window_collection"),
+            oldest.c.created_at.label("oldest_at"),
+            oldest.c.task.label("oldest"),
+            newest.c.created_at.label("newest_at"),
+            newest.c.task.label("newest"),
         )
         .select_from(known)
-        .join(newest, true())
+        .outerjoin(newest, true())
         .outerjoin(oldest, true())
-        .where(known.c.source == bindparam("source", type_=Text))
+        .where(
+            *_of_collections(known, filters),
+            known.c.collection != all_(bindparam("found", type_=ARRAY(Text))),
+        )
     )
 
 
@@ -243,15 +303,21 @@ def _listed(filters: _Filters, conditions: _Conditions, first: Callable[[Select[
 
     The `first` of each part are taken by themselves, for only then the ended ones are read in the order of an index.
     """
-    # An id is never of an earlier time than that of the request, so partitions of weeks before need not be opened.
-    since = func.greatest(bindparam("start", type_=INSTANT), _FIRST_ID_TIME, type_=INSTANT)
     ended = select(*(tasks.c[name] for name in _COLUMNS)).where(
-        *conditions(tasks), tasks.c.task >= func.syncline.uuid7_floor(since, type_=Uuid)
+        *conditions(tasks), tasks.c.task >= _first_id(bindparam("start", type_=INSTANT))
     )
     head = (cast(null(), INSTANT).label(name) if name == "finished_at" else collections.c[name] for name in _COLUMNS)
     active = select(*head).where(collections.c.status.in_(_ACTIVE), *conditions(collections))
     parts = [part for part, is_wanted in ((ended, filters.ended), (active, filters.active)) if is_wanted]
     return select(union_all(*(select(first(part).subquery()) for part in parts)).subquery("listed"))
+
+
+def _first_id(start: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The lowest id that a task created since then can have, so that no week before is opened.
+
+    An id is never of an earlier time than that of the request.
+    """
+    return func.syncline.uuid7_floor(func.greatest(start, _FIRST_ID_TIME, type_=INSTANT), type_=Uuid)
 
 
 def _outer(of: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -271,10 +337,24 @@ def _key(table: Table) -> ColumnElement[Any]:
     return tuple_(table.c.created_at, table.c.task)
 
 
-def _conditions(table: Table, filters: _Filters) -> list[ColumnElement[bool]]:
+def _of_whole_source(table: Table, filters: _Filters) -> list[ColumnElement[bool]]:
+    """The condition of the index of a source's tasks, which is true of every task.
+
+    A list of a collection does not have it. The planner, which does not know the values, might choose that index for a
+    collection too, and all tasks of the source would be read.
+    """
+    return [] if filters.collection else [table.c.version > literal_column("0")]
+
+
+def _of_collections(table: FromClause, filters: _Filters) -> list[ColumnElement[bool]]:
     conditions = [table.c.source == bindparam("source", type_=Text)]
     if filters.collection:
         conditions.append(table.c.collection == bindparam("collection", type_=Text))
+    return conditions
+
+
+def _conditions(table: Table, filters: _Filters) -> list[ColumnElement[bool]]:
+    conditions = _of_collections(table, filters)
     if filters.status:
         conditions.append(table.c.status == bindparam("status", type_=Text))
     return conditions
