@@ -2,7 +2,7 @@
 
 The statements are made for the filters that they have, because one for all would read more than it needs.
 
-Tasks that have ended are stored by weeks, and each week has to be searched by itself. So the newest ones are looked for in
+Ended tasks are stored by weeks, and each week has to be searched by itself. So the newest tasks are looked for in
 the last weeks first, where most collections have enough of them.
 """
 

@@ -334,7 +334,7 @@ async def test_a_list_of_collections_reads_no_tasks_of_other_ones(store: Store, 
         assert [node for node in scans if "(collection = " not in node["Index Cond"]] == []
 
 
-# A partition a week, and tasks of four collections: `often` has one every six hours, `weekly` one a week, `once` had one
+# A partition a week, and four collections: `often` has a task every six hours, `weekly` one a week, `once` had one
 # a year ago, and `before` had some then.
 WEEKS = 60
 MANY_WEEKS = """
