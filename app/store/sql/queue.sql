@@ -184,7 +184,9 @@ WITH {fence}, outcome AS MATERIALIZED (
 ), {ended}, appended AS (
   INSERT INTO syncline.events (task, version, type, at, status, attempt, worker, data, line)
   SELECT task, version, type, changed_at, status, attempt, $1,
-         details::jsonb || jsonb_strip_nulls(jsonb_build_object('error', said, 'run_at', CASE status WHEN 'SCHEDULED' THEN run_at END)),
+         CASE WHEN said IS NULL AND status <> 'SCHEDULED' THEN details::jsonb
+              ELSE details::jsonb || jsonb_strip_nulls(jsonb_build_object(
+                'error', said, 'run_at', CASE status WHEN 'SCHEDULED' THEN run_at END)) END,
          line
   FROM moved
 ), logged AS (

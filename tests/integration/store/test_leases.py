@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -287,6 +287,8 @@ async def test_a_handed_back_attempt_does_not_count_as_failed(store: Store) -> N
     claim = await store.claimed(worker, max_attempts=1)
     back = ending(claim, ATTEMPT_HANDED_BACK, Status.SCHEDULED, if_canceled=canceled(claim))
     assert await store.queue.end_attempts(worker, [back]) == []
+    run_at = await store.pool.fetchval("SELECT run_at FROM syncline.collections")
+    assert datetime.fromisoformat((await store.events(claim.task))[-1].data["run_at"]) == run_at
     again = await store.claim(worker)
     assert (again.attempt, again.failures) == (2, 0)
 
