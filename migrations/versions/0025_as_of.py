@@ -6,7 +6,7 @@ as it is now; of a collection, only the newest task that had begun by then can h
 Times are those of the events. A position is that of a transaction, and tells exactly what was there when it was read.
 
 Revision ID: 0025
-Revises: 0023
+Revises: 0024
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Final
 from alembic import op
 
 revision = "0025"
-down_revision = "0023"
+down_revision = "0024"
 branch_labels = None
 depends_on = None
 

@@ -7,8 +7,8 @@ and only those who want a whole source say so: the list, and the reports.
 The index is made anew, about two seconds for a million tasks, and no task can end meanwhile. The old one is dropped last, so
 readers wait only then.
 
-Revision ID: 0023
-Revises: 0022
+Revision ID: 0024
+Revises: 0023
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import Final
 
 from alembic import op
 
-revision = "0023"
-down_revision = "0022"
+revision = "0024"
+down_revision = "0023"
 branch_labels = None
 depends_on = None
 
