@@ -10,6 +10,7 @@ from app.store.queries import load_statements
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from uuid import UUID
 
     from app.store.database import Pool
 
@@ -19,12 +20,16 @@ _SQL: Final = load_statements("moments.sql")
 class Moment(NamedTuple):
     """Everything up to the time `upto_at` and the position `upto_xid`, one of which excludes nothing.
 
-    `at` is when that was: exactly, if it is a time, and that of the last event of a position.
+    `moment` is when that was: exactly, if it is a time, and that of the last event of a position. `below` is an id
+    above all of that time, `week` the first of the week before it. The database's functions take all five, in this
+    order.
     """
 
     upto_at: datetime
     upto_xid: int
-    at: datetime
+    moment: datetime
+    below: UUID
+    week: UUID
 
 
 async def find_moment(pool: Pool, as_of: datetime | Place) -> Moment:
@@ -41,4 +46,4 @@ async def find_moment(pool: Pool, as_of: datetime | Place) -> Moment:
         raise EventsGoneError(f"retention has removed what was before {first}; ask for then or later", first=first)
     if row["is_ahead"]:
         raise ConfigurationError("'as_of' must not be in the future, nor beyond the last event of the feed")
-    return Moment(row["upto_at"], row["upto_xid"], row["at"])
+    return Moment(*(row[name] for name in Moment._fields))

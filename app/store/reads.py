@@ -135,7 +135,7 @@ class Reader:
     async def page_tasks(self, selection: TaskFilter) -> AsyncIterator[list[Row]]:
         """Yield pages of tasks, oldest first."""
         async for page in page_rows(self._pool, selection):
-            yield await self._with_progress(page)
+            yield list(page) if selection.as_of else await self._with_progress(page)
 
     async def _with_progress(self, rows: list[asyncpg.Record]) -> list[Row]:
         """Add `progress` to the rows of running tasks: the latest report of their attempt, if there is one."""

@@ -8,7 +8,7 @@ the last weeks first, where most collections have enough of them.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
@@ -29,29 +29,31 @@ from sqlalchemy import (
     func,
     literal_column,
     null,
+    or_,
     select,
     true,
     tuple_,
     union_all,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
 
 from app.domain.task import Status
 from app.store.queries import PAGE
-from app.store.tables import INSTANT, collections, tasks
+from app.store.tables import INSTANT, XID8, collections, events, tasks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 
     import asyncpg
-    from sqlalchemy import FromClause, Table
+    from sqlalchemy import FromClause
 
     from app.store.database import Pool
+    from app.store.moments import Moment
 
 _DIALECT: Final = asyncpg_dialect.dialect()  # type: ignore[no-untyped-call]
 
-_Conditions: TypeAlias = "Callable[[Table], list[ColumnElement[bool]]]"
+_Conditions: TypeAlias = "Callable[[FromClause], list[ColumnElement[bool]]]"
 PageKey: TypeAlias = tuple[datetime, UUID]
 """The last row of a page: when it was created, and its task."""
 
@@ -59,12 +61,22 @@ _COLUMNS: Final = tuple(column.name for column in tasks.columns if column.name !
 _FIRST_ID_TIME: Final = literal_column("timestamptz '1970-01-01 00:00:00Z'", type_=INSTANT)
 _PAGE_SIZE: Final = bindparam("page", type_=Integer)
 _LAST_WEEKS: Final = (timedelta(weeks=1), timedelta(weeks=10))
+_MOMENT: Final[list[ColumnElement[Any]]] = [
+    bindparam("upto_at", type_=INSTANT),
+    cast(bindparam("upto_xid", type_=Text), XID8()),
+    bindparam("moment", type_=INSTANT),
+    bindparam("below", type_=Uuid),
+    bindparam("week", type_=Uuid),
+]
 _ACTIVE: Final[tuple[ColumnClause[str], ...]] = (literal_column("'SCHEDULED'"), literal_column("'RUNNING'"))
 
 
 @dataclass(frozen=True, slots=True)
 class TaskFilter:
-    """Tasks of `source` created in [start, end]; with `limit` only the newest N of each collection, 0 for all."""
+    """Tasks of `source` created in [start, end]; with `limit` only the newest N of each collection, 0 for all.
+
+    With a moment, the tasks that there were, as they were.
+    """
 
     source: str
     start: datetime
@@ -72,11 +84,12 @@ class TaskFilter:
     collection: str | None = None
     status: str | None = None
     limit: int = 0
+    as_of: Moment | None = None
 
 
 async def page_rows(pool: Pool, selection: TaskFilter) -> AsyncIterator[list[asyncpg.Record]]:
     """Yield pages of the tasks, oldest first."""
-    values: dict[str, Any] = asdict(selection) | {"page": PAGE}
+    values = _values_of(selection)
     filters = _Filters.of(selection)
     if filters.collection and 0 < selection.limit <= PAGE:
         newest = await _find_newest(pool, selection, filters, values)
@@ -97,6 +110,13 @@ async def page_rows(pool: Pool, selection: TaskFilter) -> AsyncIterator[list[asy
         after = (page[-1]["created_at"], page[-1]["task"])
         values |= {"after_at": after[0], "after": after[1]}
         windows = windows and [window.beyond(after) for window in windows if window.reaches_beyond(after)]
+
+
+def _values_of(selection: TaskFilter) -> dict[str, Any]:
+    values = {name: getattr(selection, name) for name in TaskFilter.__slots__ if name != "as_of"} | {"page": PAGE}
+    if selection.as_of:
+        values |= selection.as_of._asdict() | {"upto_xid": str(selection.as_of.upto_xid)}
+    return values
 
 
 async def _find_newest(
@@ -137,7 +157,7 @@ def _starts(selection: TaskFilter) -> Iterator[datetime]:
 
     If `limit` tasks were created since then, the newest are among them.
     """
-    until = min(selection.end, datetime.now(UTC))
+    until = min(selection.end, selection.as_of.moment if selection.as_of else datetime.now(UTC))
     for span in _LAST_WEEKS:
         if until - selection.start > span:
             yield until - span
@@ -156,6 +176,7 @@ class _Filters(NamedTuple):
     status: bool
     ended: bool
     active: bool
+    as_of: bool
 
     @classmethod
     def of(cls, selection: TaskFilter) -> _Filters:
@@ -167,6 +188,7 @@ class _Filters(NamedTuple):
             status=by_status,
             ended=not is_active,
             active=is_active or not by_status,
+            as_of=selection.as_of is not None,
         )
 
 
@@ -203,7 +225,7 @@ def _compile(query: Select[Any]) -> _Statement:
 
 @cache
 def _page(filters: _Filters, *, in_windows: bool, goes_on: bool) -> _Statement:
-    def is_beyond(table: Table) -> list[ColumnElement[bool]]:
+    def is_beyond(table: FromClause) -> list[ColumnElement[bool]]:
         after = tuple_(bindparam("after_at", type_=INSTANT), bindparam("after", type_=Uuid))
         return [_key(table) > after] if goes_on else []
 
@@ -220,6 +242,7 @@ def _page(filters: _Filters, *, in_windows: bool, goes_on: bool) -> _Statement:
             )
         )
     window = _windows()
+    of_window = _outer(window.c.window_collection)
     # No condition for the interval, which contains the windows: with two lower bounds, the index scan may start at the
     # wrong one.
     in_window = _first(
@@ -227,11 +250,12 @@ def _page(filters: _Filters, *, in_windows: bool, goes_on: bool) -> _Statement:
         lambda table: [
             *_conditions(table, filters),
             *is_beyond(table),
-            table.c.collection == _outer(window.c.window_collection),
+            table.c.collection == of_window,
             table.c.task >= _first_id(_outer(window.c.oldest_at)),
             _key(table) >= tuple_(_outer(window.c.oldest_at), _outer(window.c.oldest)),
             _key(table) <= tuple_(_outer(window.c.newest_at), _outer(window.c.newest)),
         ],
+        collection=of_window,
     ).lateral("in_window")
     page = select(in_window).select_from(window).join(in_window, true())
     return _compile(page.order_by(in_window.c.created_at, in_window.c.task).limit(_PAGE_SIZE))
@@ -250,13 +274,15 @@ def _newest_of_each_collection(filters: _Filters) -> _Statement:
     The first is null if there are fewer, and both are if there are none. They are found by backward index scans.
     """
     known = collections.alias("known")
+    of_known = _outer(known.c.collection)
     back = _last(
         filters,
         lambda table: [
             *_conditions(table, filters),
             _interval(table),
-            table.c.collection == _outer(known.c.collection),
+            table.c.collection == of_known,
         ],
+        collection=of_known,
     )
     newest = back.limit(1).lateral("newest_task")
     oldest = back.limit(1).offset(bindparam("before_oldest", type_=Integer)).lateral("oldest_task")
@@ -278,27 +304,33 @@ def _newest_of_each_collection(filters: _Filters) -> _Statement:
     )
 
 
-def _first(filters: _Filters, conditions: _Conditions) -> Select[Any]:
-    """A page of the tasks that meet the conditions, oldest first."""
+def _first(filters: _Filters, conditions: _Conditions, *, collection: ColumnElement[str] | None = None) -> Select[Any]:
+    """A page of the tasks that meet the conditions, oldest first; `collection` if these name one."""
 
     def in_order(of: Select[Any]) -> Select[Any]:
         listed = of.selected_columns
         return of.order_by(listed.created_at, listed.task).limit(_PAGE_SIZE)
 
-    return in_order(_listed(filters, conditions, in_order))
+    return in_order(_listed(filters, conditions, in_order, collection=collection))
 
 
-def _last(filters: _Filters, conditions: _Conditions) -> Select[Any]:
-    """The `limit` newest tasks that meet the conditions, newest first."""
+def _last(filters: _Filters, conditions: _Conditions, *, collection: ColumnElement[str] | None = None) -> Select[Any]:
+    """The `limit` newest tasks that meet the conditions, newest first; `collection` if these name one."""
 
     def in_order(of: Select[Any]) -> Select[Any]:
         listed = of.selected_columns
         return of.order_by(listed.created_at.desc(), listed.task.desc()).limit(bindparam("limit", type_=Integer))
 
-    return in_order(_listed(filters, conditions, in_order))
+    return in_order(_listed(filters, conditions, in_order, collection=collection))
 
 
-def _listed(filters: _Filters, conditions: _Conditions, first: Callable[[Select[Any]], Select[Any]]) -> Select[Any]:
+def _listed(
+    filters: _Filters,
+    conditions: _Conditions,
+    first: Callable[[Select[Any]], Select[Any]],
+    *,
+    collection: ColumnElement[str] | None,
+) -> Select[Any]:
     """Tasks that have ended, and active ones, which are the last tasks of a few collections.
 
     The `first` of each part are taken by themselves, for only then the ended ones are read in the order of an index.
@@ -306,10 +338,43 @@ def _listed(filters: _Filters, conditions: _Conditions, first: Callable[[Select[
     ended = select(*(tasks.c[name] for name in _COLUMNS)).where(
         *conditions(tasks), tasks.c.task >= _first_id(bindparam("start", type_=INSTANT))
     )
-    head = (cast(null(), INSTANT).label(name) if name == "finished_at" else collections.c[name] for name in _COLUMNS)
-    active = select(*head).where(collections.c.status.in_(_ACTIVE), *conditions(collections))
+    active = _active(conditions)
+    if filters.as_of:
+        ended = ended.add_columns(cast(null(), JSONB).label("progress")).where(*_had_ended())
+        if collection is None and filters.collection:
+            collection = bindparam("collection", type_=Text)
+        active = _active_then(conditions, collection)
     parts = [part for part, is_wanted in ((ended, filters.ended), (active, filters.active)) if is_wanted]
     return select(union_all(*(select(first(part).subquery()) for part in parts)).subquery("listed"))
+
+
+def _active(conditions: _Conditions) -> Select[Any]:
+    head = (cast(null(), INSTANT).label(name) if name == "finished_at" else collections.c[name] for name in _COLUMNS)
+    return select(*head).where(collections.c.status.in_(_ACTIVE), *conditions(collections))
+
+
+def _active_then(conditions: _Conditions, collection: ColumnElement[str] | None) -> Select[Any]:
+    """Those that were active at the moment, of this collection, or of all of the source."""
+    known = collections.alias("head")
+    then = func.syncline.active_as_of(
+        bindparam("source", type_=Text), _outer(known.c.collection) if collection is None else collection, *_MOMENT
+    ).table_valued(
+        *(column(name, tasks.c[name].type) for name in (*_COLUMNS, "version")), column("progress", JSONB), name="active"
+    )
+    listed = select(*(then.c[name] for name in (*_COLUMNS, "progress"))).where(*conditions(then))
+    if collection is not None:
+        return listed
+    return listed.select_from(known).join(then, true()).where(known.c.source == bindparam("source", type_=Text))
+
+
+def _had_ended() -> list[ColumnElement[bool]]:
+    """Whether a task had ended by the moment. For a time, the row tells; for a position, the event does."""
+    upto_at, upto_xid, _, below, _ = _MOMENT
+    ends = select(events.c.task).where(
+        events.c.task == tasks.c.task, events.c.version == tasks.c.version, events.c.xid <= upto_xid
+    )
+    is_time = upto_xid == literal_column("'18446744073709551615'", type_=XID8())
+    return [tasks.c.finished_at <= upto_at, tasks.c.task < below, or_(is_time, ends.exists())]
 
 
 def _first_id(start: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -333,11 +398,11 @@ def _windows() -> TableValuedAlias:
     return func.unnest(*arrays).table_valued(*columns).render_derived("part")
 
 
-def _key(table: Table) -> ColumnElement[Any]:
+def _key(table: FromClause) -> ColumnElement[Any]:
     return tuple_(table.c.created_at, table.c.task)
 
 
-def _of_whole_source(table: Table, filters: _Filters) -> list[ColumnElement[bool]]:
+def _of_whole_source(table: FromClause, filters: _Filters) -> list[ColumnElement[bool]]:
     """The condition of the index of a source's tasks, which is true of every task.
 
     A list of a collection does not have it. The planner, which does not know the values, might choose that index for a
@@ -353,12 +418,12 @@ def _of_collections(table: FromClause, filters: _Filters) -> list[ColumnElement[
     return conditions
 
 
-def _conditions(table: Table, filters: _Filters) -> list[ColumnElement[bool]]:
+def _conditions(table: FromClause, filters: _Filters) -> list[ColumnElement[bool]]:
     conditions = _of_collections(table, filters)
     if filters.status:
         conditions.append(table.c.status == bindparam("status", type_=Text))
     return conditions
 
 
-def _interval(table: Table) -> ColumnElement[bool]:
+def _interval(table: FromClause) -> ColumnElement[bool]:
     return table.c.created_at.between(bindparam("start", type_=INSTANT), bindparam("end", type_=INSTANT))

@@ -20,8 +20,13 @@ down_revision = "0024"
 branch_labels = None
 depends_on = None
 
-# A moment is given by three values: no event after the time `upto_at`, none after the position `upto_xid`, and when that was
-# (`moment`). One of the first two is infinite.
+# A moment is given by five values: no event after the time `upto_at`, none after the position `upto_xid` (one of the two excludes
+# nothing), when that was (`moment`), an id above those of that time (`below`), and the first of the week before it (`week`). All
+# are handed over, because PostgreSQL would work them out again for each collection.
+AT: Final = "upto_at timestamptz, upto_xid xid8, moment timestamptz, below uuid, week uuid"
+GIVEN: Final = "upto_at, upto_xid, moment, below, week"
+TYPES: Final = "timestamptz, xid8, timestamptz, uuid, uuid"
+EVERYTHING: Final = "'18446744073709551615'::xid8"
 ROW: Final = """
   task uuid, source text, collection text, source_type text, trigger text, fire_time timestamptz, priority bigint,
   max_attempts smallint, status text, attempt smallint, failures smallint, rows bigint, error text, created_at timestamptz,
@@ -30,6 +35,24 @@ ROW: Final = """
 """
 COLUMNS: Final = """task, source, collection, source_type, trigger, fire_time, priority, max_attempts, status, attempt, failures, rows, error,
          created_at, started_at, finished_at, version, backfill"""
+
+
+def came(version: str) -> str:
+    """Whether an event of task t is not after the position. A time needs no look at it: the row has that of both events."""
+    return (
+        f"(upto_xid = {EVERYTHING} OR EXISTS (SELECT FROM syncline.events e WHERE e.task = t.task AND e.version = {version}"
+        " AND e.xid <= upto_xid))"
+    )
+
+
+# A task that was active longer than an hour after the last event of a position was requested later than that.
+REQUESTED: Final = f"t.task < below AND t.created_at <= least(upto_at, moment + interval '1 hour') AND {came('1')}"
+ENDED: Final = f"(t.finished_at <= upto_at AND {came('t.version')})"
+NEWEST: Final = f"""SELECT t.task, {ENDED} AS has_ended, t.status, t.created_at, t.finished_at
+          FROM syncline.tasks t
+          WHERE t.source = of_source AND t.collection = of_collection AND {REQUESTED}
+            AND (of_status IS NULL OR t.status = of_status AND {ENDED})"""
+IN_ORDER: Final = "ORDER BY t.created_at DESC, t.task DESC LIMIT 1"
 
 INTERNAL: Final = {
     "folded(uuid, timestamptz, xid8)": f"""
@@ -82,71 +105,78 @@ RETURNS uuid
 LANGUAGE sql STABLE PARALLEL SAFE
 -- The ids of a collection run ahead of a clock that was set back, so there is a day of slack.
 AS $$
-  SELECT CASE WHEN moment < syncline.clock() THEN syncline.uuid7_floor(greatest(moment, timestamptz '1970-01-01 00:00:00Z') + interval '1 day')
+  SELECT CASE WHEN moment < syncline.clock()
+              THEN syncline.uuid7_floor(greatest(moment, timestamptz '1970-01-01 00:00:00Z') + interval '1 day')
               ELSE 'ffffffff-ffff-ffff-ffff-ffffffffffff' END
 $$
 """,
-    "ended_as_of(uuid, integer, timestamptz, xid8)": """
-CREATE FUNCTION syncline.ended_as_of(of_task uuid, last_version integer, upto_at timestamptz, upto_xid xid8)
-RETURNS boolean
+    "week_as_of(timestamptz)": """
+CREATE FUNCTION syncline.week_as_of(moment timestamptz)
+RETURNS uuid
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $$
-  SELECT EXISTS (
-    SELECT FROM syncline.events e WHERE e.task = of_task AND e.version = last_version AND e.at <= upto_at AND e.xid <= upto_xid
-  )
+  SELECT syncline.uuid7_floor(greatest(moment, timestamptz '1970-01-08 00:00:00Z') - interval '7 days')
 $$
 """,
-    "newest_as_of(text, text, timestamptz, xid8, timestamptz)": """
-CREATE FUNCTION syncline.newest_as_of(
-  of_source text, of_collection text, upto_at timestamptz, upto_xid xid8, moment timestamptz
-)
-RETURNS TABLE (task uuid, has_ended boolean)
+    f"newest_as_of(text, text, text, {TYPES})": f"""
+CREATE FUNCTION syncline.newest_as_of(of_source text, of_collection text, of_status text, {AT})
+RETURNS TABLE (task uuid, has_ended boolean, status text, created_at timestamptz, finished_at timestamptz)
 LANGUAGE sql STABLE PARALLEL SAFE
+-- The newest task that had been requested; with a status, the newest of those that had ended with it. Tasks are stored by weeks,
+-- and each week has to be searched by itself, so the last one is searched first.
 AS $$
-  SELECT n.task, n.has_ended FROM (
-    SELECT c.task, false AS has_ended FROM syncline.collections c
-    WHERE c.source = of_source AND c.collection = of_collection AND c.status IN ('SCHEDULED', 'RUNNING')
-      AND syncline.ended_as_of(c.task, 1, upto_at, upto_xid)
+  SELECT n.* FROM (
+    SELECT * FROM (
+      SELECT * FROM (
+        (
+          {NEWEST} AND t.task >= week
+          {IN_ORDER}
+        )
+        UNION ALL
+        (
+          {NEWEST}
+          {IN_ORDER}
+        )
+      ) AS by_week LIMIT 1
+    ) AS ended
     UNION ALL
-    (
-      SELECT t.task, syncline.ended_as_of(t.task, t.version, upto_at, upto_xid)
-      FROM syncline.tasks t
-      WHERE t.source = of_source AND t.collection = of_collection AND t.task < syncline.below_as_of(moment)
-        AND t.created_at <= upto_at AND syncline.ended_as_of(t.task, 1, upto_at, upto_xid)
-      ORDER BY t.task DESC LIMIT 1
-    )
+    SELECT t.task, false, t.status, t.created_at, NULL FROM syncline.collections t
+    WHERE of_status IS NULL AND t.source = of_source AND t.collection = of_collection AND t.status IN ('SCHEDULED', 'RUNNING')
+      AND t.created_at <= upto_at AND {came("1")}
   ) AS n
   ORDER BY n.task DESC LIMIT 1
 $$
 """,
-    "active_as_of(text, text, timestamptz, xid8, timestamptz)": f"""
-CREATE FUNCTION syncline.active_as_of(
-  of_source text, of_collection text, upto_at timestamptz, upto_xid xid8, moment timestamptz
-)
+    f"active_as_of(text, text, {TYPES})": f"""
+CREATE FUNCTION syncline.active_as_of(of_source text, of_collection text, {AT})
 RETURNS TABLE ({ROW})
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $$
-  SELECT f.* FROM syncline.collections k
-  CROSS JOIN LATERAL syncline.newest_as_of(k.source, k.collection, upto_at, upto_xid, moment) AS n
+  SELECT f.* FROM syncline.newest_as_of(of_source, of_collection, NULL, {GIVEN}) AS n
   CROSS JOIN LATERAL syncline.folded(n.task, upto_at, upto_xid) AS f
-  WHERE (of_source IS NULL OR k.source = of_source) AND (of_collection IS NULL OR k.collection = of_collection) AND NOT n.has_ended
+  WHERE NOT n.has_ended
 $$
 """,
-    "tasks_as_of(text, text, timestamptz, xid8, timestamptz)": f"""
-CREATE FUNCTION syncline.tasks_as_of(
-  of_source text, of_collection text, upto_at timestamptz, upto_xid xid8, moment timestamptz
-)
+    f"tasks_as_of(text, text, {TYPES})": f"""
+CREATE FUNCTION syncline.tasks_as_of(of_source text, of_collection text, {AT})
 RETURNS TABLE ({ROW})
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE
+-- Only with the conditions that there are, the index fits.
 AS $$
-  SELECT {COLUMNS}, NULL::timestamptz, NULL::uuid, NULL::boolean, t.finished_at, NULL::text, NULL::jsonb
-  FROM syncline.tasks t
-  WHERE t.finished_at <= upto_at AND t.task < syncline.below_as_of(moment)
-    AND (of_source IS NULL OR t.source = of_source) AND (of_collection IS NULL OR t.collection = of_collection)
-    AND (upto_xid = '18446744073709551615' OR syncline.ended_as_of(t.task, t.version, upto_at, upto_xid))
-  UNION ALL
-  SELECT * FROM syncline.active_as_of(of_source, of_collection, upto_at, upto_xid, moment)
-$$
+BEGIN
+  RETURN QUERY EXECUTE 'SELECT {COLUMNS}, NULL::timestamptz, NULL::uuid, NULL::boolean, t.finished_at, NULL::text, NULL::jsonb
+    FROM syncline.tasks t
+    WHERE t.finished_at <= $3 AND t.task < $6 AND t.created_at <= least($3, $5 + interval ''1 hour'')'
+    || CASE WHEN of_source IS NULL THEN '' WHEN of_collection IS NULL THEN ' AND t.source = $1 AND t.version > 0'
+            ELSE ' AND t.source = $1 AND t.collection = $2' END
+    || CASE WHEN upto_xid = {EVERYTHING} THEN '' ELSE ' AND EXISTS (
+         SELECT FROM syncline.events e WHERE e.task = t.task AND e.version = t.version AND e.xid <= $4
+       )' END
+    USING of_source, of_collection, upto_at, upto_xid, moment, below;
+  RETURN QUERY SELECT a.* FROM syncline.collections k
+    CROSS JOIN LATERAL syncline.active_as_of(k.source, k.collection, {GIVEN}) AS a
+    WHERE (of_source IS NULL OR k.source = of_source) AND (of_collection IS NULL OR k.collection = of_collection);
+END $$
 """,
     "pause_as_of(text, text, timestamptz, xid8, timestamptz)": """
 CREATE FUNCTION syncline.pause_as_of(of_source text, of_collection text, upto_at timestamptz, upto_xid xid8, moment timestamptz)
@@ -177,8 +207,8 @@ AS $$
   WHERE p.since <= moment AND (p.place = 2 OR p.type = 'CollectionPaused' AND coalesce(p.until > moment, true))
 $$
 """,
-    "collections_as_of(timestamptz, xid8, timestamptz)": """
-CREATE FUNCTION syncline.collections_as_of(upto_at timestamptz, upto_xid xid8, moment timestamptz)
+    f"collections_as_of({TYPES})": f"""
+CREATE FUNCTION syncline.collections_as_of({AT})
 RETURNS TABLE (
   source text, collection text, last_task uuid, last_status text, last_success_at timestamptz, last_failure_at timestamptz,
   consecutive_failures integer, active_task uuid, active_status text, paused_since timestamptz, paused_until timestamptz,
@@ -189,42 +219,33 @@ LANGUAGE sql STABLE PARALLEL SAFE
 -- last one, the failures since, and the last task. It may even not be known whether there was one.
 AS $$
   SELECT k.source, k.collection, CASE WHEN known.last THEN n.task END,
-         CASE WHEN known.last THEN coalesce(f.status, ended.status) END, CASE WHEN known.success THEN s.finished_at END,
+         CASE WHEN known.last THEN coalesce(f.status, n.status) END, CASE WHEN known.success THEN s.finished_at END,
          CASE WHEN known.failure THEN x.finished_at END,
-         CASE WHEN known.success THEN (
-           SELECT count(*)::integer FROM syncline.tasks u
-           WHERE u.source = k.source AND u.collection = k.collection AND u.status = 'FAILED' AND (s.task IS NULL OR u.task > s.task)
-             AND u.task < syncline.below_as_of(moment) AND syncline.ended_as_of(u.task, u.version, upto_at, upto_xid)
+         CASE WHEN known.success AND x.created_at IS NULL THEN 0 WHEN known.success THEN (
+           SELECT count(*)::integer FROM syncline.tasks t
+           WHERE t.source = k.source AND t.collection = k.collection AND t.status = 'FAILED' AND t.created_at <= x.created_at
+             AND t.created_at >= coalesce(s.created_at, '-infinity') AND (s.task IS NULL OR t.task > s.task)
+             AND t.task < below AND {ENDED}
          ) + coalesce((
            SELECT r.failures FROM syncline.retired_failures r
            WHERE r.source = k.source AND r.collection = k.collection AND r.success IS NOT DISTINCT FROM s.task
          ), 0)::integer END,
          CASE WHEN NOT n.has_ended THEN n.task END, CASE WHEN NOT n.has_ended THEN f.status END, p.since, p.until, p.who, p.note
   FROM syncline.collections k
-  LEFT JOIN LATERAL syncline.newest_as_of(k.source, k.collection, upto_at, upto_xid, moment) AS n ON true
+  LEFT JOIN LATERAL syncline.newest_as_of(k.source, k.collection, NULL, {GIVEN}) AS n ON true
   LEFT JOIN LATERAL syncline.folded(n.task, upto_at, upto_xid) AS f ON NOT n.has_ended
-  LEFT JOIN syncline.tasks ended ON ended.task = n.task AND n.has_ended
-  LEFT JOIN LATERAL (
-    SELECT u.task, u.finished_at FROM syncline.tasks u
-    WHERE u.source = k.source AND u.collection = k.collection AND u.status = 'SUCCESS' AND u.task < syncline.below_as_of(moment)
-      AND syncline.ended_as_of(u.task, u.version, upto_at, upto_xid)
-    ORDER BY u.task DESC LIMIT 1
-  ) AS s ON true
-  LEFT JOIN LATERAL (
-    SELECT u.finished_at FROM syncline.tasks u
-    WHERE u.source = k.source AND u.collection = k.collection AND u.status = 'FAILED' AND u.task < syncline.below_as_of(moment)
-      AND syncline.ended_as_of(u.task, u.version, upto_at, upto_xid)
-    ORDER BY u.task DESC LIMIT 1
-  ) AS x ON true
+  LEFT JOIN LATERAL syncline.newest_as_of(k.source, k.collection, 'SUCCESS', {GIVEN}) AS s ON true
+  LEFT JOIN LATERAL syncline.newest_as_of(k.source, k.collection, 'FAILED', {GIVEN}) AS x ON true
   CROSS JOIN LATERAL (
     SELECT r.horizon, r.horizon IS NULL OR s.finished_at >= r.horizon OR s.finished_at IS NOT DISTINCT FROM k.last_success_at AS success,
            r.horizon IS NULL OR x.finished_at >= r.horizon OR x.finished_at IS NOT DISTINCT FROM k.last_failure_at AS failure,
-           r.horizon IS NULL OR NOT n.has_ended OR ended.finished_at >= r.horizon OR n.task = k.task AS last
+           r.horizon IS NULL OR NOT n.has_ended OR n.finished_at >= r.horizon OR n.task = k.task AS last
     FROM (SELECT (SELECT sealed_before::timestamp AT TIME ZONE 'UTC' FROM syncline.retention) AS horizon) AS r
   ) AS known
   LEFT JOIN LATERAL (
     SELECT q.* FROM (VALUES (k.collection), (NULL)) AS paused (collection)
     CROSS JOIN LATERAL syncline.pause_as_of(k.source, paused.collection, upto_at, upto_xid, moment) AS q
+    WHERE EXISTS (SELECT FROM syncline.pauses r WHERE r.source = k.source AND r.collection = coalesce(paused.collection, ''))
     ORDER BY q.until DESC NULLS FIRST, paused.collection NULLS LAST LIMIT 1
   ) AS p ON true
   WHERE n.task IS NOT NULL OR known.horizon IS NOT NULL
@@ -248,9 +269,14 @@ END $$
 """,
 }
 
-EVERYTHING: Final = "'18446744073709551615'::xid8"
-AS_OF: Final = f"syncline.refuse_gone(t), {EVERYTHING}, t"
-# Functions for reports: (text, comment).
+# For reports, a time is enough. These are variables, for PostgreSQL would work out arguments again for each row.
+MOMENT: Final = f"""
+  upto_at timestamptz := syncline.refuse_gone(t);
+  upto_xid xid8 := {EVERYTHING};
+  moment timestamptz := t;
+  below uuid := syncline.below_as_of(t);
+  week uuid := syncline.week_as_of(t);
+""".strip()
 REPORTS: Final = {
     "tasks_as_of(timestamptz, text, text)": (
         f"""
@@ -260,12 +286,17 @@ RETURNS TABLE (
   attempt smallint, failures smallint, max_attempts smallint, priority bigint, rows bigint, error text, created_at timestamptz,
   started_at timestamptz, finished_at timestamptz
 )
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
+#variable_conflict use_column
+DECLARE
+  {MOMENT}
+BEGIN
+  RETURN QUERY
   SELECT a.source || '_' || a.collection || '_' || a.task, a.task, a.source, a.collection, a.source_type, a.trigger, a.fire_time,
          a.status, a.attempt, a.failures, a.max_attempts, a.priority, a.rows, a.error, a.created_at, a.started_at, a.finished_at
-  FROM syncline.tasks_as_of(of_source, of_collection, {AS_OF}) AS a
-$$
+  FROM syncline.tasks_as_of(of_source, of_collection, {GIVEN}) AS a;
+END $$
 """,
         "The tasks as they were at a time, as in reporting.tasks; only those of a source or a collection, if these are given.",
     ),
@@ -277,13 +308,19 @@ RETURNS TABLE (
   attempt smallint, failures smallint, max_attempts smallint, cancel_requested boolean, worker uuid, worker_host text,
   changed_at timestamptz, pool text
 )
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
+#variable_conflict use_column
+DECLARE
+  {MOMENT}
+BEGIN
+  RETURN QUERY
   SELECT a.source || '_' || a.collection || '_' || a.task, a.task, a.source, a.collection, a.status, a.priority, a.run_at,
          greatest(a.run_at - t, interval '0'), a.attempt, a.failures, a.max_attempts, a.cancel_requested, a.worker, w.host,
          a.changed_at, a.pool
-  FROM syncline.active_as_of(NULL, NULL, {AS_OF}) AS a LEFT JOIN syncline.workers w ON w.worker = a.worker
-$$
+  FROM syncline.collections k CROSS JOIN LATERAL syncline.active_as_of(k.source, k.collection, {GIVEN}) AS a
+  LEFT JOIN syncline.workers w ON w.worker = a.worker;
+END $$
 """,
         "The active tasks as they were at a time, as in reporting.queue.",
     ),
@@ -295,13 +332,18 @@ RETURNS TABLE (
   last_failure_at timestamptz, consecutive_failures integer, active_task uuid, active_status text, paused_since timestamptz,
   paused_until timestamptz, paused_by text, pause_note text
 )
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
+#variable_conflict use_column
+DECLARE
+  {MOMENT}
+BEGIN
+  RETURN QUERY
   SELECT a.source, a.collection, a.source || '_' || a.collection || '_' || a.last_task, a.last_task, a.last_status,
          a.last_success_at, a.last_failure_at, a.consecutive_failures, a.active_task, a.active_status, a.paused_since,
          a.paused_until, a.paused_by, a.pause_note
-  FROM syncline.collections_as_of({AS_OF}) AS a
-$$
+  FROM syncline.collections_as_of({GIVEN}) AS a;
+END $$
 """,
         "The collections that had had a task by a time, as they were then, as in reporting.collections.",
     ),

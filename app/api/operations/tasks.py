@@ -81,8 +81,8 @@ class Tasks(Endpoint):
             scope=TokenScope.READ,
             summary="List the tasks of a source that were created in an interval, oldest first",
             required=(SOURCE, START, END),
-            optional=(COLLECTION, STATUS, LIMIT),
-            answers={200: TaskList, 400: Error, 404: Error},
+            optional=(COLLECTION, STATUS, LIMIT, AS_OF),
+            answers={200: TaskList, 400: Error, 404: Error, 410: GoneError},
         ),
     }
 
@@ -96,6 +96,7 @@ class Tasks(Endpoint):
     async def get(self, request: Request) -> Response:
         source, start, end = SOURCE.required(request), START.required(request), END.required(request)
         check_order(start, end)
+        as_of = AS_OF.optional(request)
         wanted = TaskFilter(
             source=source,
             start=start,
@@ -103,6 +104,7 @@ class Tasks(Endpoint):
             collection=COLLECTION.optional(request),
             status=STATUS.optional(request),
             limit=LIMIT.optional(request) or 0,
+            as_of=None if as_of is None else await self.services.reader.find_moment(as_of),
         )
         await _check_known(self.services, source)
         return await list_answer(request, "tasks", self.services.reader.page_tasks(wanted), task_document)

@@ -8,9 +8,11 @@ WITH kept AS (
   SELECT syncline.clock() AS at, syncline.position(pg_snapshot_xmin(pg_current_snapshot())) AS horizon
 )
 SELECT coalesce($1::timestamptz, '9999-12-31 00:00:00Z') AS upto_at, coalesce($2::xid8, '18446744073709551615') AS upto_xid,
-       coalesce($1::timestamptz, (
-         SELECT e.at FROM syncline.events e WHERE e.xid <= $2::xid8 ORDER BY e.xid DESC, e.at DESC LIMIT 1
-       ), '1970-01-01 00:00:00Z') AS at,
+       m.moment, syncline.below_as_of(m.moment) AS below, syncline.week_as_of(m.moment) AS week,
        coalesce($1::timestamptz < k.first_at, $2::xid8 < k.gone_upto, false) AS is_gone, k.first_at, k.gone_upto,
        coalesce($1::timestamptz > n.at + interval '1 minute', $2::xid8 >= n.horizon) AS is_ahead
-FROM now n LEFT JOIN kept k ON true
+FROM now n LEFT JOIN kept k ON true CROSS JOIN (
+  SELECT coalesce($1::timestamptz, (
+    SELECT e.at FROM syncline.events e WHERE e.xid <= $2::xid8 ORDER BY e.xid DESC, e.at DESC LIMIT 1
+  ), '1970-01-01 00:00:00Z') AS moment
+) AS m

@@ -47,7 +47,7 @@ ABOUT_SOMETHING = {
 FUZZ_SECONDS = os.environ.get("FUZZ_SECONDS")
 EFFORT = ["--max-time", FUZZ_SECONDS] if FUZZ_SECONDS else ["--max-examples", "6", "--seed", "1"]
 # So that tasks are made, whose ids then lead to the other operations. No schema can say that an end is after a start,
-# or in the future.
+# or that a time is in the future, or in the past.
 KNOWN = """
 [[operations]]
 include-name = "POST /api/v1/tasks"
@@ -55,7 +55,8 @@ parameters = {source = "load", collection = "quick"}
 
 [[operations]]
 include-name = [
-  "POST /api/v1/sources/backfill", "POST /api/v1/sources/pause", "GET /api/v1/tasks", "GET /api/v1/tasks/{task_id}/logs"
+  "POST /api/v1/sources/backfill", "POST /api/v1/sources/pause", "GET /api/v1/tasks", "GET /api/v1/tasks/{task_id}",
+  "GET /api/v1/tasks/{task_id}/logs"
 ]
 checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403", "404", "409", "5xx"]
 

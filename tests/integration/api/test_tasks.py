@@ -474,3 +474,31 @@ async def test_a_moment_that_retention_has_removed_is_gone(client: httpx.AsyncCl
     assert (
         await client.get(f"/api/v1/tasks/{id_}", params={"as_of": f"{datetime.now(UTC):%Y-%m-%d}T00:00:00Z"})
     ).status_code == 404
+
+
+async def test_the_list_is_shown_as_it_was(client: httpx.AsyncClient, api: OpenedApi) -> None:
+    async def moment() -> tuple[str, str]:
+        [(at, position)] = await api.pool.fetch(
+            "SELECT syncline.clock(), (SELECT coalesce(max(xid), '0') FROM syncline.events)"
+        )
+        await api.pool.fetchval("SELECT pg_current_xact_id()")
+        return at.isoformat(), str(position)
+
+    moments = [await moment()]
+    first, second = await scheduled(client), await scheduled(client, collection="slow")
+    moments.append(await moment())
+    await client.post(f"/api/v1/tasks/{first}/cancel")
+    moments.append(await moment())
+    third = await scheduled(client)
+    both = [{first: "SCHEDULED", second: "SCHEDULED"}, {first: "CANCELED", second: "SCHEDULED"}]
+    for (at, position), expected in zip(moments, [{}, *both], strict=True):
+        for as_of in (at, position):
+            for more in ({}, {"limit": "1"}, {"limit": "5"}):
+                shown = {task["id"]: task["status"] for task in await listed(client, as_of=as_of, **more)}
+                assert shown == expected, (as_of, more)
+            for status in ("SCHEDULED", "CANCELED", "SUCCESS"):
+                shown = {task["id"]: task["status"] for task in await listed(client, as_of=as_of, status=status)}
+                assert shown == {id_: known for id_, known in expected.items() if known == status}
+            shown = {task["id"]: task["status"] for task in await listed(client, as_of=as_of, collection="slow")}
+            assert shown == {id_: known for id_, known in expected.items() if id_ == second}
+    assert third in {task["id"] for task in await listed(client)}

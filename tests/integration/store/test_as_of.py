@@ -47,6 +47,9 @@ SELECT source, collection, last_task, last_status, last_success_at, last_failure
        active_status, paused_since, paused_until
 FROM {}
 """
+ACTIVE = """
+SELECT a.* FROM syncline.collections k CROSS JOIN LATERAL syncline.active_as_of(k.source, k.collection, {}) AS a
+"""
 MOST = "'18446744073709551615'::xid8"
 
 
@@ -168,11 +171,12 @@ class Life:
 
 async def is_as_it_was(era: Era, seen: Seen, *, upto_at: str, upto_xid: str, is_complete: bool) -> None:
     """Whatever is still known of a moment is what was read then; all of it if nothing was retired."""
-    moment = f"{upto_at}, {upto_xid}, '{seen.at}'::timestamptz"
+    at = f"'{seen.at}'::timestamptz"
+    moment = f"{upto_at}, {upto_xid}, {at}, syncline.below_as_of({at}), syncline.week_as_of({at})"
     kept = {row["task"] for row in await era.pool.fetch("SELECT DISTINCT task FROM syncline.events")}
     tasks = await era.pool.fetch(ALL_TASKS.format(f"syncline.tasks_as_of(NULL, NULL, {moment})"))
     assert {row["task"]: row for row in tasks} == {task: row for task, row in seen.tasks.items() if task in kept}
-    queue = await era.pool.fetch(QUEUE.format(f"syncline.active_as_of(NULL, NULL, {moment})"))
+    queue = await era.pool.fetch(QUEUE.format(f"({ACTIVE.format(moment)}) AS active"))
     assert {row["task"]: row for row in queue} == seen.queue
     collections = await era.pool.fetch(COLLECTIONS.format(f"syncline.collections_as_of({moment})"))
     for row in collections:
@@ -321,6 +325,19 @@ async def test_reports_may_look_back_and_at_nothing_else(era: Era) -> None:
         await era.admin.fetch(f"SELECT * FROM reporting.{function}")
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await era.admin.fetch("SELECT * FROM syncline.folded($1, 'infinity', '1')", task)
+
+
+async def test_the_queue_is_as_it_was(era: Era) -> None:
+    running = (await era.claimed("orders")).task
+    waiting = await era.service.schedule("users")
+    at = await clock(era)
+    await era.service.queue.cancel(waiting)
+    await Leases(era.pool).stop(era.service.worker)
+    await Leases(era.pool).rescue()
+    await era.service.queue.cancel(running)
+    rows = await era.admin.fetch("SELECT task, status, worker_host FROM reporting.queue_as_of($1) ORDER BY task", at)
+    assert [tuple(row) for row in rows] == [(running, "RUNNING", "here"), (waiting, "SCHEDULED", None)]
+    assert await era.admin.fetch("SELECT * FROM reporting.queue_as_of($1)", await clock(era)) == []
 
 
 async def test_tasks_of_one_collection_are_found_alone(era: Era) -> None:
