@@ -25,6 +25,7 @@ from app.execution.worker import Worker
 from app.lifeline import end_abandoned
 from app.loops import repeat
 from app.projections.runner import ProjectionRunner
+from app.requested_syncs import RequestedSyncs
 from app.scheduling.definitions import Definitions
 from app.scheduling.scheduler import Scheduler
 from app.store.catalogue_parts import CatalogueParts
@@ -33,8 +34,10 @@ from app.store.database import open_pool
 from app.store.leases import Leases
 from app.store.notify import Notifier, listen
 from app.store.positions import watch_positions
+from app.store.queue import TaskQueue
 from app.store.reads import Reader
 from app.store.schedules import Schedules
+from app.store.sync_requests import SyncRequests
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,6 +81,7 @@ async def run_worker(settings: Settings, config: Path, *, pools: tuple[str, ...]
         scheduler = Scheduler(pool, notifier, lambda: worker.id)
         stop = signals.stop
         definitions = Definitions(Schedules(pool), watcher, changed=scheduler.wake.set)
+        requested_syncs = RequestedSyncs(SyncRequests(pool), TaskQueue(pool, notifier=notifier), watcher)
         catalogue_changes = CatalogueChanges(CatalogueParts(pool), Catalogues(pool), watcher)
         async with asyncio.TaskGroup() as group:
             # Including housekeeping: a drain does not wait until old data is deleted, which can be done another time.
@@ -90,6 +94,7 @@ async def run_worker(settings: Settings, config: Path, *, pools: tuple[str, ...]
             for name, step in (
                 ("definitions", definitions.step),
                 ("catalogue", catalogue_changes.step),
+                ("requests", requested_syncs.step),
                 ("rescuer", Rescuer(pool, notifier, options.lease).step),
                 ("positions", partial(watch_positions, pool)),
             ):

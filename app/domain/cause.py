@@ -16,8 +16,9 @@ NOTE_PATTERN: Final = r"^[^\u0000-\u0009\u000b\u000c\u000e-\u001f\u007f-\u009f\u
 
 NOTE_FORM: Final = f"at most {LONGEST_NOTE} characters, without control characters other than line breaks"
 
-ActorKind: TypeAlias = Literal["token", "proxy", "command"]
-"""Where a name comes from: the API's token, the header of a trusted proxy, or the user of a command line."""
+ActorKind: TypeAlias = Literal["token", "proxy", "command", "database"]
+"""Where a name comes from: the API's token, the header of a trusted proxy, the user of a command line, or a login of
+the database that has called `syncline.request_sync`."""
 
 
 @dataclass(frozen=True, slots=True)

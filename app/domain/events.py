@@ -58,6 +58,8 @@ CATALOGUE_CHANGED: Final = "CatalogueChanged"
 SOURCE_REJECTED: Final = "SourceRejected"
 # Nothing is wrong any more with a source that was rejected, or it was removed.
 SOURCE_ACCEPTED: Final = "SourceAccepted"
+# No task was made of what somebody has asked for in the database, because of `reason`.
+SYNC_REFUSED: Final = "SyncRefused"
 
 TASK_TYPES: Final = (
     TASK_SCHEDULED,
@@ -84,6 +86,7 @@ FACT_TYPES: Final = (
     CATALOGUE_CHANGED,
     SOURCE_REJECTED,
     SOURCE_ACCEPTED,
+    SYNC_REFUSED,
 )
 """Every type of fact that it appends."""
 

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Column,
     Date,
     DateTime,
+    Identity,
     Index,
     Integer,
     Interval,
@@ -251,6 +252,18 @@ resets = Table(
     Column("fact", Uuid),
     _required("xid", XID8, server_default=text("'0'")),
     PrimaryKeyConstraint("source", "collection", name="resets_pkey"),
+)
+
+sync_requests = Table(
+    "sync_requests",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), nullable=False),
+    _required("source", Text),
+    _required("collection", Text),
+    _required("requested_by", Text),
+    Column("note", Text),
+    _required("requested_at", INSTANT),
+    PrimaryKeyConstraint("id", name="sync_requests_pkey"),
 )
 
 catalogue_content = Table(
