@@ -6,6 +6,7 @@ import asyncio
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -45,6 +46,8 @@ ASKED: Final = [f"asked_{number:02}" for number in range(30)]
 LONG: Final = [f"long_{number:02}" for number in range(10)]
 FLAKY: Final = [f"flaky_{number:02}" for number in range(5)]
 MOVING: Final = [f"moving_{number:02}" for number in range(5)]
+# Clients pause these, for longer than a claim may wait.
+PAUSED: Final = [f"paused_{number:02}" for number in range(5)]
 CRON: Final = [f"cron_{number:02}" for number in range(5)]
 
 
@@ -87,6 +90,7 @@ def _synthetic(version: int, *, light: bool = False) -> list[dict[str, Any]]:
         *(_ticking(f"skip_{number:02}", 4, log_lines=1) | {"misfire": "skip"} for number in range(5)),
         *(_ticking(f"window_{number:02}", 4, log_lines=1) | {"misfire_window": "15s"} for number in range(5)),
         *(_ticking(name, 6, log_lines=1, fail_rate=0.3) | {"max_attempts": 1} for name in FLAKY),
+        *(_ticking(name, 3, log_lines=1) for name in PAUSED),
         *({"name": name, "schedule": "* * * * *", "parameters": {"log_lines": 1}} for name in CRON),
         *({"name": name, "parameters": {"log_lines": 2, "seconds": 0.2}} for name in ASKED),
         *({"name": name, "parameters": {"log_lines": 20, "seconds": 20}} for name in LONG),
@@ -176,6 +180,8 @@ class Callers:
             address = f"{self.rng.choice(self.addresses)}/api/v1/tasks"
             with suppress(httpx.HTTPError, ValueError):  # a list that was cut short is no JSON
                 await self._post(client, address)
+                if number % 20 == 0:
+                    await self._pause(client, address.removesuffix("tasks") + "sources")
                 if number % 5 == 0 and self.posted:
                     await self._read_log(client, address, self.rng.choice(self.posted[-50:]))
             await asyncio.sleep(_PAUSE_SECONDS)
@@ -190,6 +196,16 @@ class Callers:
         self.posted.append(task_id)
         if collection in LONG and self.rng.random() < 1 / 4:
             await self._answer(client, "POST", f"{address}/{task_id}/cancel", task_id=task_id)
+
+    async def _pause(self, client: httpx.AsyncClient, address: str) -> None:
+        body: dict[str, Any] = {"source": "load", "collection": self.rng.choice(PAUSED)}
+        if self.rng.random() < 1 / 3:
+            await self._answer(client, "POST", f"{address}/resume", json=body)
+            return
+        if self.rng.random() < 1 / 2:
+            body["until"] = (datetime.now(UTC) + timedelta(seconds=self.rng.randrange(5, 30))).isoformat()
+        body["cancel"] = self.rng.random() < 1 / 4
+        await self._answer(client, "POST", f"{address}/pause", json=body)
 
     async def _read_log(self, client: httpx.AsyncClient, address: str, task_id: str) -> None:
         answer = await self._answer(client, "GET", f"{address}/{task_id}/logs", task_id=task_id)

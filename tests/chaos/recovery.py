@@ -22,13 +22,14 @@ _LOOK_SECONDS: Final = 0.25
 _GIVE_UP_SECONDS: Final = 120.0
 
 # A collection runs when a task of it was started since, when one is running under a lease that was renewed since, or
-# when its task waits for the time that its own retry has set. Those of a cron schedule come once a minute: no measure.
+# when its task waits for the time that its own retry has set. Those of a cron schedule come once a minute, and others are
+# paused: no measure.
 _STILL = """
 SELECT s.source || '/' || s.collection
 FROM syncline.schedules s
 LEFT JOIN syncline.collections q USING (source, collection)
 LEFT JOIN syncline.workers w ON w.worker = q.worker
-WHERE s.active AND s.expression LIKE '@every%%'
+WHERE s.active AND s.expression LIKE '@every%%' AND s.collection NOT LIKE 'paused%%'
   AND NOT (coalesce(q.status = 'SCHEDULED' AND q.failures > 0 AND q.run_at > now(), false))
   AND NOT (coalesce(q.status = 'RUNNING' AND w.lease_until > now() AND w.renewed_at > %(since)s, false))
   AND NOT EXISTS (

@@ -1,1 +1,1 @@
-"""The checker of histories: what the ten invariants say of all that a run has left behind."""
+"""The checker of histories: what the eleven invariants say of all that a run has left behind."""

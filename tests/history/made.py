@@ -52,6 +52,7 @@ class Maker:
     stored: list[StoredEvent] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
     fire_times: list[FireTime] = field(default_factory=list)
+    facts: list[StoredEvent] = field(default_factory=list)
 
     def scheduled(self, collection: str = "c", *, fire_time: datetime | None = None) -> UUID:
         self.now += SECOND
@@ -117,10 +118,21 @@ class Maker:
     def skipped(self, collection: str, fire_time: datetime) -> None:
         self.fire_times.append(FireTime("s", collection, fire_time, "skipped", "overlap", None, self.now))
 
+    def paused(self, collection: str, span: timedelta) -> None:
+        self.now += SECOND
+        self.xid += 1
+        data = {"source": "s", "collection": collection, "since": self.now.isoformat()}
+        data |= {"until": (self.now + span).isoformat()}
+        status: Any = None
+        fact = Event(UUID(int=self.xid), 1, events.COLLECTION_PAUSED, self.now, status, 0, None, data)
+        self.facts.append(StoredEvent(fact, self.xid))
+        fire_time = self.now + SECOND
+        self.fire_times.append(FireTime("s", collection, fire_time, "skipped", "paused", None, fire_time))
+
     def history(self, **more: Any) -> History:
         stored = sorted(self.stored, key=lambda one: (one.event.task, one.event.version))
         lines = sorted(self.lines, key=lambda line: (line.task, line.attempt, line.line))
-        made = History(events=stored, lines=lines, fire_times=self.fire_times)
+        made = History(events=stored, facts=self.facts, lines=lines, fire_times=self.fire_times)
         return made.with_(projections=projected(made), **more)
 
     def _last(self, task: UUID) -> Event:
@@ -219,6 +231,7 @@ def a_history() -> History:
     made.asked_again(again)
     made.ended(again)
     made.started(made.followed(again), WORKERS[1])
+    made.paused("paused", 60 * SECOND)
     running = made.scheduled("runs")
     made.started(running, WORKERS[1])
     return made.history(

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from app.domain import events
 from app.domain.errors import SynclineError
 from app.domain.feed import Place
 from app.domain.task import Task, fold
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
     from uuid import UUID
 
     from app.domain.events import Event
 
 Key = tuple[str, str]
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +207,25 @@ class History:
     @cached_property
     def last_xid(self) -> dict[UUID, int]:
         return {stored.event.task: stored.xid for stored in self.events}
+
+    @cached_property
+    def pauses(self) -> dict[Key, list[tuple[datetime, datetime]]]:
+        """When each collection was paused: from a pause to its end, or to the next change of it."""
+        open_: dict[Key, tuple[datetime, datetime]] = {}
+        found: dict[Key, list[tuple[datetime, datetime]]] = {}
+        for stored in sorted(self.facts, key=lambda fact: fact.xid):
+            event = stored.event
+            if event.type not in {events.COLLECTION_PAUSED, events.COLLECTION_RESUMED}:
+                continue
+            key = event.data["source"], event.data.get("collection", "")
+            if before := open_.pop(key, None):
+                found.setdefault(key, []).append((before[0], min(before[1], event.at)))
+            if event.type == events.COLLECTION_PAUSED:
+                until = event.data.get("until")
+                open_[key] = event.at, datetime.fromisoformat(until) if until else _NEVER
+        for key, last in open_.items():
+            found.setdefault(key, []).append(last)
+        return found
 
     @cached_property
     def feed(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""The ten invariants of docs/reliability.md over a history: pure, from plain values to what is wrong with them.
+"""The eleven invariants of docs/reliability.md over a history: pure, from plain values to what is wrong with them.
 
 Times are the database's. Where a rule compares times that two transactions read while one waited for the other, it
 allows for the wait; where the order of events decides, it goes by versions.
@@ -60,7 +60,7 @@ _WITH_ERROR: Final = {events.ATTEMPT_FAILED, events.ATTEMPT_RESCUED, events.TASK
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A place where a history breaks an invariant (1 to 10, as docs/reliability.md numbers them)."""
+    """A place where a history breaks an invariant (1 to 11, as docs/reliability.md numbers them)."""
 
     invariant: int
     rule: str
@@ -310,8 +310,30 @@ def skipped_fire_times_had_an_active_task(history: History) -> Iterator[tuple[st
         lives[task.source, task.collection].append(task)
     for row in history.fire_times:
         dropped = history.kept_since is not None and row.decided_at < history.kept_since
-        if row.outcome == "skipped" and not dropped and not any(_active(t, row.decided_at) for t in lives[row.key]):
+        is_overlap = row.outcome == "skipped" and row.reason == "overlap"
+        if is_overlap and not dropped and not any(_active(t, row.decided_at) for t in lives[row.key]):
             yield f"{'/'.join(row.key)} at {row.fire_time}", "skipped for an overlap, and no task was active"
+
+
+def fire_times_are_skipped_only_in_pauses(history: History) -> Iterator[tuple[str, str]]:
+    for row in history.fire_times:
+        if row.outcome != "skipped" or row.reason != "paused":
+            continue
+        pauses = history.pauses.get(row.key, [])
+        if not any(begin <= row.decided_at and row.fire_time < end for begin, end in pauses):
+            yield f"{'/'.join(row.key)} at {row.fire_time}", "skipped for a pause, and there was none"
+
+
+def what_is_paused_starts_nothing(history: History) -> Iterator[tuple[str, str]]:
+    """A claim may have begun before the pause, and waited as long as any statement may."""
+    for stored in history.events:
+        event = stored.event
+        task = history.tasks.get(event.task)
+        if event.type != events.TASK_STARTED or task is None:
+            continue
+        for begin, end in history.pauses.get((task.source, task.collection), ()):
+            if begin + WAIT < event.at < end:
+                yield str(event.task), f"attempt {event.attempt} began at {event.at}, in the pause since {begin}"
 
 
 def projections_equal_the_fold(history: History) -> Iterator[tuple[str, str]]:
@@ -412,6 +434,7 @@ RULES: Final[dict[int, tuple[Callable[[History], Iterator[tuple[str, str]]], ...
     8: (no_transaction_stays_open,),
     9: (drains_hand_back,),
     10: (followers_have_every_event_once,),
+    11: (what_is_paused_starts_nothing, fire_times_are_skipped_only_in_pauses),
 }
 
 

@@ -273,6 +273,26 @@ def a_skip_had_no_overlap(history: History) -> History:
     return history.with_(fire_times=[*history.fire_times, lonely])
 
 
+@breaks("fire_times_are_skipped_only_in_pauses")
+def a_skip_had_no_pause(history: History) -> History:
+    paused = next(row for row in history.fire_times if row.reason == "paused")
+    return history.with_(fire_times=[*history.fire_times, replace(paused, collection="nobody")])
+
+
+@breaks("what_is_paused_starts_nothing")
+def an_attempt_began_in_a_pause(history: History) -> History:
+    started = next(one for one in history.events if one.event.type == events.TASK_STARTED)
+    task = history.tasks[started.event.task]
+    [fact] = history.facts
+    data = {
+        "source": task.source,
+        "collection": task.collection,
+        "until": (started.event.at + timedelta(seconds=1)).isoformat(),
+    }
+    begin = started.event.at - timedelta(seconds=11)
+    return history.with_(facts=[fact, replace(fact, event=replace(fact.event, at=begin, data=data))])
+
+
 @breaks("projections_equal_the_fold")
 def verify_found_something(history: History) -> History:
     return history.with_(drifts=["tasks: expected 1, found 2"])
