@@ -22,7 +22,7 @@ _LOOK_SECONDS: Final = 0.25
 _GIVE_UP_SECONDS: Final = 120.0
 
 # A collection runs when a task of it was started since, when one is running under a lease that was renewed since, or
-# when its task waits for the time that its own retry has set. Those of a cron schedule come once a minute, and others are
+# when its task waits for the time that its own retry has set. Those of a cron schedule come once a minute, and some are
 # paused: no measure.
 _STILL = """
 SELECT s.source || '/' || s.collection
