@@ -12,7 +12,8 @@ import asyncpg
 from app.store.queries import load_statements
 
 if TYPE_CHECKING:
-    from datetime import timedelta
+    from collections.abc import Sequence
+    from datetime import date, timedelta
 
     from app.store.database import Pool
 
@@ -29,9 +30,16 @@ class Retired(NamedTuple):
 
 
 async def retire(
-    pool: Pool, *, keep: timedelta | None, last_runs: int | None, keep_statistics: timedelta | None = None
+    pool: Pool,
+    *,
+    keep: timedelta | None,
+    last_runs: int | None,
+    keep_statistics: timedelta | None = None,
+    archived: Sequence[date] | None = None,
 ) -> Retired:
     """Delete what is due. Any number of replicas may call it at once; one of them does the work.
+
+    Tasks are deleted only in weeks that are sealed, and whose events are as they were sealed.
 
     If another session holds a lock for too long, that kind of data is left for another try, and the others go on.
 
@@ -40,10 +48,11 @@ async def retire(
         keep: how long tasks and fire times are kept after their end; None forever.
         last_runs: how many tasks of each collection keep their log lines; None for all.
         keep_statistics: how long statistics are kept whose events are gone; None forever.
+        archived: the weeks that are archived, and no other may be deleted; None for all.
     """
     results = []
     if keep is not None:
-        tasks = await _retire_all(pool, _SQL["retire_tasks"], keep)
+        tasks = await _retire_all(pool, _SQL["retire_tasks"], keep, archived)
         results += [tasks, await _retire_all(pool, _SQL["retire_fire_times"], keep)]
         if tasks.rounds:
             # There may be catalogues that nothing names any more.

@@ -324,6 +324,7 @@ retention = Table(
     Column("sealed_before", Date),
     Column("logs_seen_at", INSTANT),
     Column("gone_upto", XID8),
+    Column("refused", ARRAY(Date)),
     PrimaryKeyConstraint("one", name="retention_pkey"),
     CheckConstraint("one", name="retention_one"),
 )
@@ -336,6 +337,45 @@ retired_failures = Table(
     Column("success", Uuid),
     _required("failures", Integer),
     PrimaryKeyConstraint("source", "collection", name="retired_failures_pkey"),
+)
+
+seals = Table(
+    "seals",
+    metadata,
+    _required("number", BigInteger),
+    _required("week", Date),
+    _required("before", Date),
+    _required("events", BigInteger),
+    _required("streams", BigInteger),
+    _required("root", LargeBinary),
+    _required("replaces", ARRAY(BigInteger)),
+    _required("archived", Boolean),
+    _required("sealed_at", INSTANT),
+    _required("previous", LargeBinary),
+    _required("seal", LargeBinary),
+    PrimaryKeyConstraint("number", name="seals_pkey"),
+)
+
+sealed_streams = Table(
+    "sealed_streams",
+    metadata,
+    _required("seal", BigInteger),
+    _required("block", Integer),
+    _required("streams", LargeBinary),
+    PrimaryKeyConstraint("seal", "block", name="sealed_streams_pkey"),
+)
+
+redactions = Table(
+    "redactions",
+    metadata,
+    _required("task", Uuid),
+    _required("version", Integer),
+    _required("field", Text),
+    _required("digest", LargeBinary),
+    _required("fact", Uuid),
+    _required("redacted_at", INSTANT),
+    PrimaryKeyConstraint("task", "version", "field", name="redactions_pkey"),
+    CheckConstraint("field IN ('error', 'message', 'note', 'reason', 'who')", name="redactions_field"),
 )
 
 renewed_configs = Table(

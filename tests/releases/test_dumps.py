@@ -19,6 +19,7 @@ from app.bootstrap.schema_version import head
 from app.config.reader import load_catalogue
 from app.projections import PROJECTIONS, rebuild_all, verify
 from app.store.retention import retire
+from app.store.seals import seal_weeks
 from tests.acceptance.cluster import TOKEN
 from tests.harness import Store, opened_store, running_worker
 from tests.integration.api.serving import opened_api
@@ -150,6 +151,7 @@ async def _schedules_go_on(left: Left) -> None:
         assert await scheduling.outcomes("daily") - before == {"missed": 7, "started": 1}
         await scheduling.notifier.aclose()
         await service.project()
+        await seal_weeks(store.pool)
         assert (await retire(store.pool, keep=timedelta(days=1), last_runs=1)).rounds
 
 

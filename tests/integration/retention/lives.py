@@ -14,6 +14,8 @@ from app.store.leases import Leases
 from app.store.log import LineBlock, append_lines
 from app.store.partitions import ensure_partitions
 from app.store.retention import retire
+from app.store.seals import seal_weeks
+from tests.harness import until
 from tests.integration.projections.service import Service, running_service
 from tests.servers.postgres import database_name
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from app.domain.claim import Claim
+    from app.domain.seal import Seal
 
 KEEP = timedelta(days=14)
 
@@ -87,10 +90,23 @@ class Era:
         assert not await append_lines(self.pool, self.service.worker, [(claim, [block])], now=0.0)
 
     async def retire(self, *, keep: timedelta | None = KEEP, last_runs: int | None = None) -> bool:
-        """One round of retention, after the statistics have seen everything."""
+        """One round of retention, after the statistics have seen everything and complete weeks are sealed."""
         if await self.streams():
             await self.service.project()
+        await self.seal()
         return (await retire(self.pool, keep=keep, last_runs=last_runs)).complete
+
+    async def seal(self) -> list[Seal]:
+        """Seal the weeks that are complete."""
+        seals: list[Seal] = []
+
+        async def sealed() -> bool:
+            new, complete = await seal_weeks(self.pool)
+            seals.extend(new)
+            return complete
+
+        await until(sealed)
+        return seals
 
     async def tasks(self) -> set[UUID]:
         return {row["task"] for row in await self.pool.fetch("SELECT task FROM syncline.all_tasks")}

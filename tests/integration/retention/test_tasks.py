@@ -225,6 +225,7 @@ async def test_two_replicas_at_once_under_load_lose_nothing(era: Era, database_u
             await era.lived(f"c{collection}", Status.FAILED if collection == 3 else Status.SUCCESS)
         await era.go(WEEK)
     await era.service.project()
+    await era.seal()
     stop = asyncio.Event()
     lived = []
 
