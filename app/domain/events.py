@@ -44,7 +44,6 @@ ATTEMPT_HANDED_BACK: Final = "AttemptHandedBack"
 TASK_SUCCEEDED: Final = "TaskSucceeded"
 TASK_FAILED: Final = "TaskFailed"
 TASK_CANCELED: Final = "TaskCanceled"
-
 # A collection, or all of a source, is paused from `since`: to `until`, or until somebody ends that. Each change is one.
 COLLECTION_PAUSED: Final = "CollectionPaused"
 # Somebody has ended the pause that there was from `since`.
@@ -60,6 +59,8 @@ SOURCE_REJECTED: Final = "SourceRejected"
 SOURCE_ACCEPTED: Final = "SourceAccepted"
 # No task was made of what somebody has asked for in the database, because of `reason`.
 SYNC_REFUSED: Final = "SyncRefused"
+# `fields` of event `version` of a task were redacted, and perhaps `lines` of its log.
+EVENT_REDACTED: Final = "EventRedacted"
 
 TASK_TYPES: Final = (
     TASK_SCHEDULED,
@@ -87,6 +88,7 @@ FACT_TYPES: Final = (
     SOURCE_REJECTED,
     SOURCE_ACCEPTED,
     SYNC_REFUSED,
+    EVENT_REDACTED,
 )
 """Every type of fact that it appends."""
 

@@ -82,3 +82,12 @@ SELECT DISTINCT ON (e.data ->> 'source', e.data ->> 'collection')
        e.at AS reset_at, e.task AS fact, e.xid
 FROM syncline.events e WHERE e.status IS NULL AND e.type = 'CollectionReset'
 ORDER BY e.data ->> 'source', e.data ->> 'collection', e.xid DESC
+
+-- name: last_error
+-- The error of the last event of task $1 that has one.
+(
+  SELECT e.data ->> 'error' FROM syncline.events e
+  WHERE e.task = $1 AND e.data ? 'error'
+    AND e.type IN ('AttemptFailed', 'AttemptRescued', 'AttemptHandedBack', 'TaskFailed', 'TaskCanceled')
+  ORDER BY e.version DESC LIMIT 1
+)

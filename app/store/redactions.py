@@ -1,0 +1,97 @@
+"""Redacts fields of events: the value goes, its digest stays, and an event tells of it.
+
+An event keeps its digest, so its week still has the seal that it had: see docs/decisions/0041-sealed-history.md.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from uuid import UUID
+
+import orjson
+
+from app.domain.errors import ConfigurationError
+from app.domain.events import EVENT_REDACTED
+from app.domain.seal import REDACTABLE, redact
+from app.domain.task import task_id
+from app.store.jsonb import jsonb_text
+from app.store.queries import load_statements
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import asyncpg
+
+    from app.domain.cause import Cause
+
+_SQL: Final = load_statements("redactions.sql")
+_UUID_LENGTH: Final = 36
+
+
+class Redaction(NamedTuple):
+    """What was redacted: the type of the event, its collection, and whether an archive may still have the values."""
+
+    type: str
+    source: str
+    collection: str
+    archived: bool
+
+
+class Redactions:
+    """Redacts, over a connection with the rights of the tables' owner."""
+
+    def __init__(self, connection: asyncpg.Connection[asyncpg.Record]) -> None:
+        self._connection = connection
+
+    async def redact(self, given: str, version: int, fields: Sequence[str], cause: Cause) -> Redaction:
+        """Redact fields of an event, and append the event that says so; all in one transaction.
+
+        Args:
+            given: the task, as its id or only the UUID at the end of it.
+            version: that of the event.
+            fields: names of fields of the event's data.
+            cause: who redacts them, and why.
+
+        Raises:
+            ConfigurationError: there is no such event, or a field cannot be redacted.
+        """
+        task = _task_in(given)
+        async with self._connection.transaction():
+            row = await self._connection.fetchrow(_SQL["event_to_redact"], task, version)
+            if row is None or given.lower() not in {str(task), task_id(row["source"], row["collection"], task).lower()}:
+                raise ConfigurationError(
+                    f"no task {given} with an event {version}; 'syncline events --json' shows task_id and version of"
+                    " each event"
+                )
+            fields = sorted(set(fields))
+            _check(row["type"], orjson.loads(row["data"]), fields)
+            fact = await self._connection.fetchval(_SQL["new_fact"])
+            await self._connection.execute(_SQL["keep_digests"], task, version, fields, fact)
+            await self._connection.execute(_SQL["redact_event"], task, version, fields)
+            await self._connection.execute(_SQL["redact_task"], task)
+            await self._connection.execute(_SQL["redact_collection"], task)
+            about = {"source": row["source"], "collection": row["collection"], "task": str(task), "version": version}
+            data = jsonb_text(about | {"fields": fields} | cause.data)
+            await self._connection.execute(_SQL["append_fact"], fact, EVENT_REDACTED, data)
+            archived = await self._connection.fetchval(_SQL["is_archived"], task)
+        return Redaction(row["type"], row["source"], row["collection"], archived)
+
+
+def _task_in(given: str) -> UUID:
+    try:
+        return UUID(given[-_UUID_LENGTH:])
+    except ValueError:
+        raise ConfigurationError(f"{given!r} is not a task: give its id, or the UUID at the end of it") from None
+
+
+def _check(type_: str, data: dict[str, Any], fields: Sequence[str]) -> None:
+    for field in fields:
+        if field not in data:
+            raise ConfigurationError(f"{type_} has no field {field!r} here; it has {', '.join(sorted(data)) or 'none'}")
+        if field not in REDACTABLE:
+            raise ConfigurationError(
+                f"{field!r} cannot be redacted: Syncline works with its value. Only what people or programs have"
+                f" written can be: {', '.join(REDACTABLE)}"
+            )
+        if data[field] == redact(data[field]):
+            raise ConfigurationError(f"{field!r} is redacted already")

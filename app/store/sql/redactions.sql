@@ -1,0 +1,43 @@
+-- Redacts fields of events, over a connection with the rights of the tables' owner.
+
+-- name: event_to_redact
+-- Event $2 of task $1, whose collection's row is locked first, as by whoever appends to the task.
+WITH head AS MATERIALIZED (SELECT FROM syncline.collections WHERE task = $1 FOR UPDATE)
+SELECT e.type, e.data, s.data ->> 'source' AS source, s.data ->> 'collection' AS collection
+FROM (SELECT count(*) FROM head) AS locked
+CROSS JOIN syncline.events e JOIN syncline.events s ON s.task = e.task AND s.version = 1
+WHERE e.task = $1 AND e.version = $2
+
+-- name: keep_digests
+-- Keeps the digests of fields $3 of event $2 of task $1; event $4 tells of it.
+INSERT INTO syncline.redactions (task, version, field, digest, fact, redacted_at)
+SELECT e.task, e.version, f.field, sha256(convert_to((e.data -> f.field)::text, 'UTF8')), $4, syncline.clock()
+FROM syncline.events e CROSS JOIN unnest($3::text[]) AS f (field) WHERE e.task = $1 AND e.version = $2
+
+-- name: redact_event
+-- Replaces fields $3 of event $2 of task $1. The trigger that refuses all other changes looks at the digests.
+UPDATE syncline.events e
+SET data = e.data || (SELECT jsonb_object_agg(f.field, syncline.redacted(e.data -> f.field)) FROM unnest($3::text[]) AS f (field))
+WHERE e.task = $1 AND e.version = $2
+
+-- name: redact_task
+-- Gives the row of an ended task $1 the error that its events have now.
+UPDATE syncline.tasks SET error = {last_error} WHERE task = $1 AND error IS NOT NULL
+
+-- name: redact_collection
+-- Gives the row of the collection whose last task is $1 the error that the events have now.
+UPDATE syncline.collections SET error = {last_error} WHERE task = $1 AND error IS NOT NULL
+
+-- name: new_fact
+-- The id of an event that is not of a task.
+SELECT syncline.uuid7(syncline.clock())
+
+-- name: append_fact
+-- Appends event $1, of type $2 with data $3.
+INSERT INTO syncline.events (task, version, type, at, status, attempt, data) VALUES ($1, 1, $2, syncline.clock(), NULL, 0, $3)
+
+-- name: is_archived
+-- Whether the week of task $1 was archived before retention removed a part of it.
+SELECT EXISTS (
+  SELECT FROM syncline.seals s WHERE s.archived AND syncline.week_floor(s.week) <= $1 AND syncline.week_floor(s.before) > $1
+)

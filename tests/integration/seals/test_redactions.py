@@ -1,0 +1,202 @@
+"""What was redacted is gone everywhere, and the week still has its seal; nothing else can be changed this way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import asyncpg
+import pytest
+
+from app.domain.cause import Actor, Cause
+from app.domain.errors import ConfigurationError
+from app.domain.task import Status
+from app.projections import verify as verify_projections
+from app.store.database import connect
+from app.store.redactions import Redactions
+from app.store.seals import list_seals
+from tests.integration.retention.lives import KEEP
+from tests.integration.seals.weeks import SEALED_AFTER, WEEK, findings, live_weeks, tamper, wrong
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from app.store.redactions import Redaction
+    from tests.integration.retention.lives import Era
+
+CAUSE = Cause(Actor("command", "ops"), "a customer's address")
+SECRET = "it did not work"
+VERSION = 4
+"""That of the event which ended a task of a week, with the error."""
+
+
+async def redact(era: Era, given: UUID | str, version: int = VERSION, *fields: str) -> Redaction:
+    return await Redactions(era.admin).redact(str(given), version, fields or ("error",), CAUSE)
+
+
+async def test_a_redacted_week_has_the_seal_that_it_had(era: Era) -> None:
+    (_, task, _), _ = await live_weeks(era)
+    before = await list_seals(era.pool)
+    done = await redact(era, task)
+    assert done == ("TaskFailed", "shop", "users", False)
+    assert await list_seals(era.pool) == before
+    assert await wrong(era) == []
+    assert f"{before[0].week}: ok: 12 events of 3 streams, seal 1; 1 field redacted" in await findings(era)
+
+
+async def test_the_value_is_gone_from_every_table(era: Era) -> None:
+    weeks = await live_weeks(era)
+    for _, task, _ in weeks:
+        await redact(era, f"shop_users_{task}")
+    assert await verify_projections(era.pool) == []
+    tables = await era.admin.fetch(
+        "SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE n.nspname IN ('syncline', 'reporting') AND c.relkind IN ('r', 'v')"
+    )
+    for (table,) in tables:
+        assert SECRET not in str(await era.admin.fetch(f"SELECT t::text FROM {table} t")), table
+    errors = await era.admin.fetch("SELECT error FROM syncline.tasks WHERE status = 'FAILED'")
+    assert [row["error"] for row in errors] == ["[redacted]"] * 2
+    assert await era.admin.fetchval("SELECT error FROM syncline.collections WHERE collection = 'users'") == "[redacted]"
+    await era.is_sound()
+
+
+async def test_only_the_last_error_of_a_task_is_that_of_its_row(era: Era) -> None:
+    claim = await era.claimed("orders")
+    assert await era.service.end(claim, status=Status.SCHEDULED) == []
+    await redact(era, claim.task, 3)
+    [row] = await era.admin.fetch("SELECT error, version FROM syncline.collections WHERE task = $1", claim.task)
+    assert tuple(row) == ("[redacted]", 3)
+    await era.go(WEEK)
+    [again] = await era.service.claim()
+    assert await era.service.end(again, status=Status.FAILED) == []
+    [also] = [claim] if again.task == claim.task else []
+    assert await era.admin.fetchval("SELECT error FROM syncline.tasks WHERE task = $1", also.task) == SECRET
+    await redact(era, claim.task, 5)
+    assert await era.admin.fetchval("SELECT error FROM syncline.tasks WHERE task = $1", claim.task) == "[redacted]"
+    await era.is_sound()
+
+
+async def test_an_event_tells_who_has_redacted_what_and_why(era: Era) -> None:
+    (_, task, _), _ = await live_weeks(era)
+    await redact(era, task)
+    [row] = await era.admin.fetch(
+        "SELECT version, status, attempt, data::text FROM syncline.events WHERE type = 'EventRedacted'"
+    )
+    assert tuple(row)[:3] == (1, None, 0)
+    for part in (f'"task": "{task}"', '"version": 4', '"fields": ["error"]', '"name": "ops"', '"collection": "users"'):
+        assert part in row["data"]
+    assert SECRET not in row["data"]
+    await era.go(WEEK + SEALED_AFTER)
+    assert len(await era.seal()) == 1
+    assert await wrong(era) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        """data = '{"error": "it worked"}'""",
+        """data = data || '{"more": 1}'""",
+        "at = at + '1 us'",
+        "status = 'SUCCESS'",
+        """data = '{"error": null}'""",
+        "data = '{}'",
+    ],
+)
+async def test_a_redacted_event_that_is_changed_is_found(era: Era, change: str) -> None:
+    (_, task, _), _ = await live_weeks(era)
+    await redact(era, task)
+    await tamper(era, f"UPDATE syncline.events SET {change} WHERE task = $1 AND version = $2", task, VERSION)
+    [found] = await wrong(era)
+    assert f"task {task} (shop/users): its events were changed" in found
+
+
+async def test_a_digest_that_is_changed_or_lost_is_found(era: Era) -> None:
+    (_, task, _), _ = await live_weeks(era)
+    await redact(era, task)
+    await tamper(era, "UPDATE syncline.redactions SET digest = sha256('x')")
+    assert "its events were changed" in (await wrong(era))[0]
+    await tamper(era, "DELETE FROM syncline.redactions")
+    assert "its events were changed" in (await wrong(era))[0]
+
+
+async def test_a_redaction_that_no_event_tells_of_is_found(era: Era) -> None:
+    (_, task, _), _ = await live_weeks(era)
+    await redact(era, task)
+    await tamper(era, "DELETE FROM syncline.events WHERE type = 'EventRedacted'")
+    assert await wrong(era) == [f"task {task}, event 4: WRONG: 'error' was redacted, and no event says who did it"]
+
+
+@pytest.mark.parametrize(
+    ("version", "field", "why"),
+    [
+        (1, "source", "'source' cannot be redacted: Syncline works with its value"),
+        (3, "bookmark", "'bookmark' cannot be redacted"),
+        (4, "note", "TaskFailed has no field 'note' here; it has error"),
+        (9, "error", "with an event 9; 'syncline events --json' shows"),
+    ],
+)
+async def test_what_cannot_be_redacted_says_why(era: Era, version: int, field: str, why: str) -> None:
+    (_, task, _), _ = await live_weeks(era)
+    with pytest.raises(ConfigurationError, match=why):
+        await redact(era, task, version, field)
+    assert await era.admin.fetch("SELECT FROM syncline.redactions") == []
+
+
+async def test_a_wrong_id_and_a_second_time_are_refused(era: Era) -> None:
+    (_, task, _), _ = await live_weeks(era)
+    with pytest.raises(ConfigurationError, match=f"no task shop_orders_{task} with an event 4"):
+        await redact(era, f"shop_orders_{task}")
+    with pytest.raises(ConfigurationError, match="'nonsense' is not a task"):
+        await redact(era, "nonsense")
+    await redact(era, task)
+    with pytest.raises(ConfigurationError, match="'error' is redacted already"):
+        await redact(era, task)
+
+
+async def test_who_caused_an_event_loses_the_name_only(era: Era) -> None:
+    task = await era.service.schedule("orders")
+    await tamper(
+        era,
+        "UPDATE syncline.events SET data = data || $2::jsonb WHERE task = $1",
+        task,
+        '{"who": {"kind": "token", "name": "Ann"}, "note": "now"}',
+    )
+    await era.service.queue.cancel(task)
+    await era.go(WEEK + SEALED_AFTER)
+    await era.seal()
+    await redact(era, task, 1, "who", "note")
+    data = await era.admin.fetchval("SELECT data::text FROM syncline.events WHERE task = $1 AND version = 1", task)
+    assert '"who": {"kind": "token", "name": "[redacted]"}' in data
+    assert '"note": "[redacted]"' in data
+    assert await wrong(era) == []
+    assert await verify_projections(era.pool) == []
+
+
+async def test_the_application_cannot_redact_and_the_owner_can_do_nothing_else(era: Era, database_url: str) -> None:
+    (_, task, _), _ = await live_weeks(era)
+    login = await connect(database_url, settings={"role": "syncline_app"})
+    try:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await Redactions(login).redact(str(task), VERSION, ["error"], CAUSE)
+    finally:
+        await login.close()
+    await redact(era, task)
+    for change in ("data = '{}'", "data = data", "type = 'x'", """data = data || '{"error": "[redacted]", "x": 1}'"""):
+        with pytest.raises(asyncpg.RestrictViolationError):
+            await era.admin.execute(f"UPDATE syncline.events SET {change} WHERE task = $1 AND version = 4", task)
+    with pytest.raises(asyncpg.RestrictViolationError):
+        await era.admin.execute(
+            'UPDATE syncline.events SET data = data || \'{"rows": "[redacted]"}\' WHERE version = 3'
+        )
+
+
+async def test_digests_go_with_their_events(era: Era) -> None:
+    (_, gone, _), (_, stays, _) = await live_weeks(era)
+    for task in (gone, stays):
+        await redact(era, task)
+    await era.go(KEEP + WEEK)
+    await era.lived("orders")
+    assert await era.retire()
+    left = await era.admin.fetch("SELECT task FROM syncline.redactions")
+    assert [row["task"] for row in left] == [stays]
+    assert await wrong(era) == []
