@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from app.connectors.options.addresses import WRITABLE, normalize_address
 from app.domain.collection import Collection, Inherited
 from app.domain.duration import Duration, format_duration
 from app.domain.keys import NOTHING, PoolName, Section, Several
@@ -56,6 +57,10 @@ def _check_secret_keys(keys: tuple[str, ...]) -> tuple[str, ...]:
             f"must have at least {_SHORTEST_SECRET_KEY} characters: make one with 'openssl rand -base64 32'"
         )
     return tuple(key for key in keys if key)
+
+
+def _check_archive(address: str) -> str:
+    return normalize_address(address, WRITABLE) if address else address
 
 
 def _parse_network(value: Any) -> IPv4Network | IPv6Network:
@@ -141,6 +146,8 @@ class Server(Section):
     What connectors renew is encrypted with the first `secret_key` and decrypted with any, and lost if there is none.
     A source or collection may be missing from catalogues for `unknown_source_patience` before its tasks fail and its
     schedules end. Only `trusted_proxies` may name users, in the header `user_header`.
+    `archive` is a directory or an address such as s3://bucket/path: weeks are written there as Parquet files before
+    retention removes them.
     """
 
     admin_token: str = Field(default="", repr=False)
@@ -150,6 +157,7 @@ class Server(Section):
     drain_seconds: Number = Field(default=30, ge=0, le=86_400, allow_inf_nan=False)
     unknown_source_patience: Patience = dt.timedelta(minutes=2)
     retention: Retention = Retention()
+    archive: Annotated[str, AfterValidator(_check_archive)] = ""
     sync_tasks: SyncTasks = SyncTasks()
     trusted_proxies: Networks = ()
     user_header: str = ""

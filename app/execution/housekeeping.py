@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from app.domain.errors import SynclineError
 from app.store.leases import Leases
 from app.store.partitions import ensure_partitions
 from app.store.retention import retire
+from app.store.seals import list_archivable, list_refused, seal_weeks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import date
 
     from app.config.sections import Server
     from app.store.database import Pool
@@ -24,7 +27,7 @@ _logger = structlog.get_logger("syncline.housekeeping")
 
 
 class Housekeeping:
-    """Creates partitions for the coming weeks, and deletes old data and old workers."""
+    """Creates partitions for the coming weeks, seals and archives past ones, and deletes old data and old workers."""
 
     def __init__(self, pool: Pool, server: Callable[[], Server]) -> None:
         self._pool = pool
@@ -35,14 +38,30 @@ class Housekeeping:
         await ensure_partitions(self._pool)
         await Leases(self._pool).forget()
         server = self._server()
+        keep = _days(server.retention.days)
+        sealed = await self._seal()
         retired = await retire(
             self._pool,
-            keep=_days(server.retention.days),
+            keep=keep,
             last_runs=server.sync_tasks.store_logs.last_runs or None,
             keep_statistics=_days(server.retention.statistics_days),
+            archived=await self._archive(server.archive, keep) if server.archive and keep else None,
         )
         if retired.rounds:
             _logger.info("retention.finished", rounds=retired.rounds)
+        for week in await list_refused(self._pool):
+            _logger.error(
+                "retention.refused",
+                week=str(week),
+                error="its events are not as they were sealed, so it is kept: run 'syncline events verify'",
+            )
+        if not sealed:
+            _logger.info(
+                "sealing.delayed",
+                error="a transaction is open that is older than the end of the week",
+                again_in_seconds=_AGAIN_SECONDS,
+            )
+            return _AGAIN_SECONDS
         if retired.complete:
             return _EVERY_SECONDS
         _logger.info(
@@ -51,6 +70,39 @@ class Housekeeping:
             again_in_seconds=_AGAIN_SECONDS,
         )
         return _AGAIN_SECONDS
+
+    async def _seal(self) -> bool:
+        """Seal the weeks that are complete. The log has their seals too, so whoever collects it can compare them.
+
+        Returns whether none is left to try again soon.
+        """
+        sealed = await seal_weeks(self._pool)
+        for seal in sealed.seals:
+            _logger.info(
+                "week.sealed",
+                week=str(seal.week),
+                number=seal.number,
+                seal=seal.seal.hex(),
+                events=seal.events,
+                streams=seal.streams,
+            )
+        return sealed.complete
+
+    async def _archive(self, address: str, keep: timedelta) -> list[date]:
+        """Archive the weeks that may be deleted. Returns those that are archived."""
+        # Here, because nobody else needs pyarrow in a worker.
+        from app.seals.archive import Archive  # noqa: PLC0415
+
+        archive, archived = Archive(address), []
+        for seal in await list_archivable(self._pool, keep):
+            try:
+                if await archive.ensure(self._pool, seal):
+                    _logger.info("week.archived", week=str(seal.week), archive=address, events=seal.events)
+            except SynclineError as error:
+                _logger.warning("archive.failed", week=str(seal.week), archive=address, error=str(error))
+            else:
+                archived.append(seal.week)
+        return archived
 
 
 def _days(number: int) -> timedelta | None:

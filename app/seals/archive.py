@@ -1,0 +1,284 @@
+"""Weeks of events as Parquet files, written before retention removes them.
+
+`events-2026-11-30.parquet` has a row for each event. Its metadata has the seal of the week, and so has the small
+`events-2026-11-30.json` beside it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tempfile
+from contextlib import contextmanager
+from datetime import date, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from uuid import UUID
+
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
+
+from app.connectors.destinations.parquet.options import ParquetDestinationOptions
+from app.connectors.destinations.parquet.storage import Storage, make_storage
+from app.connectors.options.addresses import local_path
+from app.domain.errors import SynclineError
+from app.domain.seal import NAMED_BYTES, Comparison, Difference, Seal, SealedEvent
+from app.store.seals import open_week
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from app.store.database import Pool
+
+_PREFIX: Final = "events-"
+_SUFFIX: Final = ".parquet"
+_SEAL: Final = b"syncline.seal"
+_REDACTED: Final = b"syncline.redacted_fields"
+_BATCH: Final = 10_000
+_SCHEMA: Final = pa.schema(
+    [
+        pa.field("task", pa.string(), nullable=False),
+        pa.field("version", pa.int32(), nullable=False),
+        pa.field("type", pa.string(), nullable=False),
+        pa.field("v", pa.int16(), nullable=False),
+        pa.field("at", pa.timestamp("us", tz="UTC")),
+        pa.field("status", pa.string()),
+        pa.field("attempt", pa.int16(), nullable=False),
+        pa.field("worker", pa.string()),
+        pa.field("xid", pa.uint64(), nullable=False),
+        pa.field("line", pa.int32()),
+        pa.field("data", pa.string(), nullable=False),
+        # The hashes of redacted fields, as a JSON object.
+        pa.field("redacted", pa.string()),
+        # With the first event of each stream: what names the stream in its seal, after the task.
+        pa.field("stream", pa.binary()),
+    ]
+)
+_IN_ORDER: Final = ("task", "version")
+# Random or growing by one: a dictionary of their values is larger than they are.
+_WITH_DICTIONARY: Final = ("type", "status", "worker")
+
+
+class ArchiveError(SynclineError):
+    """A week cannot be archived; the message says why."""
+
+
+class ArchivedWeek(NamedTuple):
+    """A file of the archive, and the seal that it has; None with the reason if it cannot be read."""
+
+    name: str
+    week: date
+    seal: Seal | None
+    problem: str = ""
+
+
+class Examination(NamedTuple):
+    """What is wrong with a file: streams, and sentences."""
+
+    differences: Sequence[Difference]
+    problems: Sequence[str]
+
+
+class Archive:
+    """The files of a directory, or of a prefix in an object store."""
+
+    def __init__(self, address: str) -> None:
+        self._directory = local_path(address)
+        self.address = address
+
+    @cached_property
+    def _storage(self) -> Storage:
+        """Makes the directory if it is missing. Raises ConfigurationError if the address cannot be used."""
+        return make_storage(ParquetDestinationOptions(path=self.address))
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is such a directory; an address in an object store is one."""
+        return self._directory is None or self._directory.is_dir()
+
+    async def ensure(self, pool: Pool, seal: Seal) -> bool:
+        """Write the week of `seal`, unless it is here; returns whether it was written. What is written is read again.
+
+        Raises:
+            ArchiveError: the events are not as they were sealed, or the file is not as it was written.
+            SynclineError: the file system failed.
+        """
+        name = _name_of(seal.week)
+        async with open_week(pool, seal) as week:
+            redacted = await week.count_redacted()
+            if await asyncio.to_thread(self._has, name, seal, redacted):
+                return False
+            named = await week.list_named()
+            with tempfile.TemporaryDirectory(prefix=".archive-", dir=self._directory) as directory:
+                path = Path(directory) / name
+                writer = await asyncio.to_thread(_Writer, path, seal, named, redacted)
+                async for events in week.page_events():
+                    await asyncio.to_thread(writer.write, events)
+                await asyncio.to_thread(writer.close)
+                await asyncio.to_thread(self._put, path, seal)
+        return True
+
+    def list_weeks(self) -> list[ArchivedWeek]:
+        """The files, in the order of their weeks."""
+        if not self.exists:
+            return []
+        names = sorted(name for name in self._storage.names("") if name.startswith(_PREFIX) and name.endswith(_SUFFIX))
+        return [self._look_at(name) for name in names]
+
+    def examine(self, archived: ArchivedWeek) -> Examination:
+        """Compare the events of a file with the seal that it has."""
+        if archived.seal is None:
+            return Examination([], [archived.problem])
+        try:
+            with self._open(archived.name) as file:
+                return _compare(file, archived.seal)
+        except (pa.ArrowException, ValueError, OSError) as error:
+            return Examination([], [f"the file cannot be read: {error}"])
+
+    def _put(self, path: Path, seal: Seal) -> None:
+        with path.open("rb") as opened:
+            examination = _compare(pq.ParquetFile(opened), seal)
+        if examination.differences or examination.problems:
+            first = [str(each.task) for each in examination.differences[:1]] + [*examination.problems]
+            raise ArchiveError(
+                f"the events of week {seal.week} are not as they were sealed ({first[0]}); see 'syncline events verify'"
+            )
+        written = path.stat().st_size
+        self._storage.put(path, path.name)
+        text = json.dumps(_to_json(seal), indent=2) + "\n"
+        self._storage.replace(path.with_suffix(".json").name, text.encode())
+        archived = self._look_at(path.name)
+        if archived.seal != seal or self._size_of(path.name) != written:
+            raise ArchiveError(f"{self.address}/{path.name} is not as it was written: look whether its disk is full")
+
+    def _size_of(self, name: str) -> int:
+        with self._storage.open(name) as file:
+            return file.seek(0, 2)
+
+    def _has(self, name: str, seal: Seal, redacted: int) -> bool:
+        if name not in self._storage.names(""):
+            return False
+        try:
+            with self._open(name) as file:
+                metadata = file.schema_arrow.metadata or {}
+                return _seal_of(metadata) == seal and metadata.get(_REDACTED) == b"%d" % redacted
+        except (pa.ArrowException, ValueError, OSError):
+            return False
+
+    def _look_at(self, name: str) -> ArchivedWeek:
+        week = _week_of(name)
+        try:
+            with self._open(name) as file:
+                seal = _seal_of(file.schema_arrow.metadata or {})
+        except (pa.ArrowException, ValueError, OSError) as error:
+            return ArchivedWeek(name, week, None, f"the file cannot be read: {error}")
+        if seal.week != week:
+            return ArchivedWeek(name, week, None, f"the file has the seal of the week {seal.week}")
+        return ArchivedWeek(name, week, seal)
+
+    @contextmanager
+    def _open(self, name: str) -> Iterator[pq.ParquetFile]:
+        with self._storage.open(name) as opened, pq.ParquetFile(opened) as file:
+            yield file
+
+
+class _Writer:
+    def __init__(self, path: Path, seal: Seal, named: Sequence[bytes], redacted: int) -> None:
+        metadata = {_SEAL: json.dumps(_to_json(seal)).encode(), _REDACTED: b"%d" % redacted}
+        self._schema = _SCHEMA.with_metadata(metadata)
+        self._writer = pq.ParquetWriter(path, self._schema, compression="zstd", use_dictionary=list(_WITH_DICTIONARY))
+        self._named = {
+            UUID(bytes=block[start : start + 16]): block[start + 16 : start + NAMED_BYTES]
+            for block in named
+            for start in range(0, len(block), NAMED_BYTES)
+        }
+        self._rows: list[dict[str, Any]] = []
+        self._last: UUID | None = None
+
+    def write(self, events: Sequence[SealedEvent]) -> None:
+        for event in events:
+            row = event._asdict()
+            row["task"], row["worker"] = str(event.task), event.worker and str(event.worker)
+            row["redacted"] = (
+                json.dumps({key: value.hex() for key, value in event.redacted.items()}) if event.redacted else None
+            )
+            row["stream"] = self._named.get(event.task) if event.task != self._last else None
+            self._last = event.task
+            self._rows.append(row)
+        if len(self._rows) >= _BATCH:
+            self._flush()
+
+    def close(self) -> None:
+        self._flush()
+        self._writer.close()
+
+    def _flush(self) -> None:
+        self._writer.write_batch(pa.RecordBatch.from_pylist(self._rows, schema=self._schema))
+        self._rows = []
+
+
+def _compare(file: pq.ParquetFile, seal: Seal) -> Examination:
+    if not file.schema_arrow.equals(_SCHEMA):
+        return Examination([], ["the file has other columns than Syncline writes"])
+    comparison = Comparison(seal, _named_in(file))
+    for batch in file.iter_batches(_BATCH, columns=[name for name in _SCHEMA.names if name != "stream"]):
+        at = batch.schema.get_field_index("at")
+        numbers = batch.set_column(at, "at", batch.column(at).cast(pa.int64()))
+        for row in numbers.to_pylist():
+            comparison.take(_event_of(row))
+    return Examination(comparison.differences, comparison.finish())
+
+
+def _named_in(file: pq.ParquetFile) -> Iterator[bytes]:
+    for batch in file.iter_batches(_BATCH, columns=["task", "stream"]):
+        for row in batch.to_pylist():
+            if row["stream"] is not None:
+                yield UUID(row["task"]).bytes + row["stream"]
+
+
+def _event_of(row: Mapping[str, Any]) -> SealedEvent:
+    worker, redacted = row["worker"], row["redacted"]
+    return SealedEvent(
+        UUID(row["task"]),
+        row["version"],
+        row["type"],
+        row["v"],
+        row["at"],
+        row["status"],
+        row["attempt"],
+        worker and UUID(worker),
+        row["xid"],
+        row["line"],
+        row["data"],
+        {key: bytes.fromhex(value) for key, value in json.loads(redacted).items()} if redacted else {},
+    )
+
+
+def _to_json(seal: Seal) -> dict[str, Any]:
+    return {
+        key: value.hex() if isinstance(value, bytes) else value.isoformat() if isinstance(value, date) else value
+        for key, value in seal._asdict().items()
+    }
+
+
+def _seal_of(metadata: Mapping[bytes, bytes]) -> Seal:
+    """Raises ValueError if there is none."""
+    try:
+        found = json.loads(metadata[_SEAL])
+        return Seal(
+            **found
+            | {key: date.fromisoformat(found[key]) for key in ("week", "before")}
+            | {key: bytes.fromhex(found[key]) for key in ("root", "previous", "seal")}
+            | {"sealed_at": datetime.fromisoformat(found["sealed_at"])}
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError("it has no seal that can be read") from error
+
+
+def _name_of(week: date) -> str:
+    return f"{_PREFIX}{week}{_SUFFIX}"
+
+
+def _week_of(name: str) -> date:
+    return date.fromisoformat(name.removeprefix(_PREFIX).removesuffix(_SUFFIX))

@@ -1,0 +1,200 @@
+"""Weeks are archived before they are removed, and what is archived is verified like the rest."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
+import pytest
+from structlog.testing import capture_logs
+
+from app.config.sections import Retention, Server
+from app.domain.cause import NO_CAUSE
+from app.execution.housekeeping import Housekeeping
+from app.seals.archive import Archive
+from app.store.redactions import Redactions
+from app.store.seals import list_seals
+from tests.harness import until
+from tests.integration.retention.lives import KEEP
+from tests.integration.seals.weeks import findings, live_weeks, tamper, wrong
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from uuid import UUID
+
+    from tests.integration.retention.lives import Era
+
+DAYS = KEEP // timedelta(days=1)
+
+
+async def keep_house(era: Era, archive: Path) -> list[dict[str, Any]]:
+    """One round, as a worker does it; returns what it logs."""
+    await era.service.project()
+    server = Server(retention=Retention(days=DAYS), archive=str(archive))
+    logs: list[dict[str, Any]] = []
+
+    async def done() -> bool:
+        with capture_logs() as captured:
+            seconds = await Housekeeping(era.pool, lambda: server).step()
+        logs.extend(dict(line) for line in captured)
+        return seconds > 60
+
+    await until(done)
+    return logs
+
+
+async def archived(era: Era, archive: Path) -> tuple[list[list[UUID]], Archive]:
+    """Two weeks that were archived and removed."""
+    weeks = await live_weeks(era)
+    await era.go(KEEP)
+    logs = await keep_house(era, archive)
+    assert [line["event"] for line in logs] == ["week.archived", "week.archived", "retention.finished"]
+    return weeks, Archive(str(archive))
+
+
+def files_of(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.iterdir())
+
+
+def change(file: Path, edit: Callable[[list[dict[str, Any]]], object]) -> None:
+    """Write the file anew, with its metadata."""
+    table = pq.read_table(file)
+    rows = table.to_pylist()
+    edit(rows)
+    pq.write_table(pa.Table.from_pylist(rows, schema=table.schema), file)
+
+
+async def test_a_week_is_a_file_with_its_seal_before_its_events_go(era: Era, tmp_path: Path) -> None:
+    weeks, archive = await archived(era, tmp_path)
+    first, second, kept = await list_seals(era.pool)
+    assert kept.archived
+    assert files_of(tmp_path) == [
+        f"events-{seal.week}.{suffix}" for seal in (first, second) for suffix in ("json", "parquet")
+    ]
+    table = pq.read_table(tmp_path / f"events-{first.week}.parquet")
+    assert table.num_rows == 12
+    assert {*table.column("task").to_pylist()} == {str(task) for task in weeks[0]}
+    written = json.loads((tmp_path / f"events-{first.week}.json").read_text())
+    assert written["seal"] == first.seal.hex()
+    assert await wrong(era, archive=archive) == []
+    lines = await findings(era, archive=archive)
+    assert f"events-{second.week}.parquet: ok: 12 events of 3 streams, seal 2" in lines
+    assert any(line.startswith("archive: 2 weeks not looked at") for line in await findings(era))
+
+
+async def test_a_file_that_was_tampered_with_is_named_with_the_stream(era: Era, tmp_path: Path) -> None:
+    weeks, archive = await archived(era, tmp_path)
+    file = tmp_path / archive.list_weeks()[0].name
+    task = weeks[0][1]
+
+    def edit(rows: list[dict[str, Any]]) -> None:
+        [row] = [row for row in rows if row["task"] == str(task) and row["type"] == "BookmarkSaved"]
+        row["data"] = row["data"].replace('"rows": 5', '"rows": 6')
+
+    change(file, edit)
+    assert await wrong(era, archive=archive) == [f"{file.name}: WRONG: task {task}: its events were changed"]
+
+
+@pytest.mark.parametrize(
+    ("edit", "what"),
+    [
+        (lambda rows: rows.pop(1), "event 2 is missing"),
+        (lambda rows: rows.__delitem__(slice(0, 4)), "8 events of 2 streams do not have the root of the seal"),
+        (lambda rows: rows.append(rows[-1] | {"version": 5}), "its events were changed"),
+        (lambda rows: rows[0].update(stream=b"12345678"), "the list of its streams was changed, but not its events"),
+    ],
+)
+async def test_rows_of_a_file_that_were_added_or_removed_are_found(
+    era: Era, tmp_path: Path, edit: Callable[[list[dict[str, Any]]], object], what: str
+) -> None:
+    _, archive = await archived(era, tmp_path)
+    change(tmp_path / archive.list_weeks()[0].name, edit)
+    assert what in " ".join(await wrong(era, archive=archive))
+
+
+async def test_missing_broken_and_exchanged_files_are_named(era: Era, tmp_path: Path) -> None:
+    _, archive = await archived(era, tmp_path)
+    first, second, _ = await list_seals(era.pool)
+    one, two = (tmp_path / f"events-{seal.week}.parquet" for seal in (first, second))
+    content = one.read_bytes()
+    one.unlink()
+    assert await wrong(era, archive=archive) == [
+        f"{first.week}: WRONG: not in the archive {tmp_path}, although retention has removed it"
+    ]
+    one.write_bytes(content[:100])
+    [found] = await wrong(era, archive=archive)
+    assert found.startswith(f"{one.name}: WRONG: the file cannot be read: ")
+    one.write_bytes(two.read_bytes())
+    assert await wrong(era, archive=archive) == [f"{one.name}: WRONG: the file has the seal of the week {second.week}"]
+    two.write_bytes(content)
+    assert len(await wrong(era, archive=archive)) == 2
+
+
+async def test_a_file_of_another_chain_is_found(era: Era, tmp_path: Path) -> None:
+    """Rows and seal fit each other, and still it is not the week that was sealed here."""
+    _, archive = await archived(era, tmp_path)
+    first, *_ = await list_seals(era.pool)
+    file = tmp_path / f"events-{first.week}.parquet"
+    table = pq.read_table(file)
+    seal = json.loads(table.schema.metadata[b"syncline.seal"])
+    seal["seal"] = "00" * 32
+    metadata = table.schema.metadata | {b"syncline.seal": json.dumps(seal).encode()}
+    pq.write_table(table.replace_schema_metadata(metadata), file)
+    assert await wrong(era, archive=archive) == [
+        f"{file.name}: WRONG: it has another seal 1 than the chain of the database"
+    ]
+
+
+async def test_a_week_that_cannot_be_archived_is_kept(era: Era, tmp_path: Path) -> None:
+    await live_weeks(era)
+    await era.go(KEEP)
+    before = await era.streams()
+    place = tmp_path / "archive"
+    place.write_text("not a directory")
+    logs = await keep_house(era, place)
+    assert [line["archive"] for line in logs if line["event"] == "archive.failed"] == [str(place)] * 2
+    assert await era.streams() == before
+    place.unlink()
+    await keep_house(era, place)
+    assert await era.streams() < before
+    assert await wrong(era, archive=Archive(str(place))) == []
+
+
+async def test_a_week_that_is_not_as_it_was_sealed_is_neither_archived_nor_removed(era: Era, tmp_path: Path) -> None:
+    (task, *_), _ = await live_weeks(era)
+    await era.go(KEEP)
+    before = await era.streams()
+    await tamper(era, "UPDATE syncline.events SET attempt = 7 WHERE task = $1 AND version = 2", task)
+    logs = await keep_house(era, tmp_path)
+    [failed] = [line for line in logs if line["event"] == "archive.failed"]
+    assert str(task) in failed["error"]
+    assert await era.streams() == before
+
+
+async def test_a_redacted_week_is_archived_as_it_is_and_written_anew_if_it_was_before(era: Era, tmp_path: Path) -> None:
+    """Nobody else reads the value after it was redacted, as long as its event has not been removed."""
+    (_, task, _), _ = await live_weeks(era)
+    await era.go(KEEP)
+    archive = Archive(str(tmp_path))
+    first, _ = await list_seals(era.pool)
+    assert await archive.ensure(era.pool, first)
+    assert not await archive.ensure(era.pool, first)
+    file = tmp_path / f"events-{first.week}.parquet"
+    assert "it did not work" in str(pq.read_table(file).column("data").to_pylist())
+    await Redactions(era.admin).redact(str(task), 4, ["error"], NO_CAUSE)
+    assert await archive.ensure(era.pool, first)
+    assert "it did not work" not in str(pq.read_table(file).column("data").to_pylist())
+    assert archive.examine(archive.list_weeks()[0]) == ([], [])
+    change(file, lambda rows: [row.update(data='{"error": "[redacted] "}') for row in rows if row["redacted"]])
+    assert archive.examine(archive.list_weeks()[0]).differences == [(task, "its events were changed")]
+
+
+async def test_redaction_says_when_an_archive_may_have_the_value(era: Era, tmp_path: Path) -> None:
+    weeks, _ = await archived(era, tmp_path)
+    done = await Redactions(era.admin).redact(str(weeks[1][1]), 4, ["error"], NO_CAUSE)
+    assert done.archived
+    assert await wrong(era, archive=Archive(str(tmp_path))) == []
