@@ -1,4 +1,4 @@
-"""`syncline events`: shows the feed of all events, and follows it."""
+"""`syncline events`: shows the feed of all events and follows it, verifies their seals, and redacts fields of them."""
 
 from __future__ import annotations
 
@@ -9,15 +9,19 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import click
 
-from app.cli.running import reports_errors, with_pool
-from app.cli.values import EVENT_TYPES, NAME, PLACE
+from app.cli.running import config_option, reports_errors, run_loop, start, with_pool
+from app.cli.values import ARCHIVE, EVENT_TYPES, NAME, PLACE, SEAL
+from app.domain.errors import ConfigurationError
 from app.domain.visible import make_visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from app.domain.feed import FeedEvent, Place, Selection
+    from app.seals.archive import Archive
     from app.store.feed import Feed
+    from app.store.redactions import Redaction
 
 Write: TypeAlias = "Callable[[str, FeedEvent], None]"
 
@@ -26,7 +30,7 @@ _PAGE: Final = 1000
 _LOOK_SECONDS: Final = 0.5
 
 
-@click.command(short_help="Show what has happened, and follow it.")
+@click.group(invoke_without_command=True, short_help="Show what has happened, and follow it.")
 @click.option("-f", "--follow", is_flag=True, help="Go on with new events until Ctrl-C; without --after, only these.")
 @click.option(
     "--after", metavar="ID", type=PLACE, help="Only events after this one, after a position, or from now on (now)."
@@ -37,8 +41,10 @@ _LOOK_SECONDS: Final = 0.5
 @click.option("--source", type=NAME, help="Only events of this source.")
 @click.option("--collection", type=NAME, help="Only events of this collection.")
 @click.option("--json", "as_json", is_flag=True, help="Print each event as a line of JSON, in CloudEvents' envelope.")
+@click.pass_context
 @reports_errors
 def events(
+    context: click.Context,
     after: Place | None,
     types: frozenset[str] | None,
     source: str | None,
@@ -52,6 +58,9 @@ def events(
     The database is the one in DATABASE_URL or, if that is not set, that of the 'syncline dev' on SYNCLINE_DATA_DIR
     (default: .syncline).
     """
+    if context.invoked_subcommand is not None:
+        _refuse_options(context)
+        return
     from app.domain.feed import Selection
 
     selection = Selection(types, source, collection)
@@ -61,6 +70,121 @@ def events(
     except KeyboardInterrupt:
         if not follow:
             raise
+
+
+def _refuse_options(context: click.Context) -> None:
+    """Of the list; before a subcommand they would be ignored."""
+    given = [parameter for parameter in context.command.params if context.params[parameter.name or ""]]
+    if given:
+        raise click.UsageError(f"{given[0].opts[-1]} cannot be used with '{context.invoked_subcommand}'", context)
+
+
+@events.command(short_help="Compare the events with their seals.")
+@click.option(
+    "--seal", "noted", metavar="HEX", type=SEAL, help="A seal that was noted elsewhere; it must still be in the chain."
+)
+@click.option(
+    "--archive",
+    "address",
+    metavar="ADDRESS",
+    type=ARCHIVE,
+    help="Where weeks are archived.  [default: the catalogue's server.archive]",
+)
+@config_option
+@reports_errors
+def verify(noted: bytes | None, address: str | None, config: Path | None) -> None:
+    """Hash every event anew, in the database and in the archive, and compare weeks with their seals.
+
+    There is a line for each week. Exits with 1 if something is wrong. See docs/history.md for what this proves.
+    """
+    from app.seals.verification import verify as compare
+
+    archive = _find_archive(address, config)
+
+    async def show(pool: Any) -> bool:
+        is_wrong = False
+        async for finding in compare(pool, archive=archive, noted=noted):
+            click.echo(make_visible(str(finding)))
+            is_wrong |= finding.is_wrong
+        return is_wrong
+
+    if with_pool(show, name="syncline events", statement_seconds=_STATEMENT_SECONDS):
+        sys.exit(1)
+
+
+def _find_archive(given: str | None, config: Path | None) -> Archive | None:
+    """The given archive, or else that of the catalogue, if there is one."""
+    address = given or _configured_archive(config)
+    if not address:
+        return None
+    from app.seals.archive import Archive
+
+    archive = Archive(address)
+    if given and not archive.exists:
+        raise ConfigurationError(f"there is no directory {given}; --archive is what the catalogue's server.archive is")
+    return archive
+
+
+def _configured_archive(config: Path | None) -> str:
+    from app.bootstrap.environment import config_path, substitution_environment
+    from app.config.reader import load_catalogue
+    from app.config.settings import read_settings
+
+    settings = read_settings()
+    if not (config or settings.config):
+        return ""
+    return load_catalogue(config_path(settings, config), substitution_environment(settings)).server.archive
+
+
+@events.command(short_help="Remove what somebody has written from an event.")
+@click.argument("task", metavar="TASK_ID", type=NAME)
+@click.argument("version", type=click.IntRange(1, 2**31 - 1))
+@click.option(
+    "--field",
+    "fields",
+    metavar="NAME",
+    type=NAME,
+    multiple=True,
+    required=True,
+    help="A field to redact, such as error; repeat it for several.",
+)
+@click.option("--note", type=NAME, help="Why; the event that tells of the redaction has it.")
+@reports_errors
+def redact(task: str, version: int, fields: tuple[str, ...], note: str | None) -> None:
+    """Replace fields of an event by '[redacted]', for good; its week still has the same seal.
+
+    Event VERSION of a task is the one that 'syncline events --json' shows with this version. An event tells who has
+    redacted what. Log lines that have the same text stay.
+    """
+    from app.bootstrap.owner import owner_connection
+    from app.domain.cause import Actor, Cause
+    from app.store.redactions import Redactions
+
+    cause = Cause(Actor("command", _user()), note)
+
+    async def change() -> Redaction:
+        settings = start()
+        async with owner_connection(
+            settings, name="syncline events", things="redactions", do="redact events"
+        ) as connection:
+            return await Redactions(connection).redact(task, version, fields, cause)
+
+    done = run_loop(change())
+    of = f"{done.source}/{done.collection}"
+    click.echo(make_visible(f"Redacted {', '.join(sorted(set(fields)))} of event {version} ({done.type}) of {of}."))
+    if done.archived:
+        click.echo("The archive has this week as well, with the value: see Redaction in docs/history.md.", err=True)
+
+
+def _user() -> str:
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user without a name
+        import os
+
+        return f"uid {os.getuid()}"
 
 
 async def _show(pool: Any, after: Place | None, *, selection: Selection, write: Write) -> None:

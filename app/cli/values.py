@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from app.domain.feed import Place
 
+_SEAL: Final = re.compile(r"[0-9a-fA-F]{64}")
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -124,6 +125,27 @@ class _TokenIdType(click.ParamType[str]):
         return id_
 
 
+class _ArchiveType(click.ParamType[str]):
+    name = "address"
+
+    def convert(self, value: Any, param: Parameter | None, ctx: Context | None) -> str:
+        from app.connectors.options.addresses import WRITABLE, normalize_address
+
+        try:
+            return normalize_address(value, WRITABLE)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class _SealType(click.ParamType[bytes]):
+    name = "hex"
+
+    def convert(self, value: Any, param: Parameter | None, ctx: Context | None) -> bytes:
+        if not _SEAL.fullmatch(value):
+            self.fail("expected 64 hexadecimal digits, as 'syncline events verify' prints them", param, ctx)
+        return bytes.fromhex(value)
+
+
 DURATION: Final = _DurationType()
 """A duration such as `90m`, greater than zero."""
 
@@ -150,3 +172,9 @@ TOKEN_NAME: Final = _TokenNameType()
 
 TOKEN_ID: Final = _TokenIdType()
 """The id of a token, also as part of the token itself."""
+
+ARCHIVE: Final = _ArchiveType()
+"""The directory of an archive, or its address in an object store."""
+
+SEAL: Final = _SealType()
+"""A seal, as its hexadecimal digits."""
