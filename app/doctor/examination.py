@@ -5,7 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from app.doctor import catalogue, clock, directory, network, rights, schema, server, sessions, transactions, work
+from app.doctor import (
+    catalogue,
+    clock,
+    directory,
+    history,
+    network,
+    rights,
+    schema,
+    server,
+    sessions,
+    transactions,
+    work,
+)
 from app.doctor.bounded import bounded
 from app.doctor.finding import Finding, State
 from app.doctor.installation import SECONDS
@@ -53,6 +65,7 @@ IN_SCHEMA: Final = (
     Check("queue", work.look_at_queue),
     Check("pools", work.look_at_pools),
     Check("schedules", work.look_at_schedules),
+    Check("seals", history.look_at_seals),
 )
 # The libraries behind some sources take seconds to import.
 CATALOGUE: Final = Check("catalogue", catalogue.look, seconds=60)

@@ -117,6 +117,12 @@ async def fetch_schedules(connection: Connection, patience: timedelta) -> asyncp
     return row
 
 
+async def fetch_seals(connection: Connection) -> asyncpg.Record:
+    """How many `weeks` were sealed, the `newest` one, and those that retention has `refused` to remove, if any."""
+    [row] = await connection.fetch(_SQL["seals"])
+    return row
+
+
 async def list_error_events(connection: Connection) -> list[asyncpg.Record]:
     """The last events that are errors, without their data."""
     return await connection.fetch(_SQL["error_events"])

@@ -129,6 +129,11 @@ FROM (
   FROM syncline.schedules s WHERE s.active
 ) AS s
 
+-- name: seals
+-- How many weeks were sealed, the newest one, and those that retention keeps because they are not as they were sealed.
+SELECT count(*) AS weeks, max(s.week) AS newest, (SELECT refused FROM syncline.retention) AS refused
+FROM syncline.seals s WHERE s.replaces = '{}'
+
 -- name: error_events
 -- The last 200 of the last 100,000 events that are errors. Their data is left out: texts of errors may quote rows.
 SELECT e.task::text AS task, e.version, e.type, e.at::text AS at, e.status, e.attempt, t.source, t.collection, t.source_type
