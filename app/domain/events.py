@@ -44,6 +44,7 @@ ATTEMPT_HANDED_BACK: Final = "AttemptHandedBack"
 TASK_SUCCEEDED: Final = "TaskSucceeded"
 TASK_FAILED: Final = "TaskFailed"
 TASK_CANCELED: Final = "TaskCanceled"
+
 # A collection, or all of a source, is paused from `since`: to `until`, or until somebody ends that. Each change is one.
 COLLECTION_PAUSED: Final = "CollectionPaused"
 # Somebody has ended the pause that there was from `since`.

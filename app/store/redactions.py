@@ -1,6 +1,6 @@
 """Redacts fields of events: the value goes, its digest stays, and an event tells of it.
 
-An event keeps its digest, so its week still has the seal that it had: see docs/decisions/0041-sealed-history.md.
+An event keeps its digest, so its week still has the seal that it had: see docs/decisions/0042-sealed-history.md.
 """
 
 from __future__ import annotations
