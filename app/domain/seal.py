@@ -119,7 +119,7 @@ class Comparison:
         """`named` are the blocks of `sealed_streams`: `NAMED_BYTES` for each stream, in the order of tasks."""
         self.differences: list[Difference] = []
         self._seal = seal
-        self._named = _names_in(named)
+        self._named = names_in(named)
         self._expected = next(self._named, None)
         self._task: UUID | None = None
         self._stream, self._block, self._root = sha256(), sha256(), sha256()
@@ -214,7 +214,8 @@ def redact(value: Any) -> Any:
     return value | {"name": REDACTED} if isinstance(value, dict) else REDACTED
 
 
-def _names_in(blocks: Iterable[bytes]) -> Iterator[tuple[UUID, bytes]]:
+def names_in(blocks: Iterable[bytes]) -> Iterator[tuple[UUID, bytes]]:
+    """The streams that the blocks of `sealed_streams` name: their tasks, and the first bytes of their hashes."""
     for block in blocks:
         for start in range(0, len(block), NAMED_BYTES):
             named = block[start : start + NAMED_BYTES]

@@ -23,7 +23,7 @@ from app.connectors.destinations.parquet.options import ParquetDestinationOption
 from app.connectors.destinations.parquet.storage import Storage, make_storage
 from app.connectors.options.addresses import local_path
 from app.domain.errors import SynclineError
-from app.domain.seal import NAMED_BYTES, Comparison, Difference, Seal, SealedEvent
+from app.domain.seal import Comparison, Difference, Seal, SealedEvent, names_in
 from app.store.seals import open_week
 
 if TYPE_CHECKING:
@@ -188,11 +188,8 @@ class _Writer:
         metadata = {_SEAL: json.dumps(_to_json(seal)).encode(), _REDACTED: b"%d" % redacted}
         self._schema = _SCHEMA.with_metadata(metadata)
         self._writer = pq.ParquetWriter(path, self._schema, compression="zstd", use_dictionary=list(_WITH_DICTIONARY))
-        self._named = {
-            UUID(bytes=block[start : start + 16]): block[start + 16 : start + NAMED_BYTES]
-            for block in named
-            for start in range(0, len(block), NAMED_BYTES)
-        }
+        self._named = names_in(named)
+        self._next = next(self._named, None)
         self._rows: list[dict[str, Any]] = []
         self._last: UUID | None = None
 
@@ -203,7 +200,7 @@ class _Writer:
             row["redacted"] = (
                 json.dumps({key: value.hex() for key, value in event.redacted.items()}) if event.redacted else None
             )
-            row["stream"] = self._named.get(event.task) if event.task != self._last else None
+            row["stream"] = self._name_of(event.task) if event.task != self._last else None
             self._last = event.task
             self._rows.append(row)
         if len(self._rows) >= _BATCH:
@@ -212,6 +209,11 @@ class _Writer:
     def close(self) -> None:
         self._flush()
         self._writer.close()
+
+    def _name_of(self, task: UUID) -> bytes | None:
+        while self._next and self._next[0] < task:
+            self._next = next(self._named, None)
+        return self._next[1] if self._next and self._next[0] == task else None
 
     def _flush(self) -> None:
         self._writer.write_batch(pa.RecordBatch.from_pylist(self._rows, schema=self._schema))
