@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import click
 
 from app.cli.running import config_option, reports_errors, run_loop, start, with_pool
-from app.cli.values import ARCHIVE, EVENT_TYPES, NAME, PLACE, SEAL
+from app.cli.values import ARCHIVE, EVENT_TYPES, LOG_LINE, NAME, PLACE, SEAL
 from app.domain.errors import ConfigurationError
 from app.domain.visible import make_visible
 
@@ -148,17 +148,27 @@ def _configured_archive(config: Path | None) -> str:
     required=True,
     help="A field to redact, such as error; repeat it for several.",
 )
+@click.option(
+    "--line",
+    "lines",
+    metavar="ATTEMPT:LINE",
+    type=LOG_LINE,
+    multiple=True,
+    help="A line of the task's log to redact as well; repeat it for several.",
+)
 @click.option("--note", type=NAME, help="Why; the event that tells of the redaction has it.")
 @reports_errors
-def redact(task: str, version: int, fields: tuple[str, ...], note: str | None) -> None:
+def redact(
+    task: str, version: int, fields: tuple[str, ...], lines: tuple[tuple[int, int], ...], note: str | None
+) -> None:
     """Replace fields of an event by '[redacted]', for good; its week still has the same seal.
 
     Event VERSION of a task is the one that 'syncline events --json' shows with this version. An event tells who has
-    redacted what. Log lines that have the same text stay.
+    redacted what. Lines of the log stay, unless they are given.
     """
     from app.bootstrap.owner import owner_connection
     from app.domain.cause import Actor, Cause
-    from app.store.redactions import Redactions
+    from app.store.redactions import LogLine, Redactions
 
     cause = Cause(Actor("command", _user()), note)
 
@@ -167,7 +177,9 @@ def redact(task: str, version: int, fields: tuple[str, ...], note: str | None) -
         async with owner_connection(
             settings, name="syncline events", things="redactions", do="redact events"
         ) as connection:
-            return await Redactions(connection).redact(task, version, fields, cause)
+            return await Redactions(connection).redact(
+                task, version, fields, cause, lines=[LogLine(*line) for line in lines]
+            )
 
     done = run_loop(change())
     of = f"{done.source}/{done.collection}"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from app.domain.feed import Place
 
+_LOG_LINE: Final = re.compile(r"([0-9]{1,4}):([0-9]{1,9})")
 _SEAL: Final = re.compile(r"[0-9a-fA-F]{64}")
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
@@ -137,6 +138,15 @@ class _ArchiveType(click.ParamType[str]):
             self.fail(str(error), param, ctx)
 
 
+class _LogLineType(click.ParamType["tuple[int, int]"]):
+    name = "line"
+
+    def convert(self, value: Any, param: Parameter | None, ctx: Context | None) -> tuple[int, int]:
+        if not (found := _LOG_LINE.fullmatch(value)):
+            self.fail(f"{value!r} is not ATTEMPT:LINE, such as 1:17", param, ctx)
+        return int(found[1]), int(found[2])
+
+
 class _SealType(click.ParamType[bytes]):
     name = "hex"
 
@@ -175,6 +185,9 @@ TOKEN_ID: Final = _TokenIdType()
 
 ARCHIVE: Final = _ArchiveType()
 """The directory of an archive, or its address in an object store."""
+
+LOG_LINE: Final = _LogLineType()
+"""The attempt and the number of a line of a log."""
 
 SEAL: Final = _SealType()
 """A seal, as its hexadecimal digits."""

@@ -28,6 +28,16 @@ _SQL: Final = load_statements("redactions.sql")
 _UUID_LENGTH: Final = 36
 
 
+class LogLine(NamedTuple):
+    """A line that an attempt has written to its log."""
+
+    attempt: int
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.attempt}:{self.number}"
+
+
 class Redaction(NamedTuple):
     """What was redacted: the type of the event, its collection, and whether an archive may still have the values."""
 
@@ -43,7 +53,9 @@ class Redactions:
     def __init__(self, connection: asyncpg.Connection[asyncpg.Record]) -> None:
         self._connection = connection
 
-    async def redact(self, given: str, version: int, fields: Sequence[str], cause: Cause) -> Redaction:
+    async def redact(
+        self, given: str, version: int, fields: Sequence[str], cause: Cause, *, lines: Sequence[LogLine] = ()
+    ) -> Redaction:
         """Redact fields of an event, and append the event that says so; all in one transaction.
 
         Args:
@@ -51,9 +63,10 @@ class Redactions:
             version: that of the event.
             fields: names of fields of the event's data.
             cause: who redacts them, and why.
+            lines: lines of the task's log to redact as well.
 
         Raises:
-            ConfigurationError: there is no such event, or a field cannot be redacted.
+            ConfigurationError: there is no such event or line, or a field cannot be redacted.
         """
         task = _task_in(given)
         async with self._connection.transaction():
@@ -70,11 +83,22 @@ class Redactions:
             await self._connection.execute(_SQL["redact_event"], task, version, fields)
             await self._connection.execute(_SQL["redact_task"], task)
             await self._connection.execute(_SQL["redact_collection"], task)
+            await self._redact_lines(given, task, lines)
             about = {"source": row["source"], "collection": row["collection"], "task": str(task), "version": version}
-            data = jsonb_text(about | {"fields": fields} | cause.data)
+            what = {"fields": fields} | ({"lines": [str(line) for line in lines]} if lines else {})
+            data = jsonb_text(about | what | cause.data)
             await self._connection.execute(_SQL["append_fact"], fact, EVENT_REDACTED, data)
             archived = await self._connection.fetchval(_SQL["is_archived"], task)
         return Redaction(row["type"], row["source"], row["collection"], archived)
+
+    async def _redact_lines(self, given: str, task: UUID, lines: Sequence[LogLine]) -> None:
+        attempts, numbers = [line.attempt for line in lines], [line.number for line in lines]
+        rows = await self._connection.fetch(_SQL["redact_lines"], task, attempts, numbers)
+        if missing := [line for line in lines if line not in {LogLine(*row) for row in rows}]:
+            raise ConfigurationError(
+                f"the log of {given} has no line {missing[0]} to redact; the view reporting.task_logs shows attempt and"
+                " line. Lines that say how an attempt began or ended are made of its events"
+            )
 
 
 def _task_in(given: str) -> UUID:

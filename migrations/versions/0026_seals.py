@@ -277,6 +277,12 @@ BUT_REDACTED: Final = """\
       RETURN NEW;
     END IF;
   END IF;
+  -- Log lines are not sealed.
+  IF TG_OP = 'UPDATE' AND starts_with(TG_TABLE_NAME, 'log_events') THEN
+    IF to_jsonb(NEW) = to_jsonb(OLD) || '{"message": "[redacted]"}' AND NEW <> OLD THEN
+      RETURN NEW;
+    END IF;
+  END IF;
 """
 
 RIGHTS: Final = """

@@ -28,6 +28,13 @@ UPDATE syncline.tasks SET error = {last_error} WHERE task = $1 AND error IS NOT 
 -- Gives the row of the collection whose last task is $1 the error that the events have now.
 UPDATE syncline.collections SET error = {last_error} WHERE task = $1 AND error IS NOT NULL
 
+-- name: redact_lines
+-- Replaces lines of the log of task $1: attempts $2 and numbers $3. Returns those that it has found.
+UPDATE syncline.log_events l SET message = '[redacted]'
+FROM unnest($2::smallint[], $3::integer[]) AS w (attempt, line)
+WHERE l.task = $1 AND l.attempt = w.attempt AND l.line = w.line AND l.message <> '[redacted]'
+RETURNING l.attempt, l.line
+
 -- name: new_fact
 -- The id of an event that is not of a task.
 SELECT syncline.uuid7(syncline.clock())

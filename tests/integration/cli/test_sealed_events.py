@@ -98,6 +98,7 @@ async def test_redact_says_what_it_did_and_who_did_it_stands_in_the_feed(era: Er
         (("verify", "--seal", "12ab"), "expected 64 hexadecimal digits, as 'syncline events verify' prints them"),
         (("redact", "shop_orders_x", "1", "--field", "error"), "'shop_orders_x' is not a task"),
         (("redact", "x" * 36, "0", "--field", "error"), "0 is not in the range"),
+        (("redact", "x" * 36, "1", "--field", "error", "--line", "3"), "'3' is not ATTEMPT:LINE, such as 1:17"),
         (("redact", "x" * 36, "1"), "Missing option '--field'"),
         (("--json", "verify"), "--json cannot be used with 'verify'"),
         (("verify", "--archive", "ftp://host/path"), "unsupported address ftp://"),

@@ -12,7 +12,7 @@ from app.domain.errors import ConfigurationError
 from app.domain.task import Status
 from app.projections import verify as verify_projections
 from app.store.database import connect
-from app.store.redactions import Redactions
+from app.store.redactions import LogLine, Redactions
 from app.store.seals import list_seals
 from tests.integration.retention.lives import KEEP
 from tests.integration.seals.weeks import SEALED_AFTER, WEEK, findings, live_weeks, tamper, wrong
@@ -188,6 +188,23 @@ async def test_the_application_cannot_redact_and_the_owner_can_do_nothing_else(e
         await era.admin.execute(
             'UPDATE syncline.events SET data = data || \'{"rows": "[redacted]"}\' WHERE version = 3'
         )
+
+
+async def test_lines_of_the_log_are_redacted_with_the_event(era: Era) -> None:
+    task = await era.lived("orders", Status.FAILED, lines=3)
+    redactions = Redactions(era.admin)
+    with pytest.raises(ConfigurationError, match=f"the log of {task} has no line 1:9 to redact"):
+        await redactions.redact(str(task), 3, ["error"], CAUSE, lines=[LogLine(1, 2), LogLine(1, 9)])
+    await redactions.redact(str(task), 3, ["error"], CAUSE, lines=[LogLine(1, 2)])
+    rows = await era.admin.fetch("SELECT message FROM reporting.task_logs WHERE task = $1 ORDER BY line", task)
+    messages = [row["message"] for row in rows]
+    assert messages[1:4] == ["line 0", "[redacted]", "line 2"]
+    assert messages[4].endswith("FINISHED WITH ERROR: [redacted]")
+    data = await era.admin.fetchval("SELECT data::text FROM syncline.events WHERE type = 'EventRedacted'")
+    assert '"lines": ["1:2"]' in data
+    for change in ("message = 'x'", "level = 'debug'", "message = '[redacted]', line = 99"):
+        with pytest.raises(asyncpg.RestrictViolationError):
+            await era.admin.execute(f"UPDATE syncline.log_events SET {change} WHERE task = $1", task)
 
 
 async def test_digests_go_with_their_events(era: Era) -> None:
