@@ -156,7 +156,7 @@ def _configured_archive(config: Path | None) -> str:
     multiple=True,
     help="A line of the task's log to redact as well; repeat it for several.",
 )
-@click.option("--note", type=NAME, help="Why; the event that tells of the redaction has it.")
+@click.option("--note", metavar="TEXT", type=NAME, help="Why; the event that tells of the redaction has it.")
 @reports_errors
 def redact(
     task: str, version: int, fields: tuple[str, ...], lines: tuple[tuple[int, int], ...], note: str | None

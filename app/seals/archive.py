@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import tempfile
+import time
 from contextlib import contextmanager
 from datetime import date, datetime
 from functools import cached_property
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 
 _PREFIX: Final = "events-"
 _SUFFIX: Final = ".parquet"
+_UNFINISHED: Final = ".archive-"
+_SWEPT_AFTER_SECONDS: Final = 86_400
 _SEAL: Final = b"syncline.seal"
 _REDACTED: Final = b"syncline.redacted_fields"
 _BATCH: Final = 10_000
@@ -98,26 +102,25 @@ class Archive:
         return self._directory is None or self._directory.is_dir()
 
     async def ensure(self, pool: Pool, seal: Seal) -> bool:
-        """Write the week of `seal`, unless it is here; returns whether it was written. What is written is read again.
+        """Write the week of `seal`, unless it is here, and read it again.
+
+        Returns whether it was written; another worker may have archived and removed it meanwhile.
 
         Raises:
-            ArchiveError: the events are not as they were sealed, or the file is not as it was written.
+            ArchiveError: the events are not as they were sealed, or the file cannot be written, or is not as it was.
             SynclineError: the file system failed.
         """
-        name = _name_of(seal.week)
-        async with open_week(pool, seal) as week:
-            redacted = await week.count_redacted()
-            if await asyncio.to_thread(self._has, name, seal, redacted):
-                return False
-            named = await week.list_named()
-            with tempfile.TemporaryDirectory(prefix=".archive-", dir=self._directory) as directory:
-                path = Path(directory) / name
-                writer = await asyncio.to_thread(_Writer, path, seal, named, redacted)
-                async for events in week.page_events():
-                    await asyncio.to_thread(writer.write, events)
-                await asyncio.to_thread(writer.close)
-                await asyncio.to_thread(self._put, path, seal)
-        return True
+        try:
+            if not await asyncio.to_thread(self._has, seal, await _count_redacted(pool, seal)):
+                await asyncio.to_thread(self._sweep)
+                with tempfile.TemporaryDirectory(prefix=_UNFINISHED, dir=self._directory) as directory:
+                    path = Path(directory) / _name_of(seal.week)
+                    if await _write(pool, seal, path):
+                        await asyncio.to_thread(self._put, path, seal)
+                        return True
+        except (pa.ArrowException, OSError) as error:
+            raise ArchiveError(f"week {seal.week} cannot be written to {self.address}: {error}") from error
+        return False
 
     def list_weeks(self) -> list[ArchivedWeek]:
         """The files, in the order of their weeks."""
@@ -135,6 +138,13 @@ class Archive:
                 return _compare(file, archived.seal)
         except (pa.ArrowException, ValueError, OSError) as error:
             return Examination([], [f"the file cannot be read: {error}"])
+
+    def _sweep(self) -> None:
+        """Remove what workers have left that were killed while they wrote."""
+        long_ago = time.time() - _SWEPT_AFTER_SECONDS
+        for path in self._directory.glob(f"{_UNFINISHED}*") if self._directory else ():
+            if path.stat().st_mtime < long_ago:
+                shutil.rmtree(path, ignore_errors=True)
 
     def _put(self, path: Path, seal: Seal) -> None:
         with path.open("rb") as opened:
@@ -156,7 +166,8 @@ class Archive:
         with self._storage.open(name) as file:
             return file.seek(0, 2)
 
-    def _has(self, name: str, seal: Seal, redacted: int) -> bool:
+    def _has(self, seal: Seal, redacted: int) -> bool:
+        name = _name_of(seal.week)
         if name not in self._storage.names(""):
             return False
         try:
@@ -181,6 +192,25 @@ class Archive:
     def _open(self, name: str) -> Iterator[pq.ParquetFile]:
         with self._storage.open(name) as opened, pq.ParquetFile(opened) as file:
             yield file
+
+
+async def _count_redacted(pool: Pool, seal: Seal) -> int:
+    async with open_week(pool, seal) as week:
+        return await week.count_redacted()
+
+
+async def _write(pool: Pool, seal: Seal, path: Path) -> bool:
+    """Write the file; false if the week was removed meanwhile."""
+    async with open_week(pool, seal) as week:
+        if not await week.is_current():
+            return False
+        writer = await asyncio.to_thread(_Writer, path, seal, await week.list_named(), await week.count_redacted())
+        try:
+            async for events in week.page_events():
+                await asyncio.to_thread(writer.write, events)
+        finally:
+            await asyncio.to_thread(writer.close)
+    return True
 
 
 class _Writer:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +17,7 @@ from structlog.testing import capture_logs
 from app.config.sections import Retention, Server
 from app.domain.cause import NO_CAUSE
 from app.execution.housekeeping import Housekeeping
-from app.seals.archive import Archive
+from app.seals.archive import Archive, ArchiveError
 from app.store.redactions import Redactions
 from app.store.seals import list_seals
 from tests.harness import until
@@ -162,6 +165,37 @@ async def test_a_week_that_cannot_be_archived_is_kept(era: Era, tmp_path: Path) 
     await keep_house(era, place)
     assert await era.streams() < before
     assert await wrong(era, archive=Archive(str(place))) == []
+
+
+async def test_a_week_that_another_worker_has_archived_and_removed_is_not_written(era: Era, tmp_path: Path) -> None:
+    await archived(era, tmp_path / "one")
+    first, *_ = await list_seals(era.pool)
+    assert not await Archive(str(tmp_path / "other")).ensure(era.pool, first)
+    assert files_of(tmp_path / "other") == []
+
+
+async def test_what_a_killed_worker_has_left_is_removed_after_a_day(era: Era, tmp_path: Path) -> None:
+    await live_weeks(era, 1)
+    [seal] = await list_seals(era.pool)
+    for name, age in (("old", 90_000), ("young", 60)):
+        (left := tmp_path / f".archive-{name}").mkdir()
+        os.utime(left, (time.time() - age,) * 2)
+    assert await Archive(str(tmp_path)).ensure(era.pool, seal)
+    assert files_of(tmp_path) == [".archive-young", f"events-{seal.week}.json", f"events-{seal.week}.parquet"]
+
+
+async def test_a_full_disk_is_an_error_that_names_the_week(
+    era: Era, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await live_weeks(era, 1)
+    [seal] = await list_seals(era.pool)
+    monkeypatch.setattr("app.seals.archive.tempfile.TemporaryDirectory", _full)
+    with pytest.raises(ArchiveError, match=f"week {seal.week} cannot be written to .*: .*No space left"):
+        await Archive(str(tmp_path)).ensure(era.pool, seal)
+
+
+def _full(**_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 async def test_a_week_that_is_not_as_it_was_sealed_is_neither_archived_nor_removed(era: Era, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from app.config.catalogue import build_catalogue
 from app.config.documents import parse_document
+from app.config.problems import CatalogueError
 from app.config.reader import load_catalogue
 from app.domain.columns import ColumnRules
 from app.domain.errors import UnknownCollectionError, UnknownSourceError
@@ -217,6 +218,28 @@ def test_the_trusted_proxies_are_addresses_and_networks(written: str, networks: 
     server = load_catalogue(f"server: {{trusted_proxies: {written}}}", {}).server
     assert tuple(map(str, server.trusted_proxies)) == networks
     assert server.user_header == ""
+
+
+@pytest.mark.parametrize(
+    ("written", "archive"),
+    [
+        ("", ""),
+        ("'${env.NONE|}'", ""),
+        ("/var/lib/history", "/var/lib/history"),
+        ("FILE:///history", "file:///history"),
+    ],
+)
+def test_the_archive_is_a_directory_or_absent(written: str, archive: str) -> None:
+    assert load_catalogue(f"server: {{archive: {written}}}", {}).server.archive == archive
+
+
+@pytest.mark.parametrize(
+    ("written", "why"),
+    [("ftp://host/history", "unsupported address ftp://"), ("s3:///history", "the address names no bucket")],
+)
+def test_an_archive_elsewhere_is_refused(written: str, why: str) -> None:
+    with pytest.raises(CatalogueError, match=why):
+        load_catalogue(f"server: {{archive: '{written}'}}", {})
 
 
 def test_an_empty_section_is_an_absent_one() -> None:
