@@ -29,7 +29,7 @@ COLLECTION_KEYS = (
     "timeout, timezone, type, write_mode"
 )
 SERVER_KEYS = (
-    "admin_token, drain_seconds, port, retention, secret_key, sources_reload_sec, sync_tasks, trusted_proxies, "
+    "admin_token, archive, drain_seconds, port, retention, secret_key, sources_reload_sec, sync_tasks, trusted_proxies, "
     "unknown_source_patience, user_header"
 )
 SHORT_KEY = "must have at least 32 characters: make one with 'openssl rand -base64 32'"
