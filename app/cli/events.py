@@ -182,7 +182,7 @@ def redact(
             )
 
     done = run_loop(change())
-    of = f"{done.source}/{done.collection}"
+    of = "/".join(name for name in (done.source, done.collection) if name) or "no source"
     click.echo(make_visible(f"Redacted {', '.join(sorted(set(fields)))} of event {version} ({done.type}) of {of}."))
     if done.archived:
         click.echo("The archive has this week as well, with the value: see Redaction in docs/history.md.", err=True)

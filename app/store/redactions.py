@@ -39,11 +39,11 @@ class LogLine(NamedTuple):
 
 
 class Redaction(NamedTuple):
-    """What was redacted: the type of the event, its collection, and whether an archive may still have the values."""
+    """What was redacted: the type of the event, what it is about, and whether an archive may still have the values."""
 
     type: str
-    source: str
-    collection: str
+    source: str | None
+    collection: str | None
     archived: bool
 
 
@@ -59,7 +59,7 @@ class Redactions:
         """Redact fields of an event, and append the event that says so; all in one transaction.
 
         Args:
-            given: the task, as its id or only the UUID at the end of it.
+            given: the task, as its id or only the UUID at the end of it; for a fact, its UUID.
             version: that of the event.
             fields: names of fields of the event's data.
             cause: who redacts them, and why.
@@ -71,7 +71,7 @@ class Redactions:
         task = _task_in(given)
         async with self._connection.transaction():
             row = await self._connection.fetchrow(_SQL["event_to_redact"], task, version)
-            if row is None or given.lower() not in {str(task), task_id(row["source"], row["collection"], task).lower()}:
+            if row is None or given.lower() not in _names(task, row["source"], row["collection"]):
                 raise ConfigurationError(
                     f"no task {given} with an event {version}; 'syncline events --json' shows task_id and version of"
                     " each event"
@@ -81,10 +81,11 @@ class Redactions:
             fact = await self._connection.fetchval(_SQL["new_fact"])
             await self._connection.execute(_SQL["keep_digests"], task, version, fields, fact)
             await self._connection.execute(_SQL["redact_event"], task, version, fields)
-            await self._connection.execute(_SQL["redact_task"], task)
-            await self._connection.execute(_SQL["redact_collection"], task)
+            for projection in ("task", "collection", "request", "pause"):
+                await self._connection.execute(_SQL[f"redact_{projection}"], task)
             await self._redact_lines(given, task, lines)
-            about = {"source": row["source"], "collection": row["collection"], "task": str(task), "version": version}
+            about = {key: row[key] for key in ("source", "collection") if row[key] is not None}
+            about |= {"task": str(task), "version": version}
             what = {"fields": fields} | ({"lines": [str(line) for line in lines]} if lines else {})
             data = jsonb_text(about | what | cause.data)
             await self._connection.execute(_SQL["append_fact"], fact, EVENT_REDACTED, data)
@@ -106,6 +107,12 @@ def _task_in(given: str) -> UUID:
         return UUID(given[-_UUID_LENGTH:])
     except ValueError:
         raise ConfigurationError(f"{given!r} is not a task: give its id, or the UUID at the end of it") from None
+
+
+def _names(task: UUID, source: str | None, collection: str | None) -> set[str]:
+    """What an event may be given by, in lower case. A fact may be about no collection, or no source."""
+    names = {str(task)}
+    return names if source is None or collection is None else names | {task_id(source, collection, task).lower()}
 
 
 def _check(type_: str, data: dict[str, Any], fields: Sequence[str]) -> None:

@@ -28,6 +28,16 @@ UPDATE syncline.tasks SET error = {last_error} WHERE task = $1 AND error IS NOT 
 -- Gives the row of the collection whose last task is $1 the error that the events have now.
 UPDATE syncline.collections SET error = {last_error} WHERE task = $1 AND error IS NOT NULL
 
+-- name: redact_request
+-- Gives the row of the collection whose last task is $1 the request for the next one that the events have now.
+UPDATE syncline.collections SET again = (
+  SELECT e.data FROM syncline.events e WHERE e.task = $1 AND e.type = 'RunAgainRequested' ORDER BY e.version DESC LIMIT 1
+) WHERE task = $1 AND again IS NOT NULL
+
+-- name: redact_pause
+-- Gives the pause that rests on fact $1 the name and the note that the fact has now.
+UPDATE syncline.pauses p SET who = e.data -> 'who', note = e.data ->> 'note' FROM syncline.events e WHERE p.fact = $1 AND e.task = $1
+
 -- name: redact_lines
 -- Replaces lines of the log of task $1: attempts $2 and numbers $3. Returns those that it has found.
 UPDATE syncline.log_events l SET message = '[redacted]'

@@ -12,6 +12,7 @@ from app.domain.errors import ConfigurationError
 from app.domain.task import Status
 from app.projections import verify as verify_projections
 from app.store.database import connect
+from app.store.pauses import Pauses
 from app.store.redactions import LogLine, Redactions
 from app.store.seals import list_seals
 from tests.integration.retention.lives import KEEP
@@ -169,6 +170,29 @@ async def test_who_caused_an_event_loses_the_name_only(era: Era) -> None:
     assert '"who": {"kind": "token", "name": "[redacted]"}' in data
     assert '"note": "[redacted]"' in data
     assert await wrong(era) == []
+    assert await verify_projections(era.pool) == []
+
+
+async def test_a_pause_loses_what_its_fact_loses(era: Era) -> None:
+    await Pauses(era.pool).pause("shop", None, cause=Cause(Actor("token", "Ann"), "for Bob"))
+    fact = await era.admin.fetchval("SELECT fact FROM syncline.pauses")
+    done = await redact(era, fact, 1, "who", "note")
+    assert done[:3] == ("CollectionPaused", "shop", None)
+    [row] = await era.admin.fetch("SELECT who ->> 'name', note FROM syncline.pauses")
+    assert tuple(row) == ("[redacted]", "[redacted]")
+    assert await verify_projections(era.pool) == []
+    with pytest.raises(ConfigurationError, match="no task shop_x_"):
+        await redact(era, f"shop_x_{fact}", 1, "note")
+
+
+async def test_a_request_for_the_next_task_loses_what_its_event_loses(era: Era) -> None:
+    claim = await era.claimed("orders")
+    await era.service.schedule("orders", again=True)
+    noted = '{"note": "for Bob"}'
+    await tamper(era, "UPDATE syncline.events SET data = data || $1::jsonb WHERE type = 'RunAgainRequested'", noted)
+    await tamper(era, "UPDATE syncline.collections SET again = again || $1::jsonb", noted)
+    await redact(era, claim.task, 3, "note")
+    assert await era.admin.fetchval("SELECT again ->> 'note' FROM syncline.collections") == "[redacted]"
     assert await verify_projections(era.pool) == []
 
 

@@ -16,7 +16,7 @@ from tests.servers.postgres import step
 if TYPE_CHECKING:
     from uuid import UUID
 
-BEFORE = "0022"
+BEFORE = "0025"
 
 
 async def test_a_store_with_seals_goes_down_and_is_sealed_again_after_going_up(database_url: str) -> None:
