@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import click
 
+from app.cli.causes import cause_of_command, note_option
 from app.cli.running import config_option, reports_errors, run_loop, start, with_pool
 from app.cli.values import ARCHIVE, EVENT_TYPES, LOG_LINE, NAME, PLACE, SEAL
 from app.domain.errors import ConfigurationError
@@ -156,7 +157,7 @@ def _configured_archive(config: Path | None) -> str:
     multiple=True,
     help="A line of the task's log to redact as well; repeat it for several.",
 )
-@click.option("--note", metavar="TEXT", type=NAME, help="Why; the event that tells of the redaction has it.")
+@note_option
 @reports_errors
 def redact(
     task: str, version: int, fields: tuple[str, ...], lines: tuple[tuple[int, int], ...], note: str | None
@@ -167,10 +168,9 @@ def redact(
     redacted what. Lines of the log stay, unless they are given.
     """
     from app.bootstrap.owner import owner_connection
-    from app.domain.cause import Actor, Cause
     from app.store.redactions import LogLine, Redactions
 
-    cause = Cause(Actor("command", _user()), note)
+    cause = cause_of_command(note)
 
     async def change() -> Redaction:
         settings = start()
@@ -186,17 +186,6 @@ def redact(
     click.echo(make_visible(f"Redacted {', '.join(sorted(set(fields)))} of event {version} ({done.type}) of {of}."))
     if done.archived:
         click.echo("The archive has this week as well, with the value: see Redaction in docs/history.md.", err=True)
-
-
-def _user() -> str:
-    import getpass
-
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a user without a name
-        import os
-
-        return f"uid {os.getuid()}"
 
 
 async def _show(pool: Any, after: Place | None, *, selection: Selection, write: Write) -> None:

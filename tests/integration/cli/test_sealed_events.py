@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from app.cli.causes import who_runs_this
 from app.seals.archive import Archive
 from app.store.seals import list_seals
 from tests.integration.retention.lives import running_era
@@ -83,7 +83,7 @@ async def test_redact_says_what_it_did_and_who_did_it_stands_in_the_feed(era: Er
     again = syncline(database_url, *arguments)
     assert (again.returncode, again.stderr) == (2, "syncline: 'error' is redacted already\n")
     data = await era.admin.fetchval("SELECT data::text FROM syncline.events WHERE type = 'EventRedacted'")
-    assert f'"who": {{"kind": "command", "name": "{getpass.getuser()}"}}' in data
+    assert f'"who": {{"kind": "command", "name": "{who_runs_this().name}"}}' in data
     assert '"note": "a name"' in data
     shown = syncline(database_url, "--types", "event.redacted")
     assert "event.redacted" in shown.stdout

@@ -231,6 +231,19 @@ async def test_lines_of_the_log_are_redacted_with_the_event(era: Era) -> None:
             await era.admin.execute(f"UPDATE syncline.log_events SET {change} WHERE task = $1", task)
 
 
+async def test_a_redaction_stays_valid_when_retention_has_removed_the_event_that_tells_of_it(era: Era) -> None:
+    (*_, (_, task, _)) = await live_weeks(era)
+    await redact(era, task)
+    await era.go(2 * KEEP)
+    await era.lived("orders")
+    assert await era.retire()
+    await era.go(WEEK + SEALED_AFTER)
+    assert await era.seal()
+    assert await era.admin.fetch("SELECT FROM syncline.events WHERE type = 'EventRedacted'") == []
+    assert len(await era.admin.fetch("SELECT FROM syncline.redactions")) == 1
+    assert await wrong(era) == []
+
+
 async def test_digests_go_with_their_events(era: Era) -> None:
     (_, gone, _), (_, stays, _) = await live_weeks(era)
     for task in (gone, stays):
