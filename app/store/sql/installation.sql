@@ -57,8 +57,8 @@ FROM (VALUES (ARRAY['events', 'log_events', 'fire_times'], ARRAY['SELECT', 'INSE
              (ARRAY['collections', 'tasks', 'bookmarks', 'schedules', 'workers', 'resets', 'checkpoints',
                     'daily_collection_stats', 'daily_collection_histogram', 'table_schemas', 'renewed_configs', 'catalogues'],
               ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
-             (ARRAY['alembic_version', 'all_tasks', 'api_tokens', 'digest_key', 'event_lines', 'log_lines', 'retention',
-                    'retired_failures'],
+             (ARRAY['alembic_version', 'all_tasks', 'api_tokens', 'current_seals', 'digest_key', 'event_lines', 'log_lines',
+                    'redactions', 'retention', 'retired_failures', 'sealed_streams', 'seals'],
               ARRAY['SELECT'])) AS w (names, rights)
 CROSS JOIN unnest(w.rights) AS r ("right")
 JOIN pg_class c ON c.relname = ANY (w.names) JOIN pg_namespace n ON n.oid = c.relnamespace
