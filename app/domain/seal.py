@@ -2,7 +2,7 @@
 
 Everything is SHA-256: a digest for each event, over all its columns; a hash for each stream, over the digests of its
 events; a root for each week, over the hashes of blocks of 64 streams; and a seal over the root and the seal before, so
-that the seals are a chain. The functions of migration 0026 do the same in the database. docs/history.md says what this
+that the seals are a chain. The functions of migration 0027 do the same in the database. docs/history.md says what this
 proves.
 
 The fields of an event's data that people write are replaced by their hashes before the event is hashed. So one of them

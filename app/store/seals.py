@@ -1,6 +1,6 @@
 """Seals of weeks of events: makes them, and reads what they are compared with.
 
-Sealing is a function in the database: see migration 0026 and docs/decisions/0042-sealed-history.md.
+Sealing is a function in the database: see migration 0027 and docs/decisions/0042-sealed-history.md.
 """
 
 from __future__ import annotations

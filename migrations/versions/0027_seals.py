@@ -3,8 +3,8 @@
 A digest for each event, a hash for each task, a root for each week, and a chain of seals over the roots: see decision 42.
 Filled databases are sealed week by week by their workers, not here. A downgrade drops all seals.
 
-Revision ID: 0026
-Revises: 0025
+Revision ID: 0027
+Revises: 0026
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Final
 
 from alembic import op
 
-revision = "0026"
-down_revision = "0025"
+revision = "0027"
+down_revision = "0026"
 branch_labels = None
 depends_on = None
 
