@@ -55,8 +55,11 @@ UNION ALL
 SELECT n.nspname || '.' || c.relname, r.right
 FROM (VALUES (ARRAY['events', 'log_events', 'fire_times'], ARRAY['SELECT', 'INSERT']),
              (ARRAY['collections', 'tasks', 'bookmarks', 'schedules', 'workers', 'resets', 'checkpoints',
-                    'daily_collection_stats', 'daily_collection_histogram', 'table_schemas', 'renewed_configs', 'catalogues'],
+                    'daily_collection_stats', 'daily_collection_histogram', 'table_schemas', 'renewed_configs', 'catalogues',
+                    'catalogue_parts', 'pauses'],
               ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
+             (ARRAY['catalogue_content'], ARRAY['SELECT', 'UPDATE']),
+             (ARRAY['sync_requests'], ARRAY['SELECT', 'UPDATE', 'DELETE']),
              (ARRAY['alembic_version', 'all_tasks', 'api_tokens', 'current_seals', 'digest_key', 'event_lines', 'log_lines',
                     'redactions', 'retention', 'retired_failures', 'sealed_streams', 'seals'],
               ARRAY['SELECT'])) AS w (names, rights)
