@@ -37,6 +37,7 @@ BENCHMARKS: Final = (
     "idle",
     "reads",
     "growth",
+    "as_of",
     "feed",
     "rebuild",
 )
