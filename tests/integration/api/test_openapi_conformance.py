@@ -81,6 +81,7 @@ def test_answers_about_what_there_is_are_such_as_the_document_describes(server: 
     schema = schemathesis.openapi.from_url(f"{server.url}/openapi.json")
     known = {"source": "load", "collection": "quick", "from": "2024-01-01T00:00:00Z", "to": "2024-02-01T00:00:00Z"}
     known |= {"start": "2024-01-01T00:00:00Z", "end": "2124-01-01T00:00:00Z", "until": "2124-01-01T00:00:00Z"}
+    known["as_of"] = "2024-06-01T00:00:00Z"
     known["task_id"] = httpx.post(f"{server.url}/api/v1/tasks", params=known, headers=HEADERS).json()["task_id"]
     asked: set[str] = set()
     for operation in (result.ok() for result in schema.get_all_operations() if isinstance(result, Ok)):
