@@ -142,7 +142,7 @@ def _about_the_rest(
         elif key.kind is Kind.SECTION:
             nothing = Part("", {})
             sections[key.name] = changed_keys(old or nothing, new or nothing)
-    data = {**({"destinations": destinations.data} if destinations.data else {}), **sections}
+    data = {name: changed for name, changed in {"destinations": destinations.data, **sections}.items() if changed}
     if data:
         yield Fact(events.CATALOGUE_CHANGED, data)
 

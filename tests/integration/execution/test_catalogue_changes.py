@@ -71,7 +71,7 @@ async def test_the_first_content_is_new(store: Store, replica: Replica) -> None:
         CATALOGUE_CHANGED,
         {"source": "made", "change": "added", "collections": {"added": ["a", "b"]}},
     )
-    assert events[1][1]["destinations"] == {"added": ["nowhere"]}
+    assert events[1][1] == {"destinations": {"added": ["nowhere"]}, "server": ["admin_token"]}
     assert len(events) == 2
 
 
