@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from app.domain.cause import NO_CAUSE, Cause
-from app.domain.errors import ConfigurationError, SourcePausedError
+from app.domain.errors import SourcePausedError
 from app.domain.task import task_id
 from app.store.pauses import WHOLE_SOURCE
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from app.config.catalogue import Catalogue
     from app.store.pauses import Pauses
     from app.store.queue import TaskQueue
@@ -24,13 +25,17 @@ class Paused(NamedTuple):
 
 
 class Resumed(NamedTuple):
-    """Whether it was paused; after a whole source, the collections that still are, because they were paused alone."""
+    """Whether it was paused, and what still holds it up.
+
+    That is the pause of its source, for a collection; for a source, the collections that were paused alone.
+    """
 
     was_paused: bool
+    source_is_paused: bool
     still_paused: list[str]
 
 
-async def pause(
+async def pause_source(
     pauses: Pauses,
     queue: TaskQueue,
     source: str,
@@ -42,39 +47,39 @@ async def pause(
 ) -> Paused:
     """Pause it until a time, or until somebody resumes it.
 
-    Running tasks go on, unless `cancel` says otherwise. Others wait, new ones as well as those that are to be tried
+    Running tasks go on, unless `cancel` says otherwise; so does one that a worker takes in this very
+    moment. Others wait, new ones as well as those that are to be tried
     again. Fire times are skipped.
 
     Raises:
         ConfigurationError: `until` is over.
         UnsettledError: the pause, or a task, kept changing.
     """
-    if until is not None and until <= datetime.now(UTC):
-        raise ConfigurationError("a pause must end in the future; to end one, resume")
     since = await pauses.pause(source, collection, until=until, cause=cause)
     running = await pauses.list_running(source, collection) if cancel else []
     canceled = [row for row in running if await queue.cancel(row["task"], cause) is not None]
     return Paused(since, [task_id(row["source"], row["collection"], row["task"]) for row in canceled])
 
 
-async def resume(
+async def resume_source(
     pauses: Pauses, catalogue: Catalogue, source: str, collection: str | None, *, cause: Cause = NO_CAUSE
 ) -> Resumed:
     """End its pause.
 
     Raises:
-        SourcePausedError: the whole source is paused, so its collection would stay paused.
+        SourcePausedError: it has no pause of its own, but its whole source is paused.
         UnknownSourceError, UnknownCollectionError: it is neither paused nor in the catalogue.
         UnsettledError: the pause kept changing.
     """
-    paused = {row["collection"] for row in await pauses.list_active() if row["source"] == source}
-    if collection is not None and WHOLE_SOURCE in paused:
-        raise SourcePausedError(source)
     was_paused = await pauses.resume(source, collection, cause=cause)
+    paused = {row["collection"] for row in await pauses.list_active() if row["source"] == source}
+    is_held = collection is not None and WHOLE_SOURCE in paused
     if not was_paused:
+        if is_held:
+            raise SourcePausedError(source)
         # What was paused can be resumed even if it has left the catalogue since.
         check_known(catalogue, source, collection)
-    return Resumed(was_paused, sorted(paused - {WHOLE_SOURCE}) if collection is None else [])
+    return Resumed(was_paused, is_held, sorted(paused - {WHOLE_SOURCE}) if collection is None else [])
 
 
 def check_known(catalogue: Catalogue, source: str, collection: str | None) -> None:

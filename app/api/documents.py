@@ -218,9 +218,13 @@ class PausedAnswer(Done):
 
 
 class ResumedAnswer(Done):
-    """Whether it was paused; `still_paused` are the collections of a source that were paused alone, and still are."""
+    """Whether it was paused; a collection may still be held up by the pause of its source.
+
+    `still_paused` are the collections of a source that were paused alone, and still are.
+    """
 
     was_paused: bool
+    source_is_paused: bool
     still_paused: list[str]
 
 

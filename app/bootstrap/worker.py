@@ -34,7 +34,6 @@ from app.store.database import open_pool
 from app.store.leases import Leases
 from app.store.notify import Notifier, listen
 from app.store.positions import watch_positions
-from app.store.queue import TaskQueue
 from app.store.reads import Reader
 from app.store.schedules import Schedules
 from app.store.sync_requests import SyncRequests
@@ -81,7 +80,7 @@ async def run_worker(settings: Settings, config: Path, *, pools: tuple[str, ...]
         scheduler = Scheduler(pool, notifier, lambda: worker.id)
         stop = signals.stop
         definitions = Definitions(Schedules(pool), watcher, changed=scheduler.wake.set)
-        requested_syncs = RequestedSyncs(SyncRequests(pool), TaskQueue(pool, notifier=notifier), watcher)
+        requested_syncs = RequestedSyncs(SyncRequests(pool), watcher, scheduled=notifier.notify)
         catalogue_changes = CatalogueChanges(CatalogueParts(pool), Catalogues(pool), watcher)
         async with asyncio.TaskGroup() as group:
             # Including housekeeping: a drain does not wait until old data is deleted, which can be done another time.

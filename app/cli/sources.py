@@ -153,14 +153,13 @@ def pause(
     Running tasks go on, unless there is --cancel; others wait. Fire times of the schedule are skipped.
     """
     from app.bootstrap.sources import catalogue_of
-    from app.pausing import check_known
-    from app.pausing import pause as pause_it
+    from app.pausing import check_known, pause_source
     from app.store.pauses import Pauses
     from app.store.queue import TaskQueue
 
     check_known(catalogue_of(start(), config), source, collection)
     paused = with_pool(
-        lambda pool: pause_it(
+        lambda pool: pause_source(
             Pauses(pool), TaskQueue(pool), source, collection, until=until, cancel=cancel, cause=cause_of_command(note)
         ),
         name="syncline sources",
@@ -183,15 +182,18 @@ def resume(config: Path | None, source: str, collection: str | None, note: str |
     A collection that was paused alone stays paused when its source is resumed.
     """
     from app.bootstrap.sources import catalogue_of
-    from app.pausing import resume as resume_it
+    from app.pausing import resume_source
     from app.store.pauses import Pauses
 
     catalogue = catalogue_of(start(), config)
     cause = cause_of_command(note)
     resumed = with_pool(
-        lambda pool: resume_it(Pauses(pool), catalogue, source, collection, cause=cause), name="syncline sources"
+        lambda pool: resume_source(Pauses(pool), catalogue, source, collection, cause=cause), name="syncline sources"
     )
-    click.echo(f"{_shown(source, collection)} {'goes on' if resumed.was_paused else 'was not paused'}.")
+    if resumed.source_is_paused:
+        click.echo(f"The pause of {_shown(source, collection)} is over, but all of {_shown(source, None)} is paused.")
+    else:
+        click.echo(f"{_shown(source, collection)} {'goes on' if resumed.was_paused else 'was not paused'}.")
     for name in resumed.still_paused:
         click.echo(f"{_shown(source, name)} is still paused: it was paused alone.")
 

@@ -25,13 +25,15 @@ class Problem:
     """One thing that is wrong.
 
     `path` is the key (`sources.load.collections[0].schedule`), `place` is `file:line` where it is known. `trace` is
-    where in Syncline an unexpected error came from: only the calls, not the error's own message.
+    where in Syncline an unexpected error came from: only the calls, not the error's own message. `is_note`: it says
+    what a watcher does about the others.
     """
 
     path: str
     message: str
     place: str = ""
     trace: str = ""
+    is_note: bool = False
 
     def __post_init__(self) -> None:
         # A URL with a password may stand anywhere, even in the place of a name.

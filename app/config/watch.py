@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 _PREVIOUS_RUNS = "the previous version stays in use"
-GOES_ON: Final = f"rejected; {_PREVIOUS_RUNS}"
-"""What a watcher notes at a rejected source that it goes on with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +218,12 @@ def _with_previous(new: Catalogue, previous: Catalogue | None) -> Catalogue:
     needed = {destination for source in kept.values() for destination in source.destinations}
     rejected = dict(new.rejected)
     for source_id in kept:
-        note = Problem(render_path(("sources", source_id)), GOES_ON, rejected[source_id][0].place)
+        note = Problem(
+            render_path(("sources", source_id)),
+            f"rejected; {_PREVIOUS_RUNS}",
+            rejected[source_id][0].place,
+            is_note=True,
+        )
         rejected[source_id] = (*rejected[source_id], note)
     return replace(
         new,

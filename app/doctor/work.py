@@ -64,7 +64,8 @@ async def look_at_workers(installation: Installation) -> list[Finding]:
 async def look_at_queue(installation: Installation) -> list[Finding]:
     async with installation.connected() as connection:
         queue = await fetch_queue(connection)
-    text = f"{count(queue['ready'], 'task')} waiting, {queue['running']} running"
+    paused = f", {queue['paused']} paused" if queue["paused"] else ""
+    text = f"{count(queue['ready'], 'task')} waiting, {queue['running']} running{paused}"
     if not queue["ready"] or queue["seconds"] < LONGEST_WAIT:
         return [ok("queue", text)]
     text += f"; the oldest has been waiting for {_duration(queue['seconds'])}"

@@ -58,7 +58,7 @@ class Parts:
     parts: Mapping[PartKey, Part]
     unknown: frozenset[str] = frozenset()
 
-    def says_nothing_of(self, key: PartKey) -> bool:
+    def does_not_know(self, key: PartKey) -> bool:
         return key.name in self.unknown and key.kind in {Kind.SOURCE, Kind.COLLECTION}
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from app.execution.catalogue_parts import parts_of
+from app.execution.catalogue_digests import parts_of
 from app.execution.digests import DigestKey
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class CatalogueChanges:
         if catalogue is not self._looked_at:
             content = await asyncio.to_thread(parts_of, catalogue, await self._get_key(catalogue))
             if (content.digest, content.key_id) != self._told:
-                facts = await self._parts.tell(content)
+                facts = await self._parts.record(content)
                 self._told = content.digest, content.key_id
                 if facts:
                     _logger.info("catalogue.told", events=len(facts))

@@ -6,12 +6,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from app.domain.catalogue_parts import Fact, Kind, Part, PartKey, facts_of
-from app.domain.errors import UnsettledError
 from app.domain.events import CATALOGUE_CHANGED
 from app.store.database import explaining_missing_rights
 from app.store.jsonb import jsonb_text
-from app.store.partitions import with_partitions
 from app.store.queries import load_statements
+from app.store.settling import until_settled
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from app.store.database import Connection, Pool
 
 _SQL: Final = load_statements("catalogue_parts.sql")
-_TRIES: Final = 10
 
 
 class CatalogueParts:
@@ -29,7 +27,7 @@ class CatalogueParts:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def tell(self, content: Parts) -> Sequence[Fact]:
+    async def record(self, content: Parts) -> Sequence[Fact]:
         """Append what is different from the content that was told last, by whichever worker. Returns the new events.
 
         Raises:
@@ -37,13 +35,9 @@ class CatalogueParts:
             UnsettledError: other workers kept telling other contents.
         """
         with explaining_missing_rights():
-            for _ in range(_TRIES):
-                told = await with_partitions(self._pool, partial(self._tell, content))
-                if told is not None:
-                    return told
-        raise UnsettledError("workers keep telling different contents of the catalogue; will try again")
+            return await until_settled(self._pool, partial(self._record, content), "the catalogue of the workers")
 
-    async def _tell(self, content: Parts) -> list[Fact] | None:
+    async def _record(self, content: Parts) -> list[Fact] | None:
         """The events; None if another transaction with a higher id has told a content meanwhile."""
         async with self._pool.acquire() as connection, connection.transaction():
             [(digest, key_id, may_follow)] = await connection.fetch(_SQL["hold_content"])
@@ -68,7 +62,7 @@ async def _put_parts(connection: Connection, content: Parts, *, has_other_key: b
         PartKey(Kind(kind), name, collection): digest
         for kind, name, collection, digest in await connection.fetch(_SQL["digests_of_parts"])
     }
-    gone = [key for key in stored.keys() - content.parts.keys() if not content.says_nothing_of(key)]
+    gone = [key for key in stored.keys() - content.parts.keys() if not content.does_not_know(key)]
     changed = [key for key, part in content.parts.items() if stored.get(key) != part.digest]
     before = await _get_parts(connection, [*gone, *(key for key in changed if key in stored)])
     after = {key: content.parts[key] for key in changed}
@@ -81,7 +75,12 @@ async def _put_parts(connection: Connection, content: Parts, *, has_other_key: b
     )
     if not has_other_key:
         return facts_of(before, after)
-    known = before.keys() & after.keys() - {key for key in before if key.kind is Kind.REJECTED}
+    known = {
+        key
+        for key in before.keys() & after.keys()
+        # What is wrong with a source is there as text.
+        if key.kind is not Kind.REJECTED or before[key].keys == after[key].keys
+    }
     facts = facts_of(_without(before, known), _without(after, known))
     return [*facts, Fact(CATALOGUE_CHANGED, {"server": ["secret_key"]})]
 

@@ -18,7 +18,7 @@ _SQL: Final = load_statements("moments.sql")
 
 
 class Moment(NamedTuple):
-    """Everything up to the time `upto_at` and the position `upto_xid`, one of which excludes nothing.
+    """Everything up to the time `upto_at` and the position `upto_xid`, one of which is unlimited.
 
     `moment` is when that was: exactly, if it is a time, and that of the last event of a position. `below` is an id
     above all of that time, `week` the first of the week before it. The database's functions take all five, in this

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from app.domain.cause import NO_CAUSE, Cause
-from app.domain.errors import UnsettledError
-from app.store.partitions import with_partitions
+from app.domain.errors import ConfigurationError
 from app.store.queries import load_statements
+from app.store.settling import until_settled
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from app.store.database import Pool
 
 _SQL: Final = load_statements("pauses.sql")
-_TRIES: Final = 10
 WHOLE_SOURCE: Final = ""
 """Stands for all collections of a source."""
 
@@ -37,16 +35,19 @@ class Pauses:
         Returns since when it is paused.
 
         Raises:
+            ConfigurationError: `until` is over, by the database's clock.
             UnsettledError: the pause kept changing.
         """
-        for _ in range(_TRIES):
-            values = (source, collection or WHOLE_SOURCE, until, cause.data)
-            since: datetime | None = await with_partitions(
-                self._pool, partial(self._pool.fetchval, _SQL["pause"], *values)
-            )
-            if since is not None:
-                return since
-        raise _unsettled(source, collection)
+        values = (source, collection or WHOLE_SOURCE, until, cause.data)
+
+        async def step() -> datetime | None:
+            [(since, is_over)] = await self._pool.fetch(_SQL["pause"], *values)
+            if is_over:
+                raise ConfigurationError("a pause must end in the future; to end one, resume")
+            found: datetime | None = since
+            return found
+
+        return await until_settled(self._pool, step, _name(source, collection))
 
     async def resume(self, source: str, collection: str | None, *, cause: Cause = NO_CAUSE) -> bool:
         """End the pause; returns whether there was one. That of the whole source is another one than its collections'.
@@ -54,14 +55,13 @@ class Pauses:
         Raises:
             UnsettledError: the pause kept changing.
         """
-        for _ in range(_TRIES):
-            values = (source, collection or WHOLE_SOURCE, cause.data)
-            [(is_paused, is_over)] = await with_partitions(
-                self._pool, partial(self._pool.fetch, _SQL["resume"], *values)
-            )
-            if is_over or not is_paused:
-                return bool(is_over)
-        raise _unsettled(source, collection)
+        values = (source, collection or WHOLE_SOURCE, cause.data)
+
+        async def step() -> bool | None:
+            [(is_paused, is_over)] = await self._pool.fetch(_SQL["resume"], *values)
+            return bool(is_over) if is_over or not is_paused else None
+
+        return await until_settled(self._pool, step, _name(source, collection))
 
     async def list_active(self) -> list[asyncpg.Record]:
         """List the pauses that go on: `source`, `collection`, `since`, `until`, `who` and `note`."""
@@ -72,5 +72,5 @@ class Pauses:
         return await self._pool.fetch(_SQL["running_tasks"], source, collection or WHOLE_SOURCE)
 
 
-def _unsettled(source: str, collection: str | None) -> UnsettledError:
-    return UnsettledError(f"the pause of {'/'.join(filter(None, (source, collection)))} keeps changing; try again")
+def _name(source: str, collection: str | None) -> str:
+    return f"the pause of {'/'.join(filter(None, (source, collection)))}"

@@ -322,6 +322,18 @@ def _causes(new: Sequence[NewTask]) -> dict[str, dict[str, Any]] | None:
     return causes or None
 
 
+async def schedule_or_follow(on: Connection, new: NewTask) -> UUID | None:
+    """Queue a task; if its collection has an active one that has begun, or is a backfill, let it follow that one.
+
+    Returns the new task or the active one; None if the row of the collection has changed meanwhile.
+
+    Raises:
+        asyncpg.CheckViolationError: the week's partition is missing; see `with_partitions`.
+    """
+    scheduled = await schedule_tasks(on, [new])
+    return scheduled.get(new.key) or await on.fetchval(_SQL["request_again"], *new.key, new.request)
+
+
 def _unsettled(new: NewTask) -> UnsettledError:
     return UnsettledError("the queue of {}/{} keeps changing; gave up, try again".format(*new.key))
 

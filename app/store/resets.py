@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from app.domain.cause import NO_CAUSE, Cause
-from app.domain.errors import UnsettledError
-from app.store.partitions import with_partitions
 from app.store.queries import load_statements
+from app.store.settling import until_settled
 
 if TYPE_CHECKING:
     from app.store.database import Pool
 
 _SQL: Final = load_statements("resets.sql")
-_TRIES: Final = 10
 
 
 async def reset_collection(pool: Pool, source: str, collection: str, *, cause: Cause = NO_CAUSE) -> int:
@@ -26,9 +23,9 @@ async def reset_collection(pool: Pool, source: str, collection: str, *, cause: C
     Raises:
         UnsettledError: others kept resetting it.
     """
-    statement = partial(pool.fetchval, _SQL["reset_collection"], source, collection, cause.data)
-    for _ in range(_TRIES):
-        generation: int | None = await with_partitions(pool, statement)
-        if generation is not None:
-            return generation
-    raise UnsettledError(f"{source}/{collection} keeps being reset; try again")
+
+    async def step() -> int | None:
+        generation: int | None = await pool.fetchval(_SQL["reset_collection"], source, collection, cause.data)
+        return generation
+
+    return await until_settled(pool, step, f"the generation of {source}/{collection}")

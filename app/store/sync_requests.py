@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from app.domain.cause import Actor, Cause
+from app.store.partitions import with_partitions
 from app.store.queries import load_statements
+from app.store.queue import schedule_or_follow
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import Sequence
     from datetime import timedelta
 
+    from app.domain.claim import NewTask
     from app.store.database import Connection, Pool
 
 _SQL: Final = load_statements("sync_requests.sql")
 _MOST_AT_ONCE: Final = 500
 
 
-class SyncRequest(NamedTuple):
-    """A request for a sync of a collection, by a login of the database."""
+class RequestedSync(NamedTuple):
+    """The requests for syncs of a collection; the first one was made by a login of the database, `age` ago."""
 
-    id: int
     source: str
     collection: str
+    ids: Sequence[int]
     requested_by: str
     note: str | None
     age: timedelta
@@ -34,37 +36,52 @@ class SyncRequest(NamedTuple):
 
 
 class SyncRequests:
-    """The requests, for the workers that make tasks of them."""
+    """The requests, for the workers that make tasks of them. Of several workers, one takes a request."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def are_there(self) -> bool:
-        """Whether there are any; without a lock."""
-        found: bool = await self._pool.fetchval(_SQL["has_requests"])
-        return found
+    async def list_collections(self) -> list[RequestedSync]:
+        """List the collections with requests, those that have waited longest first."""
+        return [RequestedSync(*row) for row in await self._pool.fetch(_SQL["requested_syncs"], _MOST_AT_ONCE)]
 
-    @asynccontextmanager
-    async def hold(self) -> AsyncIterator[HeldRequests]:
-        """Lock some of the oldest, without those that another worker has. What is done to them commits together."""
-        async with self._pool.acquire() as connection, connection.transaction():
-            rows = await connection.fetch(_SQL["hold_requests"], _MOST_AT_ONCE)
-            yield HeldRequests(connection, [SyncRequest(*row) for row in rows])
+    async def make_task(self, requested: RequestedSync, new: NewTask) -> bool:
+        """Make one task of the requests; false if another worker has taken them, or the row of the queue kept changing.
+
+        The requests go in the transaction that schedules the task, or that makes it follow the active one.
+        """
+
+        async def step() -> bool:
+            async with self._pool.acquire() as connection, connection.transaction():
+                if not await _take(connection, requested):
+                    return False
+                if await schedule_or_follow(connection, new):
+                    return True
+                raise _UnsettledError
+
+        try:
+            return await with_partitions(self._pool, step)
+        except _UnsettledError:
+            return False
+
+    async def refuse(self, requested: RequestedSync, reason: str) -> bool:
+        """Delete requests of which no task can be made, and say so in an event; false if another worker has them."""
+
+        async def step() -> bool:
+            async with self._pool.acquire() as connection, connection.transaction():
+                if not await _take(connection, requested):
+                    return False
+                values = (requested.source, requested.collection, reason, requested.cause.data)
+                await connection.execute(_SQL["refuse_request"], *values)
+                return True
+
+        return await with_partitions(self._pool, step)
 
 
-class HeldRequests:
-    """Requests that this worker has locked."""
+class _UnsettledError(Exception):
+    """The row of the queue has changed meanwhile, so this transaction is rolled back."""
 
-    def __init__(self, connection: Connection, requests: Sequence[SyncRequest]) -> None:
-        self._connection = connection
-        self.requests = requests
 
-    async def drop(self, requests: Sequence[SyncRequest]) -> None:
-        """Delete requests that have become tasks."""
-        await self._connection.execute(_SQL["drop_requests"], [request.id for request in requests])
-
-    async def refuse(self, request: SyncRequest, reason: str) -> None:
-        """Delete a request of which no task can be made, and say so in an event."""
-        values = (request.source, request.collection, reason, request.cause.data)
-        await self._connection.execute(_SQL["refuse_request"], *values)
-        await self.drop([request])
+async def _take(connection: Connection, requested: RequestedSync) -> bool:
+    taken: int = await connection.fetchval(_SQL["take_requests"], list(requested.ids))
+    return taken > 0

@@ -263,7 +263,9 @@ sync_requests = Table(
     _required("requested_by", Text),
     Column("note", Text),
     _required("requested_at", INSTANT),
+    _required("xid", XID8, server_default=text("pg_current_xact_id()")),
     PrimaryKeyConstraint("id", name="sync_requests_pkey"),
+    Index("sync_requests_xid", "xid"),
 )
 
 catalogue_content = Table(

@@ -22,9 +22,6 @@ branch_labels = None
 depends_on = None
 
 TABLES: Final = """
-ALTER TABLE syncline.events ALTER COLUMN status DROP NOT NULL;
-CREATE INDEX events_facts ON syncline.events ((data ->> 'source'), (data ->> 'collection')) WHERE status IS NULL;
-
 -- `collection` is empty for the whole source.
 CREATE TABLE syncline.pauses (
   source     text        NOT NULL,
@@ -133,8 +130,8 @@ HISTORY_COMMENTS: Final = {
     "status": "The status of the task after it.",
     "attempt": "The attempt of the task.",
     "worker": "The worker that wrote it.",
-    "who": "Who caused it, if a person or a program did: a token, a user behind a proxy, or the user of a command.",
-    "who_kind": "Where this name comes from: token, proxy or command.",
+    "who": "Who caused it, if a person or a program did: a token, a user behind a proxy, the user of a command, or a login.",
+    "who_kind": "Where this name comes from: token, proxy, command or database.",
     "note": "What they noted.",
     "data": "Details of this type.",
     "task": "The UUID of the task, or that of the event itself.",
@@ -219,6 +216,9 @@ END $$;
 
 def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
+    _run(
+        "CREATE INDEX events_facts ON syncline.events ((data ->> 'source'), (data ->> 'collection')) WHERE status IS NULL"
+    )
     _run(TABLES)
     _run(SPARE_FACTS)
     _rewrite("syncline.retire_tasks(interval)", SPARE_TASKS_ONLY, SPARE_FACTS_TOO)
@@ -230,6 +230,8 @@ def upgrade() -> None:
         for column, comment in comments.items():
             _run(f"COMMENT ON COLUMN reporting.{view}.{column} IS {_quoted(comment)}")
     _run(RIGHTS)
+    # Last, because readers of events wait from here on.
+    _run("ALTER TABLE syncline.events ALTER COLUMN status DROP NOT NULL")
 
 
 def downgrade() -> None:

@@ -20,8 +20,8 @@ down_revision = "0024"
 branch_labels = None
 depends_on = None
 
-# A moment is given by five values: no event after the time `upto_at`, none after the position `upto_xid` (one of the two excludes
-# nothing), when that was (`moment`), an id above those of that time (`below`), and the first of the week before it (`week`). All
+# A moment is given by five values: no event after the time `upto_at`, none after the position `upto_xid` (one of the two is
+# unlimited), when that was (`moment`), an id above those of that time (`below`), and the first of the week before it (`week`). All
 # are handed over, because PostgreSQL would work them out again for each collection.
 AT: Final = "upto_at timestamptz, upto_xid xid8, moment timestamptz, below uuid, week uuid"
 GIVEN: Final = "upto_at, upto_xid, moment, below, week"
@@ -45,7 +45,7 @@ def came(version: str) -> str:
     )
 
 
-# A task that was active longer than an hour after the last event of a position was requested later than that.
+# A position has no time of its own, so an hour is allowed for times that events have taken before others.
 REQUESTED: Final = f"t.task < below AND t.created_at <= least(upto_at, moment + interval '1 hour') AND {came('1')}"
 ENDED: Final = f"(t.finished_at <= upto_at AND {came('t.version')})"
 NEWEST: Final = f"""SELECT t.task, {ENDED} AS has_ended, t.status, t.created_at, t.finished_at
@@ -234,8 +234,12 @@ AS $$
   FROM syncline.collections k
   LEFT JOIN LATERAL syncline.newest_as_of(k.source, k.collection, NULL, {GIVEN}) AS n ON true
   LEFT JOIN LATERAL syncline.folded(n.task, upto_at, upto_xid) AS f ON NOT n.has_ended
-  LEFT JOIN LATERAL syncline.newest_as_of(k.source, k.collection, 'SUCCESS', {GIVEN}) AS s ON true
-  LEFT JOIN LATERAL syncline.newest_as_of(k.source, k.collection, 'FAILED', {GIVEN}) AS x ON true
+  LEFT JOIN LATERAL (
+    SELECT * FROM syncline.newest_as_of(k.source, k.collection, 'SUCCESS', {GIVEN}) WHERE k.last_success_at IS NOT NULL
+  ) AS s ON true
+  LEFT JOIN LATERAL (
+    SELECT * FROM syncline.newest_as_of(k.source, k.collection, 'FAILED', {GIVEN}) WHERE k.last_failure_at IS NOT NULL
+  ) AS x ON true
   CROSS JOIN LATERAL (
     SELECT r.horizon, r.horizon IS NULL OR s.finished_at >= r.horizon OR s.finished_at IS NOT DISTINCT FROM k.last_success_at AS success,
            r.horizon IS NULL OR x.finished_at >= r.horizon OR x.finished_at IS NOT DISTINCT FROM k.last_failure_at AS failure,

@@ -26,13 +26,16 @@ CREATE TABLE syncline.sync_requests (
   requested_by text        NOT NULL,
   note         text,
   requested_at timestamptz NOT NULL,
+  xid          xid8        NOT NULL DEFAULT pg_current_xact_id(),
   CONSTRAINT sync_requests_pkey PRIMARY KEY (id)
-)
+);
+CREATE INDEX sync_requests_xid ON syncline.sync_requests (xid);
 """
 
-# No notification: it would make the commits of its callers wait for one another. A trigger may call it for each row: what the same transaction, or one before it, has asked for and no worker has seen yet is
-# enough. session_user is whoever has logged in, also behind SET ROLE and in functions of others.
-FUNCTION: Final = """
+# No notification: it would make the commits of its callers wait for one another. A trigger may call it for each row, so what the
+# same transaction has asked for is enough. What another one has asked for is not: a worker may have made a task of that before
+# this one commits. session_user is whoever has logged in, also behind SET ROLE and in functions of others.
+FUNCTION: Final = r"""
 CREATE FUNCTION syncline.request_sync(source text, collection text, note text DEFAULT NULL)
 RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -41,29 +44,29 @@ AS $$
 DECLARE
   asked_source text := request_sync.source;
   asked_collection text := request_sync.collection;
-  asked_note text := nullif(request_sync.note, '');
+  asked_note text := nullif(replace(replace(request_sync.note, E'\r\n', E'\n'), E'\r', E'\n'), '');
 BEGIN
   IF asked_source IS NULL OR asked_collection IS NULL THEN
     RAISE EXCEPTION 'source and collection must not be null' USING ERRCODE = 'null_value_not_allowed';
   END IF;
-  IF length(asked_note) > 1000 THEN
-    RAISE EXCEPTION 'a note has at most 1000 characters, not %', length(asked_note) USING ERRCODE = 'string_data_right_truncation';
+  IF length(asked_note) > 1000 OR asked_note ~ '[\u0001-\u0009\u000b-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]' THEN
+    RAISE EXCEPTION 'a note has at most 1000 characters, without control characters other than line breaks'
+      USING ERRCODE = 'invalid_parameter_value';
   END IF;
   IF EXISTS (SELECT FROM syncline.catalogue_parts) AND NOT EXISTS (
-    SELECT FROM syncline.catalogue_parts p WHERE p.kind = 'collection' AND p.name = asked_source AND p.collection = asked_collection
+    SELECT FROM syncline.catalogue_parts p
+    WHERE p.kind = 'collection' AND p.name = asked_source AND p.collection = asked_collection
   ) THEN
     RAISE EXCEPTION 'the catalogue of Syncline has no collection %.%', asked_source, asked_collection
-      USING ERRCODE = 'invalid_parameter_value',
-            HINT = 'The view reporting.collections shows those that have had a task; in_catalogue says whether they are still there.';
+      USING ERRCODE = 'invalid_parameter_value', HINT = 'in_catalogue of the view reporting.collections says which are there.';
   END IF;
-  IF EXISTS (
-    SELECT FROM syncline.sync_requests r WHERE r.source = asked_source AND r.collection = asked_collection
-      AND r.requested_by = session_user AND r.note IS NOT DISTINCT FROM asked_note
+  IF NOT EXISTS (
+    SELECT FROM syncline.sync_requests r
+    WHERE r.xid = pg_current_xact_id() AND r.source = asked_source AND r.collection = asked_collection
   ) THEN
-    RETURN;
+    INSERT INTO syncline.sync_requests (source, collection, requested_by, note, requested_at)
+    VALUES (asked_source, asked_collection, session_user, asked_note, syncline.clock());
   END IF;
-  INSERT INTO syncline.sync_requests (source, collection, requested_by, note, requested_at)
-  VALUES (asked_source, asked_collection, session_user, asked_note, syncline.clock());
 END $$
 """
 
@@ -106,3 +109,7 @@ def downgrade() -> None:
     # The role is the server's, and other databases may use it.
     op.execute("DROP FUNCTION syncline.request_sync(text, text, text)")
     op.execute("DROP TABLE syncline.sync_requests")
+    op.execute(
+        "DO $$ BEGIN IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'syncline_request') THEN"
+        " REVOKE USAGE ON SCHEMA syncline FROM syncline_request; END IF; END $$"
+    )

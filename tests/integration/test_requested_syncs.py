@@ -38,7 +38,7 @@ async def watcher(tmp_path: Path) -> CatalogueWatcher:
 
 @pytest.fixture
 def syncs(store: Store, watcher: CatalogueWatcher) -> RequestedSyncs:
-    return RequestedSyncs(SyncRequests(store.pool), store.queue, watcher)
+    return RequestedSyncs(SyncRequests(store.pool), watcher, scheduled=lambda: None)
 
 
 @pytest.fixture
@@ -92,6 +92,32 @@ async def test_a_trigger_that_asks_for_each_row_makes_one_task(
     assert len(await data_of(store, "TaskScheduled")) == 1
 
 
+async def test_a_request_is_not_lost_behind_one_that_another_transaction_has_made(
+    store: Store, syncs: RequestedSyncs, caller: asyncpg.Connection[asyncpg.Record]
+) -> None:
+    """A worker may make the task of the first one, and the task may read, before the second one commits."""
+    await store.admin.execute("SELECT syncline.request_sync('s', 'a')")
+    async with caller.transaction():
+        await caller.execute(ASK, "s", "a", None)
+        await syncs.step()
+        worker = await store.worker()
+        assert await store.end(worker, await store.claim(worker))
+    await syncs.step()
+    assert len(await data_of(store, "TaskScheduled")) == 2
+
+
+async def test_one_collection_whose_queue_cannot_be_changed_does_not_hold_up_the_others(
+    store: Store, syncs: RequestedSyncs, caller: asyncpg.Connection[asyncpg.Record]
+) -> None:
+    await store.claimed(await store.worker(), "a", source="s")
+    await store.admin.execute("UPDATE syncline.collections SET xid = '999999999999'")
+    for collection in ("a", "b"):
+        await caller.execute(ASK, "s", collection, None)
+    await syncs.step()
+    assert [data["collection"] for data in await data_of(store, "TaskScheduled")] == ["a", "b"]
+    assert await store.pool.fetchval(REQUESTS) == 1
+
+
 async def test_a_request_during_a_run_is_followed_by_one_more_task(
     store: Store, syncs: RequestedSyncs, caller: asyncpg.Connection[asyncpg.Record]
 ) -> None:
@@ -118,7 +144,7 @@ async def test_a_request_in_a_pause_waits_as_a_task(
 async def test_several_workers_make_one_task_of_each_request(
     store: Store, watcher: CatalogueWatcher, caller: asyncpg.Connection[asyncpg.Record]
 ) -> None:
-    workers = [RequestedSyncs(SyncRequests(store.pool), store.queue, watcher) for _ in range(4)]
+    workers = [RequestedSyncs(SyncRequests(store.pool), watcher, scheduled=lambda: None) for _ in range(4)]
     for collection in ("a", "b"):
         await caller.execute(ASK, "s", collection, None)
     await asyncio.gather(*(worker.step() for worker in workers))
@@ -134,7 +160,9 @@ async def test_what_no_catalogue_has_is_refused_at_once_if_workers_have_told_the
     await caller.execute(ASK, "s", "a", None)
     for wrong, error in (
         (("s", None, None), asyncpg.NullValueNotAllowedError),
-        (("s", "a", "n" * 1001), asyncpg.DataError),
+        (("s", "a", "n" * 1001), asyncpg.InvalidParameterValueError),
+        (("s", "a", "bell\a"), asyncpg.InvalidParameterValueError),
+        (("s", "a", "turned \u202e"), asyncpg.InvalidParameterValueError),
     ):
         with pytest.raises(error):
             await caller.execute(ASK, *wrong)
@@ -152,7 +180,7 @@ async def test_what_stays_unknown_is_refused_by_an_event(
     assert await store.pool.fetchval(REQUESTS) == 1, "another worker may know it"
     await store.move_clock("3 minutes")
     async with opened_store(database_url) as later:
-        await RequestedSyncs(SyncRequests(later.pool), later.queue, watcher).step()
+        await RequestedSyncs(SyncRequests(later.pool), watcher, scheduled=lambda: None).step()
     [refused] = await data_of(store, "SyncRefused")
     assert (refused["source"], refused["collection"], refused["note"]) == ("s", "gone", "why")
     assert "doesn't exist" in refused["reason"]

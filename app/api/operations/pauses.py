@@ -10,7 +10,7 @@ from app.api.http.limits import read_object
 from app.api.http.operation import Endpoint, Operation
 from app.api.http.parameters import CANCEL, COLLECTION, NOTE, SOURCE, UNTIL
 from app.domain.api_token import TokenScope
-from app.pausing import check_known, pause, resume
+from app.pausing import check_known, pause_source, resume_source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,7 +39,7 @@ class Pause(Endpoint):
         cause = self.cause(NOTE.optional_in(body))
         check_known(services.catalogue(), source, collection)
         pauses, queue = services.pauses, services.queue
-        paused = await pause(pauses, queue, source, collection, until=until, cancel=cancel, cause=cause)
+        paused = await pause_source(pauses, queue, source, collection, until=until, cancel=cancel, cause=cause)
         return JsonAnswer(
             drop_none(status="ok", paused_since=paused.since, paused_until=until, canceled=paused.canceled)
         )
@@ -62,8 +62,8 @@ class Resume(Endpoint):
         services, body = self.services, await read_object(request)
         source, collection = SOURCE.required_in(body), COLLECTION.optional_in(body)
         cause = self.cause(NOTE.optional_in(body))
-        resumed = await resume(services.pauses, services.catalogue(), source, collection, cause=cause)
-        return JsonAnswer({"status": "ok", "was_paused": resumed.was_paused, "still_paused": resumed.still_paused})
+        resumed = await resume_source(services.pauses, services.catalogue(), source, collection, cause=cause)
+        return JsonAnswer({"status": "ok", **resumed._asdict()})
 
 
 def pause_fields(row: Mapping[str, Any] | None) -> dict[str, Any]:

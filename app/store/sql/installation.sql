@@ -101,22 +101,23 @@ WHERE w.state IN ('active', 'draining') OR (w.state = 'lost' AND w.renewed_at > 
 ORDER BY w.started_at
 
 -- name: queue
--- How many tasks could start now, the age in seconds of the oldest one, and how many run.
-SELECT count(*) FILTER (WHERE ready) AS ready, count(*) FILTER (WHERE status = 'RUNNING') AS running,
-       extract(epoch FROM syncline.clock() - min(run_at) FILTER (WHERE ready))::float8 AS seconds
-FROM (SELECT status, run_at, status = 'SCHEDULED' AND run_at <= syncline.clock() AS ready FROM syncline.collections
-      WHERE status IN ('SCHEDULED', 'RUNNING')) AS q
+-- How many tasks could start now, the age in seconds of the oldest one, how many wait in a pause, and how many run.
+SELECT count(*) FILTER (WHERE ready AND NOT paused) AS ready, count(*) FILTER (WHERE ready AND paused) AS paused,
+       count(*) FILTER (WHERE status = 'RUNNING') AS running,
+       extract(epoch FROM syncline.clock() - min(run_at) FILTER (WHERE ready AND NOT paused))::float8 AS seconds
+FROM (SELECT s.status, s.run_at, s.status = 'SCHEDULED' AND s.run_at <= syncline.clock() AS ready, {is_paused} AS paused
+      FROM syncline.collections s WHERE s.status IN ('SCHEDULED', 'RUNNING')) AS q
 
 -- name: unserved_pools
 -- The pools with tasks that could start now, none of which any worker will claim: how many tasks, since when and for how many
 -- seconds the first one has waited. A worker without pools claims the tasks of all.
-SELECT c.pool, count(*) AS tasks, min(c.run_at) AS since, extract(epoch FROM syncline.clock() - min(c.run_at))::float8 AS seconds
-FROM syncline.collections c
-WHERE c.status = 'SCHEDULED' AND c.run_at <= syncline.clock() AND NOT EXISTS (
+SELECT s.pool, count(*) AS tasks, min(s.run_at) AS since, extract(epoch FROM syncline.clock() - min(s.run_at))::float8 AS seconds
+FROM syncline.collections s
+WHERE s.status = 'SCHEDULED' AND s.run_at <= syncline.clock() AND NOT {is_paused} AND NOT EXISTS (
   SELECT FROM syncline.workers w
-  WHERE w.state = 'active' AND w.lease_until > syncline.clock() AND (w.pools = '{}' OR c.pool = ANY (w.pools))
+  WHERE w.state = 'active' AND w.lease_until > syncline.clock() AND (w.pools = '{}' OR s.pool = ANY (w.pools))
 )
-GROUP BY c.pool ORDER BY c.pool
+GROUP BY s.pool ORDER BY s.pool
 
 -- name: schedules
 -- How many schedules are active, and how many should have fired $1 ago although their collection has no active task; of

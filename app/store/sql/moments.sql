@@ -1,5 +1,5 @@
 -- name: moment
--- The moment of time $1 or of position $2: up to which time and position events count (one of them excludes none), and when it
+-- The moment of time $1 or of position $2: up to which time and position events count (one of them is unlimited), and when it
 -- was. And whether retention has removed what one would need, from when or where on nothing is missing, and whether the moment is
 -- still to come. A client's clock may be a minute ahead. Below the horizon a position is complete.
 WITH kept AS (

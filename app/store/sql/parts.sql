@@ -53,13 +53,13 @@ SELECT * FROM (
     ELSE EXISTS (SELECT FROM syncline.tasks WHERE task = $1 AND attempt > 0) END
 ) AS gone WHERE {after_line}
 
--- name: of_schedule
--- The last pause of the collection of schedule s, or of its source.
+-- name: of_collection
+-- The last pause of the collection of row s, or of its source.
 p.source = s.source AND p.collection IN (s.collection, '')
 
 -- name: is_paused
--- Whether the collection of schedule s is paused.
-EXISTS (SELECT FROM syncline.pauses p WHERE {of_schedule} AND p.ends_at > (SELECT syncline.clock()))
+-- Whether the collection of row s is paused.
+EXISTS (SELECT FROM syncline.pauses p WHERE {of_collection} AND p.ends_at > (SELECT syncline.clock()))
 
 -- name: is_left_out
 -- Whether the collection of a head is among those that are left out, or its whole source is.

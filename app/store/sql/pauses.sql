@@ -1,18 +1,22 @@
 -- Pauses of collections, and of whole sources (collection ''). Each change is an event. What a pause does, the statements that
 -- claim tasks and decide fire times find out from its row. As in `queue.sql`, a statement that meets a row with a higher
--- transaction id leaves it alone and is sent again, so that events have positions in the order in which they happened.
+-- transaction id leaves it alone and is sent again, so that events have positions in the order in which they happened, and no
+-- event of a collection is earlier than the one before it.
 
 -- name: pause
--- Pauses ($1, $2) until $3, or until somebody resumes it if that is null; caused by $4. A pause that goes on keeps its
--- beginning.
-WITH moved AS (
+-- Pauses ($1, $2) until $3, or until somebody resumes it if that is null; caused by $4. A pause that goes on keeps its beginning.
+-- `since` is null if a row with a higher transaction id was met, or if the end is over.
+WITH given AS MATERIALIZED (
+  SELECT at, coalesce($3::timestamptz, 'infinity') AS ends_at FROM syncline.clock() AS at
+), moved AS (
   INSERT INTO syncline.pauses AS p (source, collection, since, ends_at, changed_at, who, note, fact, xid)
-  SELECT $1, $2, at, coalesce($3::timestamptz, 'infinity'), at, $4::jsonb -> 'who', $4::jsonb ->> 'note', syncline.uuid7(at),
-         syncline.position()
-  FROM syncline.clock() AS at
+  SELECT $1, $2, at, ends_at, at, $4::jsonb -> 'who', $4::jsonb ->> 'note', syncline.uuid7(at), syncline.position()
+  FROM given WHERE ends_at > at
   ON CONFLICT (source, collection) DO UPDATE
-  SET since = CASE WHEN p.ends_at > excluded.changed_at THEN p.since ELSE excluded.since END, ends_at = excluded.ends_at,
-      changed_at = excluded.changed_at, who = excluded.who, note = excluded.note, fact = excluded.fact, xid = excluded.xid
+  SET since = CASE WHEN p.ends_at > greatest(excluded.changed_at, p.changed_at) THEN p.since
+                   ELSE greatest(excluded.changed_at, p.changed_at) END,
+      ends_at = excluded.ends_at, changed_at = greatest(excluded.changed_at, p.changed_at), who = excluded.who,
+      note = excluded.note, fact = excluded.fact, xid = excluded.xid
   WHERE p.xid <= excluded.xid
   RETURNING *
 ), appended AS (
@@ -22,7 +26,7 @@ WITH moved AS (
                                               'until', nullif(ends_at, 'infinity'))) || $4::jsonb
   FROM moved
 )
-SELECT since FROM moved
+SELECT (SELECT since FROM moved) AS since, ends_at <= at AS is_over FROM given
 
 -- name: resume
 -- Ends the pause of ($1, $2), caused by $3. `is_paused` says whether there was one, and `is_over` whether it is ended.
@@ -30,8 +34,8 @@ WITH at AS MATERIALIZED (
   SELECT syncline.clock() AS now
 ), moved AS (
   UPDATE syncline.pauses p
-  SET ends_at = at.now, changed_at = at.now, who = $3::jsonb -> 'who', note = $3::jsonb ->> 'note', fact = syncline.uuid7(at.now),
-      xid = syncline.position()
+  SET ends_at = greatest(at.now, p.changed_at), changed_at = greatest(at.now, p.changed_at), who = $3::jsonb -> 'who',
+      note = $3::jsonb ->> 'note', fact = syncline.uuid7(at.now), xid = syncline.position()
   FROM at
   WHERE p.source = $1 AND p.collection = $2 AND p.ends_at > at.now AND p.xid <= syncline.position()
   RETURNING p.*

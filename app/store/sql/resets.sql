@@ -12,7 +12,7 @@ WITH now AS MATERIALIZED (
          syncline.position()
   FROM now
   ON CONFLICT (source, collection) DO UPDATE
-  SET generation = greatest(excluded.generation, r.generation + 1), reset_at = excluded.reset_at, fact = excluded.fact,
+  SET generation = greatest(excluded.generation, r.generation + 1), reset_at = greatest(excluded.reset_at, r.reset_at), fact = excluded.fact,
       xid = excluded.xid
   WHERE r.xid <= excluded.xid
   RETURNING *

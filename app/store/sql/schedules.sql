@@ -104,8 +104,8 @@ FROM (SELECT syncline.clock() AS at) AS now, LATERAL (
 -- The pauses of the collection and of its source end a second after now if they go on.
 SELECT s.source, s.collection, s.source_type, s.max_attempts, s.expression, s.timezone, s.misfire, s.misfire_window, s.pool,
        s.next_fire_at, now.at AS now,
-       ARRAY(SELECT p.since FROM syncline.pauses p WHERE {of_schedule} ORDER BY p.collection) AS paused_from,
-       ARRAY(SELECT least(p.ends_at, now.at + interval '1 s') FROM syncline.pauses p WHERE {of_schedule} ORDER BY p.collection)
+       ARRAY(SELECT p.since FROM syncline.pauses p WHERE {of_collection} ORDER BY p.collection) AS paused_from,
+       ARRAY(SELECT least(p.ends_at, now.at + interval '1 s') FROM syncline.pauses p WHERE {of_collection} ORDER BY p.collection)
          AS paused_to
 FROM syncline.schedules s CROSS JOIN (SELECT syncline.clock() AS at) AS now
 WHERE s.active AND s.next_fire_at <= (SELECT syncline.clock()) AND (

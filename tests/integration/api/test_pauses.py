@@ -38,9 +38,9 @@ async def test_a_pause_shows_and_ends(client: httpx.AsyncClient) -> None:
     assert collections["quick"]["paused_until"] == answer["paused_until"]
     assert "paused_since" not in collections["slow"]
     assert "paused_since" not in shown
-    resumed = {"status": "ok", "was_paused": True, "still_paused": []}
+    resumed = {"status": "ok", "was_paused": True, "source_is_paused": False, "still_paused": []}
     assert await post(client, "resume", source="load", collection="quick") == (200, resumed)
-    again = {"status": "ok", "was_paused": False, "still_paused": []}
+    again = {"status": "ok", "was_paused": False, "source_is_paused": False, "still_paused": []}
     assert await post(client, "resume", source="load", collection="quick") == (200, again)
     assert "paused" not in str(await source(client))
 
@@ -49,11 +49,14 @@ async def test_a_whole_source_is_paused_and_its_collections_cannot_be_resumed_al
     await post(client, "pause", source="load", collection="quick")
     await post(client, "pause", source="load")
     assert "paused_since" in await source(client)
-    status, answer = await post(client, "resume", source="load", collection="quick")
+    status, answer = await post(client, "resume", source="load", collection="slow")
     assert (status, answer["message"]) == (409, "Source is paused")
     assert answer["error"] == "the whole source [load] is paused: resume the source"
     status, answer = await post(client, "resume", source="load")
     assert (status, answer["still_paused"]) == (200, ["quick"])
+    await post(client, "pause", source="load")
+    status, answer = await post(client, "resume", source="load", collection="quick")
+    assert (status, answer["was_paused"], answer["source_is_paused"]) == (200, True, True)
 
 
 async def test_a_task_in_a_pause_waits_and_its_second_request_gets_the_same(client: httpx.AsyncClient) -> None:

@@ -284,8 +284,11 @@ def test_a_source_is_paused_and_resumed(config: Path, database_url: str) -> None
 
     assert answer("pause", "load", "made") == (0, "load.made is paused until it is resumed.\n", "")
     assert answer("pause", "load", "--until", "2099-01-01") == (0, "load is paused until 2099-01-01T00:00:00Z.\n", "")
+    both = "The pause of load.made is over, but all of load is paused.\n"
+    assert answer("resume", "load", "made") == (0, both, "")
     why = "syncline: the whole source [load] is paused: resume the source\n"
     assert answer("resume", "load", "made") == (1, "", why)
+    assert answer("pause", "load", "made")[0] == 0
     assert answer("resume", "load") == (0, "load goes on.\nload.made is still paused: it was paused alone.\n", "")
     assert answer("resume", "load", "made") == (0, "load.made goes on.\n", "")
     assert answer("resume", "load", "made") == (0, "load.made was not paused.\n", "")

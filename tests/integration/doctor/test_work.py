@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.doctor import work
+from app.store.pauses import Pauses
 from tests.harness import FOREVER
 from tests.integration.doctor.looking import installation_at, look, look_once
 
@@ -49,6 +50,15 @@ async def test_tasks_that_wait_for_long_are_warned_of(store: Store, database_url
     _, state, text, _ = await look_once(work.look_at_queue, installation_at(database_url))
     assert state == "warn"
     assert text.startswith("1 task waiting, 0 running; the oldest has been waiting for 1h")
+
+
+async def test_tasks_that_wait_in_a_pause_need_no_worker(store: Store, database_url: str) -> None:
+    await store.schedule(pool="nobody's")
+    await Pauses(store.pool).pause("s", None)
+    await store.move_clock("1 hour")
+    found = await look_once(work.look_at_queue, installation_at(database_url))
+    assert found[1:3] == ("ok", "0 tasks waiting, 0 running, 1 paused")
+    assert (await look_once(work.look_at_pools, installation_at(database_url)))[1] == "ok"
 
 
 async def test_a_pool_whose_tasks_nobody_will_claim_is_named(store: Store, database_url: str) -> None:

@@ -183,6 +183,14 @@ async def test_another_secret_key_is_told_and_nothing_else(store: Store, replica
     ]
 
 
+async def test_what_is_wrong_is_not_told_again_because_of_another_secret_key(store: Store, replica: Replica) -> None:
+    wrong = {"made": synthetic(a={}), "shop": shop(PASSWORD, "orders", misfire="never")}
+    await replica.take(wrong, secret_key="k" * 32)
+    before = await count(store)
+    await replica.take(wrong, secret_key="l" * 32)
+    assert await told(store, since=before) == [(CATALOGUE_CHANGED, {"server": ["secret_key"]})]
+
+
 async def test_reports_say_which_collections_have_left_the_catalogue(store: Store, replica: Replica) -> None:
     for collection in ("a", "b"):
         await store.schedule(collection, "made")

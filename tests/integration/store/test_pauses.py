@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.domain.cause import Actor, Cause
+from app.domain.errors import ConfigurationError
 from app.domain.events import ATTEMPT_FAILED, COLLECTION_PAUSED, COLLECTION_RESET, COLLECTION_RESUMED
 from app.domain.feed import BEGINNING, Selection
 from app.domain.task import Status
@@ -99,6 +100,26 @@ async def test_a_pause_ends_by_itself(store: Store, database_url: str) -> None:
         assert await claimable(later) == {"c"}
 
 
+async def test_the_databases_clock_says_whether_the_end_is_over(store: Store, database_url: str) -> None:
+    await store.move_clock("-2 hours")
+    async with opened_store(database_url) as behind:
+        await Pauses(behind.pool).pause("s", "c", until=now() - timedelta(hours=1))
+        assert len(await Pauses(behind.pool).list_active()) == 1
+        with pytest.raises(ConfigurationError, match="must end in the future"):
+            await Pauses(behind.pool).pause("s", "c", until=now() - timedelta(hours=3))
+
+
+async def test_no_event_of_a_pause_is_earlier_than_the_one_before_it(store: Store, database_url: str) -> None:
+    since = await Pauses(store.pool).pause("s", "c")
+    await store.move_clock("-1 hour")
+    async with opened_store(database_url) as behind:
+        assert await Pauses(behind.pool).resume("s", "c")
+        assert await Pauses(behind.pool).pause("s", "c") >= since
+    times = [row["at"] for row in await store.pool.fetch("SELECT at FROM syncline.events ORDER BY xid")]
+    assert times == sorted(times)
+    assert await verify(store.pool) == []
+
+
 async def test_each_change_is_an_event_that_says_who_and_why(store: Store) -> None:
     pauses, end = Pauses(store.pool), now() + timedelta(hours=1)
     since = await pauses.pause("s", "c", until=end, cause=ANNA)
@@ -156,7 +177,8 @@ async def test_a_change_that_waited_for_a_later_transaction_is_sent_again(
         await reset_collection(store.pool, "s", "c")
         values = {"pause": ("s", "c", None, "{}"), "resume": ("s", "c", "{}"), "reset_collection": ("s", "c", "{}")}
         rows = await early.fetch({**PAUSES, **RESETS}[statement], *values[statement])
-        assert [tuple(row) for row in rows] == ([(True, False)] if statement == "resume" else [])
+        refused = {"pause": [(None, False)], "resume": [(True, False)], "reset_collection": []}
+        assert [tuple(row) for row in rows] == refused[statement]
         await transaction.rollback()
     finally:
         await early.close()

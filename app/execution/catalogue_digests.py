@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from app.config.watch import GOES_ON
 from app.domain.catalogue_parts import Kind, Part, PartKey, Parts
 from app.domain.redaction import Redactor
 
@@ -40,7 +39,7 @@ def parts_of(catalogue: Catalogue, key: DigestKey) -> Parts:
     for id_, problems in catalogue.rejected.items():
         texts: dict[str, list[str]] = {}
         # The note depends on what this process has seen before.
-        for problem in (problem for problem in problems if problem.message != GOES_ON):
+        for problem in (problem for problem in problems if not problem.is_note):
             texts.setdefault(problem.path, []).append(redact(problem.message))
         joined = {path: "; ".join(messages) for path, messages in texts.items()}
         parts[PartKey(Kind.REJECTED, id_)] = Part(key.digest(joined), joined)
