@@ -29,7 +29,8 @@ class SourceJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
     In `data_dir` connectors keep virtual environments and staged files. `generation` changes if a user requests a full
     reload: bookmarks and catalogs of other generations are void. `from_files`: some of `source_config` was in files,
-    which are read again for each attempt. `renewed_config` is the JSON of what the source's program last made of its
+    which are read again for each attempt. `bookmark_was_set`: the bookmark to begin at was set by hand, so that one
+    that the source cannot use is an error, and no reason to read everything. `renewed_config` is the JSON of what the source's program last made of its
     own configuration; None if that is still as it is written.
     """
 
@@ -40,6 +41,7 @@ class SourceJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     data_dir: str
     generation: int = 0
     from_files: bool = False
+    bookmark_was_set: bool = False
     renewed_config: str | None = None
 
 
@@ -50,12 +52,23 @@ class SavedBookmark(msgspec.Struct, frozen=True):
     standing: str | None = None
 
 
+class SetBookmark(msgspec.Struct, frozen=True):
+    """What bookmarks that were set by hand mean to a destination.
+
+    Its own bookmark still counts if it is of a generation in `still_valid`, or if it was saved since. Otherwise
+    `bookmark` (JSON text) replaces it; None for nothing, as after a reset.
+    """
+
+    still_valid: tuple[int, ...] = ()
+    bookmark: str | None = None
+
+
 class CopyJob(SourceJob, frozen=True, kw_only=True):
     """The job of an attempt that loads rows.
 
     `task` is the UUIDv7 of the task, `task_id` the id that users see. (task, claim) increases with every attempt of a
     collection, so destinations use it for fencing. `bookmarks` has those of destinations that do not keep their own;
-    `destinations_from_files` names those some of whose options were in files. `renewed_settings` has what the programs
+    `set_bookmarks` what those that were set by hand mean to each. `destinations_from_files` names those some of whose options were in files. `renewed_settings` has what the programs
     of destinations have renewed, as `renewed_config`.
     """
 
@@ -65,6 +78,7 @@ class CopyJob(SourceJob, frozen=True, kw_only=True):
     claim: int
     destinations: dict[str, dict[str, Any]]
     bookmarks: dict[str, SavedBookmark] = {}
+    set_bookmarks: dict[str, SetBookmark] = {}
     destinations_from_files: frozenset[str] = frozenset()
     renewed_settings: dict[str, str] = {}
 

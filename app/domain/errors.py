@@ -43,10 +43,10 @@ class UnknownCollectionError(ConfigurationError):
 
 
 class CollectionBusyError(SynclineError):
-    """The collection has another active task than the requested one."""
+    """An active task of the collection stands in the way."""
 
-    def __init__(self, task_id: str) -> None:
-        super().__init__(f"Task [{task_id}] is active: try again when it has ended")
+    def __init__(self, task_id: str, why: str = "is active: try again when it has ended") -> None:
+        super().__init__(f"Task [{task_id}] {why}")
         self.task_id = task_id
 
 

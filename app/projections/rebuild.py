@@ -86,6 +86,8 @@ async def _rebuild_once(pool: Pool, names: set[str], asynchronous: Sequence[Asyn
     if names:
         async with store.transaction(pool) as connection:
             await store.stop_the_queue(connection)
+            if "bookmarks" in names:
+                await store.hold_facts(connection)
             await store.hold_events(connection)
             if await store.get_retention(connection) != begun:
                 return None

@@ -185,9 +185,14 @@ async def list_expected_rows(connection: Connection, projection: OfFacts) -> lis
     return await connection.fetch(_SQL[f"expected_{projection}"])
 
 
+async def hold_facts(connection: Connection) -> None:
+    """Prevent pauses, resets and set bookmarks until this transaction ends."""
+    await connection.execute(_SQL["hold_facts"])
+
+
 async def rebuild_from_facts(connection: Connection, projections: Iterable[OfFacts]) -> dict[str, int]:
     """Make the rows of these projections those that the facts say. Returns the number of rows of each."""
-    await connection.execute(_SQL["hold_facts"])
+    await hold_facts(connection)
     await plan_sets(connection)
     return {projection: _count(await connection.execute(_SQL[f"rebuild_{projection}"])) for projection in projections}
 

@@ -1,4 +1,4 @@
-"""What happens beside the tasks is an event too: pauses, resets, changes of the catalogue
+"""What happens beside the tasks is an event too: pauses, resets, bookmarks that are set, changes of the catalogue
 
 A fact is a stream of its own, of one event and without a status. What rests on one names it, so that retention keeps it.
 
@@ -68,6 +68,7 @@ AS $$
   WHERE e.status IS NULL AND (low IS NULL OR e.task >= syncline.uuid7_floor(low)) AND e.task < syncline.uuid7_floor(high)
     AND NOT EXISTS (SELECT FROM syncline.pauses p WHERE p.fact = e.task)
     AND NOT EXISTS (SELECT FROM syncline.resets r WHERE r.fact = e.task)
+    AND NOT EXISTS (SELECT FROM syncline.bookmarks b WHERE b.task = e.task)
 $$
 """
 SPARE_TASKS_ONLY: Final = """\

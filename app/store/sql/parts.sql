@@ -75,12 +75,17 @@ SELECT DISTINCT ON (e.data ->> 'source', coalesce(e.data ->> 'collection', ''))
 FROM syncline.events e WHERE e.status IS NULL AND e.type IN ('CollectionPaused', 'CollectionResumed')
 ORDER BY e.data ->> 'source', coalesce(e.data ->> 'collection', ''), e.xid DESC
 
+-- name: new_generation
+-- A generation that begins at `at`: milliseconds and 12 random bits. It is greater than all before it, and not used again after
+-- a restore. Until 2039 it fits into a double without loss.
+floor(extract(epoch FROM at) * 1000) * 4096 + floor(random() * 4096)::integer
+
 -- name: last_resets
--- The rows of resets, as the facts say.
+-- The rows of resets, as the facts say. Bookmarks that are set begin a generation, too.
 SELECT DISTINCT ON (e.data ->> 'source', e.data ->> 'collection')
        e.data ->> 'source' AS source, e.data ->> 'collection' AS collection, (e.data ->> 'generation')::bigint AS generation,
        e.at AS reset_at, e.task AS fact, e.xid
-FROM syncline.events e WHERE e.status IS NULL AND e.type = 'CollectionReset'
+FROM syncline.events e WHERE e.status IS NULL AND e.type IN ('CollectionReset', 'BookmarkSet')
 ORDER BY e.data ->> 'source', e.data ->> 'collection', e.xid DESC
 
 -- name: last_error

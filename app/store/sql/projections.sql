@@ -175,15 +175,25 @@ SELECT * FROM jsonb_populate_recordset(NULL::syncline.table_schemas, $1) ON CONF
 
 -- name: expected_bookmarks
 -- The bookmarks that the given events (task, version) saved, without void ones: an attempt starts only from a bookmark of
--- the collection's own generation, not from an older one, nor from a newer one that a restore has lost.
-SELECT s.data ->> 'source' AS source, s.data ->> 'collection' AS collection, e.data ->> 'destination' AS destination,
-       nullif(e.data -> 'bookmark', 'null') AS bookmark, (e.data ->> 'generation')::bigint AS generation, e.task, e.attempt,
-       e.at AS saved_at
-FROM unnest($1::uuid[], $2::integer[]) AS saved (task, version)
-JOIN syncline.events e USING (task, version)
-JOIN syncline.events s ON s.task = e.task AND s.version = 1
-LEFT JOIN syncline.resets r ON r.source = s.data ->> 'source' AND r.collection = s.data ->> 'collection'
-WHERE (e.data ->> 'generation')::bigint = coalesce(r.generation, 0)
+-- the collection's own generation, not from an older one, nor from a newer one that a restore has lost. Where none was saved
+-- since bookmarks were set, those that were set.
+WITH saved AS MATERIALIZED (
+  SELECT s.data ->> 'source' AS source, s.data ->> 'collection' AS collection, e.data ->> 'destination' AS destination,
+         nullif(e.data -> 'bookmark', 'null') AS bookmark, (e.data ->> 'generation')::bigint AS generation, e.task, e.attempt,
+         e.at AS saved_at
+  FROM unnest($1::uuid[], $2::integer[]) AS saved (task, version)
+  JOIN syncline.events e USING (task, version)
+  JOIN syncline.events s ON s.task = e.task AND s.version = 1
+  LEFT JOIN syncline.resets r ON r.source = s.data ->> 'source' AND r.collection = s.data ->> 'collection'
+  WHERE (e.data ->> 'generation')::bigint = coalesce(r.generation, 0)
+)
+SELECT * FROM saved
+UNION ALL
+SELECT r.source, r.collection, b.key, nullif(b.value, 'null'), r.generation, e.task, e.attempt, e.at
+FROM syncline.resets r
+JOIN syncline.events e ON e.task = r.fact AND e.version = 1 AND e.type = 'BookmarkSet'
+CROSS JOIN jsonb_each(e.data -> 'bookmark') AS b
+WHERE NOT EXISTS (SELECT FROM saved s WHERE s.source = r.source AND s.collection = r.collection AND s.destination = b.key)
 
 -- name: drop_bookmarks
 -- Deletes all bookmarks; the same transaction writes them again.
@@ -208,7 +218,7 @@ SELECT * FROM syncline.collections
 SELECT * FROM syncline.table_schemas
 
 -- name: hold_facts
--- Until the end of the transaction no collection is paused, resumed or reset.
+-- Until the end of the transaction no collection is paused, resumed or reset, and none of its bookmarks set.
 LOCK TABLE syncline.pauses, syncline.resets IN SHARE ROW EXCLUSIVE MODE
 
 -- name: expected_pauses

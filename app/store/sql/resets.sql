@@ -1,15 +1,12 @@
 -- name: reset_collection
 -- Deletes the bookmarks of a collection, and appends what caused it ($3). No row if another reset with a higher transaction id
 -- came before: the statement is sent again, so that resets have positions in the order in which they happened.
--- The destinations' own copies become void, because they have an older generation. The new generation is the clock's
--- milliseconds and 12 random bits: greater than all before it, and not used again after a restore. Until 2039 it fits into a
--- double without loss.
+-- The destinations' own copies become void, because they have an older generation.
 WITH now AS MATERIALIZED (
   SELECT syncline.clock() AS at
 ), moved AS (
   INSERT INTO syncline.resets AS r (source, collection, generation, reset_at, fact, xid)
-  SELECT $1, $2, floor(extract(epoch FROM at) * 1000) * 4096 + floor(random() * 4096)::integer, at, syncline.uuid7(at),
-         syncline.position()
+  SELECT $1, $2, {new_generation}, at, syncline.uuid7(at), syncline.position()
   FROM now
   ON CONFLICT (source, collection) DO UPDATE
   SET generation = greatest(excluded.generation, r.generation + 1), reset_at = greatest(excluded.reset_at, r.reset_at), fact = excluded.fact,

@@ -14,7 +14,7 @@ WHERE {own}
 -- name: save_bookmark
 -- Saves commit $10 of the attempt: destination $6 has $7 rows up to bookmark $8 of generation $9, for standing $12. No row
 -- if the lease has expired, or if the stream is no longer at version $11: it may already have this commit, if the answer
--- to an earlier try was lost.
+-- to an earlier try was lost. A bookmark of an older generation is void, and replaces none.
 WITH {fence}, moved AS (
   UPDATE syncline.collections c
   SET version = c.version + 1, rows = c.rows + $7::bigint, changed_at = greatest(f.at, c.changed_at), xid = syncline.position()
@@ -24,7 +24,8 @@ WITH {fence}, moved AS (
   RETURNING c.source, c.collection, c.task, c.attempt, c.version, c.changed_at AS at
 ), saved AS (
   INSERT INTO syncline.bookmarks AS b (source, collection, destination, bookmark, generation, task, attempt, saved_at)
-  SELECT source, collection, $6::text, $8::jsonb, $9::bigint, task, attempt, at FROM moved
+  SELECT source, collection, $6::text, $8::jsonb, $9::bigint, task, attempt, at FROM moved m
+  WHERE $9::bigint = coalesce((SELECT generation FROM syncline.resets r WHERE r.source = m.source AND r.collection = m.collection), 0)
   ON CONFLICT (source, collection, destination) DO UPDATE
   SET bookmark = excluded.bookmark, generation = excluded.generation, task = excluded.task, attempt = excluded.attempt,
       saved_at = excluded.saved_at
@@ -41,8 +42,9 @@ SELECT version FROM moved
 -- The last bookmark of generation $3 for each destination of a collection, NULL if its source leaves none, and what it
 -- stands for. Only the event that saved it says that: in a column, workers of earlier releases would leave a wrong one.
 SELECT b.destination, b.bookmark, (
-  SELECT e.data ->> 'standing' FROM syncline.events e
-  WHERE e.task = b.task AND e.type = 'BookmarkSaved' AND e.data ->> 'destination' = b.destination
+  SELECT CASE e.type WHEN 'BookmarkSet' THEN e.data -> 'standing' ->> b.destination ELSE e.data ->> 'standing' END
+  FROM syncline.events e
+  WHERE e.task = b.task AND (e.type = 'BookmarkSet' OR e.type = 'BookmarkSaved' AND e.data ->> 'destination' = b.destination)
   ORDER BY e.version DESC LIMIT 1
 ) AS standing
 FROM syncline.bookmarks b
