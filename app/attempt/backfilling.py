@@ -47,6 +47,11 @@ def backfill(job: Backfill, *, work_dir: Path, pipe: WorkerPipe) -> Finished:
             raise ConfigurationError(
                 f"destination {sink.name!r}: {reason}. The next task reloads everything; run the backfill after it"
             )
+        if sink.position.was_set:
+            raise ConfigurationError(
+                f"destination {sink.name!r}: its bookmark was set by hand, and no task has read from there yet. Run "
+                "the backfill after the next task"
+            )
     unread: SynclineError | None = None
     with open_source(job, work_dir=work_dir, log=log) as source:
         if not isinstance(source, IntervalSource):

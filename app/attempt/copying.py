@@ -6,8 +6,11 @@ import time
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
+from msgspec import structs
+
 from app.attempt.open_source import open_source
 from app.attempt.report import Report, WorkerLog
+from app.attempt.set_bookmarks import check_set_bookmark
 from app.attempt.shaping import shaped
 from app.attempt.sink import Sink, close
 from app.attempt.writing import Writing
@@ -46,7 +49,10 @@ def synchronise(job: Sync, *, work_dir: Path, pipe: WorkerPipe) -> Finished:
     writing = Writing.of(job)
     unread: list[SynclineError | None] = []
     for bookmark, alike in _by_bookmark([sink for sink in sinks if sink.lacks_rows]).items():
-        with open_source(job, work_dir=work_dir, log=log) as source:
+        was_set = any(sink.position.was_set for sink in alike)
+        if was_set and bookmark is not None:
+            check_set_bookmark(bookmark, job)
+        with open_source(structs.replace(job, bookmark_was_set=was_set), work_dir=work_dir, log=log) as source:
             report.measure(source)
             items = shaped(source.read(bookmark), job, writing=writing, sinks=alike, log=log)
             unread.append(Pass(alike, bookmark=bookmark, writing=writing, report=report).run(items))

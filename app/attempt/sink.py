@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from app.connectors.contract.blame import destination_subject, joined, prefix_errors
 from app.connectors.contract.passes import (
+    NOTHING_SET,
     Completing,
     Describing,
     Emptying,
@@ -86,6 +87,7 @@ class Sink:
             collection=job.collection.name,
             generation=job.generation,
             standing=standing,
+            set_bookmark=job.set_bookmarks.get(name, NOTHING_SET),
         )
         # The store keeps this, too: one that keeps no bookmark may get the name of this destination later.
         kept = standing.at({"type": str(description.get("type"))})
@@ -106,6 +108,8 @@ class Sink:
         sink.position = sink._call(lambda destination: destination.open()) or sink.position
         if sink.position.reason:
             log("warn", f"destination {name!r}: {sink.position.reason}: reloading everything")
+        if sink.position.was_set:
+            log("info", f"destination {name!r}: reading from the bookmark that was set by hand")
         return sink
 
     @property

@@ -30,8 +30,8 @@ class SourceJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     In `data_dir` connectors keep virtual environments and staged files. `generation` changes if a user requests a full
     reload: bookmarks and catalogs of other generations are void. `from_files`: some of `source_config` was in files,
     which are read again for each attempt. `bookmark_was_set`: the bookmark to begin at was set by hand, so that one
-    that the source cannot use is an error, and no reason to read everything. `renewed_config` is the JSON of what the source's program last made of its
-    own configuration; None if that is still as it is written.
+    that the source cannot use is an error, and no reason to read everything. `renewed_config` is the JSON of what the
+    source's program last made of its own configuration; None if that is still as it is written.
     """
 
     source: str
@@ -68,8 +68,8 @@ class CopyJob(SourceJob, frozen=True, kw_only=True):
 
     `task` is the UUIDv7 of the task, `task_id` the id that users see. (task, claim) increases with every attempt of a
     collection, so destinations use it for fencing. `bookmarks` has those of destinations that do not keep their own;
-    `set_bookmarks` what those that were set by hand mean to each. `destinations_from_files` names those some of whose options were in files. `renewed_settings` has what the programs
-    of destinations have renewed, as `renewed_config`.
+    `set_bookmarks` what those that were set by hand mean to each. `destinations_from_files` names those some of whose
+    options were in files. `renewed_settings` has what the programs of destinations have renewed, as `renewed_config`.
     """
 
     task: str

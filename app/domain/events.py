@@ -51,8 +51,8 @@ COLLECTION_PAUSED: Final = "CollectionPaused"
 COLLECTION_RESUMED: Final = "CollectionResumed"
 # A collection has forgotten its bookmarks; those that are saved from now on are of this `generation`.
 COLLECTION_RESET: Final = "CollectionReset"
-# Bookmarks of a collection were set by hand; this `generation` begins with them. `given` names the destinations that got
-# another bookmark, `bookmark` has those of all.
+# Bookmarks of a collection were set by hand; this `generation` begins with them. `given` names the destinations that
+# got another bookmark, `bookmark` has those of all.
 BOOKMARK_SET: Final = "BookmarkSet"
 # The catalogue has another content. About a `source`: its `change` (added, removed or changed), its changed `keys`, and
 # what has happened to its `collections`. Without a source: what to `destinations`, and changed keys of other sections.

@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from app.execution.progress import ProgressReports
     from app.execution.task_log import AttemptLog, TaskLog
     from app.execution.unknown import LeftToOthers
+    from app.store.bookmarks import Bookmarks
     from app.store.queue import TaskQueue
     from app.store.renewals import RenewedConfigs
     from app.store.streams import AttemptStreams
@@ -89,6 +90,7 @@ class AttemptContext:
     worker: UUID
     queue: TaskQueue
     streams: AttemptStreams
+    bookmarks: Bookmarks
     log: TaskLog
     watcher: CatalogueWatcher
     data_dir: Path
@@ -189,6 +191,8 @@ class Attempt:
     async def _make_job(self, catalogue: Catalogue) -> Sync | Backfill:
         made = make_job(catalogue, self.claim, self._context.data_dir)
         job = await self._renewals.lay_over(made, catalogue.server.secret_key)
+        set_bookmarks = await self._context.bookmarks.get_set_since(self.claim, list(job.destinations))
+        job = structs.replace(job, set_bookmarks=set_bookmarks)
         if all(DESTINATIONS[described["type"]].keeps_bookmark for described in job.destinations.values()):
             return job
         return structs.replace(job, bookmarks=await self._context.streams.get_saved_bookmarks(self.claim))

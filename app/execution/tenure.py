@@ -20,6 +20,7 @@ from app.execution.task_log import TaskLog
 from app.execution.unknown import LeftToOthers
 from app.failpoints import fail_point
 from app.loops import first_of, repeat, running_alongside
+from app.store.bookmarks import Bookmarks
 from app.store.catalogues import Catalogues
 from app.store.queue import TaskQueue
 from app.store.renewals import RenewedConfigs
@@ -72,6 +73,7 @@ class Tenure:
             worker=worker,
             queue=self._queue,
             streams=streams,
+            bookmarks=Bookmarks(pool),
             log=self._log,
             watcher=watcher,
             data_dir=options.data_dir,

@@ -221,6 +221,7 @@ class Trial:
     commit_records: int | None = None
     tasks: int = 0
     generation: int = 0
+    set_bookmarks: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def start(
         self, *, again: int = 0, armed: str = "", backfill: tuple[str, str] | None = None, **parameters: Any
@@ -253,6 +254,7 @@ class Trial:
             "collection": collection,
             "destinations": self.destinations,
             "generation": self.generation,
+            "set_bookmarks": self.set_bookmarks,
             "data_dir": str(self.data_dir or self.directory / "state"),
             "mode": self.mode,
         }
@@ -295,6 +297,7 @@ class Scene:
     generation: int = 0
     tasks: int = 0
     bookmarks: dict[str, Any] = field(default_factory=dict)
+    set_bookmarks: dict[str, dict[str, Any]] = field(default_factory=dict)
     catalog: dict[str, Any] = field(default_factory=lambda: CATALOG)
 
     def __post_init__(self) -> None:
@@ -332,6 +335,7 @@ class Scene:
                 "generation": self.generation,
                 "data_dir": str(self.directory / "state"),
                 "bookmarks": self.bookmarks,
+                "set_bookmarks": self.set_bookmarks,
             }
         )
 

@@ -21,8 +21,9 @@ class SourceKind:
     what to do instead. `renews` names the document among the options that its program gets as its own configuration and
     may replace by a new one. One that `looks_back` can begin a `lookback` before its bookmark. One that
     `tells_versions` may send an older row after a newer one of the same key, and says which value orders them. Without
-    a connector of its own among the options, it reads with the package `library`. `tries` is what a check does, for
-    users.
+    a connector of its own among the options, it reads with the package `library`. `bookmark_problem` names the
+    function, `module:function`, that says why a bookmark cannot be used, called as (value, job); None if it may be
+    anything. `tries` is what a check does, for users.
     """
 
     options: type[Options]
@@ -36,6 +37,7 @@ class SourceKind:
     finds_its_collections: bool = False
     tells_versions: bool = False
     library: str = "syncline"
+    bookmark_problem: str | None = None
     tries: str = "what its connector checks"
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, runtime_checkable
 
 from app.connectors.contract.batches import records_of
 from app.connectors.contract.standing import Standing
+from app.domain.attempt_protocol import SetBookmark
 from app.domain.errors import LeaseLostError, OvertakenError
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from app.connectors.contract.schema import Table
     from app.domain.attempt_protocol import Level
     from app.domain.errors import SynclineError
+
+
+NOTHING_SET: Final = SetBookmark()
 
 
 class Log(Protocol):
@@ -128,7 +132,8 @@ def void_generation(generation: int) -> int:
 class Fence:
     """Who is writing: (task, claim) only grows for one collection, and a destination accepts only the newest.
 
-    A bookmark of another `generation` is void, and so is one that stands for anything but `standing`.
+    A bookmark of another `generation` is void, and so is one that stands for anything but `standing`. `set_bookmark`
+    says what else counts since one was set by hand.
     """
 
     task: str
@@ -139,6 +144,7 @@ class Fence:
     collection: str
     generation: int
     standing: Standing
+    set_bookmark: SetBookmark = NOTHING_SET
 
     def position(
         self,
@@ -156,8 +162,10 @@ class Fence:
         """
         known = standing or Standing(reads="", writes="")
         there = known.without_bookmark() if loaded else None
-        # A store that knows of no reset has 0, such as a new one with a destination that was reset before.
-        if self.generation not in {0, generation, -generation - 1}:
+        was_set = self.set_bookmark.bookmark is not None and not (loaded and self.accepts(generation))
+        if was_set:
+            bookmark, completed_task = self.set_bookmark.bookmark, None
+        elif not self.accepts(generation):
             return Position(loaded=loaded, reload=Reload.RESET, standing=there)
         if generation < 0:
             lost = f"its bookmark is no longer valid: {Reload.MISSING.value}"
@@ -170,12 +178,21 @@ class Fence:
         if bookmark is not None and not completed:
             if standing and (reason := self.standing.change_from(standing)):
                 return Position(reload=Reload.OTHER, reason=reason, standing=there)
-            if gone := tables_without_rows((standing or self.standing).tables):
+            # Whoever sets a bookmark where nothing was loaded yet wants no earlier rows.
+            gone = tables_without_rows((standing or self.standing).tables) if loaded else ()
+            if gone:
                 they = "that table is" if len(gone) == 1 else "those tables are"
                 reason = f"its bookmark covers rows in {', '.join(map(repr, gone))}, but {they} missing or empty"
                 return Position(reload=Reload.MISSING, reason=reason, standing=there)
-        covered = there if bookmark is None else known
-        return Position(bookmark=bookmark, loaded=loaded, completed=completed, standing=covered)
+        covered = known if loaded and bookmark is not None else there
+        return Position(bookmark=bookmark, loaded=loaded, completed=completed, standing=covered, was_set=was_set)
+
+    def accepts(self, generation: int) -> bool:
+        """Whether a destination's own bookmark of this generation counts, unless its rows are gone."""
+        # A store that knows of no reset has 0, such as a new one with a destination that was reset before.
+        return any(
+            each in {0, generation, -generation - 1} for each in (self.generation, *self.set_bookmark.still_valid)
+        )
 
     @property
     def name(self) -> str:
@@ -215,7 +232,8 @@ class Position:
 
     With `reload` there is no bookmark; `reason` says why it does not match. `standing` is what the destination knows of
     the rows that it has; without a bookmark it names no tables. `completed`: the destination has all rows of this task.
-    `indifferent`: it keeps nothing and accepts rows from any bookmark on.
+    `indifferent`: it keeps nothing and accepts rows from any bookmark on. `was_set`: the bookmark was set by hand, and
+    no attempt has committed since.
     """
 
     bookmark: str | None = None
@@ -225,6 +243,7 @@ class Position:
     standing: Standing | None = None
     completed: bool = False
     indifferent: bool = False
+    was_set: bool = False
 
     @property
     def void(self) -> bool:

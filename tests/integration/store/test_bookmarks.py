@@ -128,7 +128,7 @@ async def test_a_running_task_stands_in_the_way_and_a_queued_one_does_not(store:
     await set_(store, d='{"at": 2}')
 
 
-async def test_a_task_that_begins_while_it_waits_for_the_head_stands_in_the_way(store: Store, database_url: str) -> None:
+async def test_a_task_that_begins_while_it_waits_stands_in_the_way(store: Store, database_url: str) -> None:
     worker = await store.worker()
     await store.schedule()
     other = await connect(database_url)

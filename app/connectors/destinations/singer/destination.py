@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from app.connectors.contract.batches import records_of
-from app.connectors.contract.passes import DescribedTable, Position, Reload
+from app.connectors.contract.passes import NOTHING_SET, DescribedTable, Position, Reload
 from app.connectors.contract.standing import Standing
 from app.connectors.destinations.singer.messages import (
     check_bytes,
@@ -189,15 +189,16 @@ class SingerDestination:
     def _position(self) -> Position:
         remembered, fence = self._remembered, self._fence
         if remembered is None:
-            return Position(reload=Reload.RESET if fence.generation > 0 else None)
+            return Position(reload=None if fence.accepts(0) else Reload.RESET)
+        was_set = fence.set_bookmark.bookmark is not None
         bookmark = None if remembered.bookmark is None else jsontext.encode(remembered.bookmark)
         standing = Standing.parse(remembered.standing)
         if standing is None:
-            return Position(bookmark=bookmark, loaded=True)
+            return Position(bookmark=bookmark, loaded=True, was_set=was_set)
         if bookmark is None and (reason := self._standing.change_from(standing)):
             # Rows that replace all others would replace somebody else's in another place.
             return Position(reload=Reload.OTHER, reason=reason, standing=standing.without_bookmark())
-        return replace(fence, standing=self._standing).position(
+        position = replace(fence, standing=self._standing, set_bookmark=NOTHING_SET).position(
             generation=fence.generation,
             bookmark=bookmark,
             completed_task=None,
@@ -205,6 +206,7 @@ class SingerDestination:
             standing=standing,
             tables_without_rows=lambda _: (),
         )
+        return replace(position, was_set=was_set and not position.reload)
 
     def _warn_of_shrinking(self, table: Table) -> None:
         if not self._told_of_shrinking and (table.empty == "refuse" or table.max_shrink is not None):

@@ -155,6 +155,7 @@ KINDS: Final[dict[str, SourceKind]] = {
         renews="config",
         finds_its_collections=True,
         tells_versions=True,
+        bookmark_problem="app.connectors.sources.airbyte.states:bookmark_problem",
         tries="check, discover, find the stream",
     ),
 }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from app.connectors.contract.blame import prefix_errors, subject_of
+from app.connectors.contract.bookmarks import READS_EVERYTHING
 from app.connectors.programs.catalog_cache import DiscoveredCatalog, change_times
 from app.connectors.programs.documents import read_document, read_text
 from app.connectors.programs.late_fields import LateFields
@@ -78,6 +79,8 @@ class AirbyteSource:
         connector = self._prepare_connector()
         known, catalog, choices = self._choose_streams(connector)
         forgetful = all(choice.full_refresh for choice in choices.values())
+        if forgetful and self._job.bookmark_was_set:
+            raise ConfigurationError(f"the bookmark that was set by hand cannot be used: {READS_EVERYTHING}")
         beginning = None if forgetful else bookmark or self._initial_bookmark()
 
         def remembers(stream: Descriptor) -> bool:

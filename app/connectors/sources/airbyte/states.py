@@ -11,15 +11,33 @@ import msgspec
 
 from app.connectors.programs.sizes import check_state
 from app.connectors.sources.airbyte.messages import NULL, Descriptor, GlobalState, State, StreamState
+from app.connectors.values import jsontext
 from app.domain.errors import SynclineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
+
+    from app.domain.attempt_protocol import SourceJob
 
 # What a connector sends for a stream without state. With it as a bookmark, the next run would read nothing.
 _NO_STATE: Final = ("__ab_full_refresh_sync_complete", "__ab_no_cursor_state_message")
 _encode = msgspec.json.Encoder().encode
 _decode_list = msgspec.json.Decoder(list[State]).decode
+
+
+def bookmark_problem(value: Any, _job: SourceJob) -> str | None:
+    """Why states cannot be used; None if they can."""
+    if isinstance(value, dict):
+        return None
+    if not isinstance(value, list):
+        return "it must be a list of states, or the object of an old connector"
+    try:
+        for state in _decode_list(jsontext.encode(value)):
+            States(None, remembers=lambda _: True).take(state)
+    except (msgspec.MsgspecError, SynclineError) as error:
+        return f"it is not a list of Airbyte states: {error}"
+    return None
 
 
 class States:

@@ -199,6 +199,7 @@ KINDS: Final[dict[str, SourceKind]] = {
         "app.connectors.sources.files.source:FilesSource",
         offers="by collection",
         instead_of_intervals="files are read when they are new or have changed",
+        bookmark_problem="app.connectors.sources.files.signatures:bookmark_problem",
         tries="read the files",
     ),
 }

@@ -14,6 +14,8 @@ from app.domain.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from app.domain.attempt_protocol import SourceJob
+
 _ETAGS: Final = ("ETag", "etag")
 TIMES: Final = ("mtime_ns", "LastModified", "Last-Modified", "updated", "mtime")
 """Where file systems tell when a file was modified."""
@@ -32,6 +34,15 @@ def signature_of(described: Mapping[str, Any]) -> str | None:
     for key in TIMES:
         if (moment := described.get(key)) is not None:
             return f"time {moment.isoformat() if isinstance(moment, datetime) else moment} {size}"
+    return None
+
+
+def bookmark_problem(value: Any, _job: SourceJob) -> str | None:
+    """Why a bookmark cannot be used; None if it can."""
+    try:
+        msgspec.convert(value, Bookmark)
+    except msgspec.ValidationError as error:
+        return f'it must have the form {{"files": {{"name": "signature"}}}}, with the files that are loaded: {error}'
     return None
 
 

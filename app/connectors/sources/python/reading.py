@@ -9,6 +9,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from app.connectors.contract.batches import is_full
+from app.connectors.contract.bookmarks import READS_EVERYTHING
 from app.connectors.contract.passes import Checkpoint, Rows
 from app.connectors.contract.schema import Table, parse_type
 from app.connectors.sources.python.values import Refused, check_bookmark, plain_value, text_bytes
@@ -59,11 +60,18 @@ class Reading:
     """One call of the function; `call` makes it with the given bookmark."""
 
     def __init__(
-        self, call: Callable[[Any], Any], declared: Schema, collection: CollectionJob, *, blame: Blame
+        self,
+        call: Callable[[Any], Any],
+        declared: Schema,
+        collection: CollectionJob,
+        *,
+        blame: Blame,
+        bookmark_was_set: bool = False,
     ) -> None:
         self._call = call
         self._collection = collection
         self._blame = blame
+        self._bookmark_was_set = bookmark_was_set
         self._settings = Settings.of(collection, declared)
         self._iterator: Any = None
         self._announced: Table | None = None
@@ -102,6 +110,8 @@ class Reading:
             first = next(items, _END)
         if self._settings.full_refresh and bookmark is not None:
             items.close()
+            if self._bookmark_was_set:
+                raise self._blame.refusal(f"the bookmark that was set by hand cannot be used: {READS_EVERYTHING}")
             return self._start(None)
         self._goes_on = bookmark is not None
         self._refuse_to_double()

@@ -76,7 +76,8 @@ class PythonSource:
         def call(bookmark: Any) -> Any:
             return function(self._context(bookmark, interval))
 
-        return Reading(call, declared, self._job.collection, blame=self._blame)
+        was_set = self._job.bookmark_was_set
+        return Reading(call, declared, self._job.collection, blame=self._blame, bookmark_was_set=was_set)
 
     def _refuse_without_intervals(self, reading: Reading) -> None:
         if not reading.settings.intervals:

@@ -88,6 +88,7 @@ KINDS: Final[dict[str, SourceKind]] = {
         finds_its_collections=True,
         looks_back=True,
         library="dlt",
+        bookmark_problem="app.connectors.sources.rest.bookmark:bookmark_problem",
         tries="read the first page",
     ),
 }

@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from app.connectors.contract.blame import prefix_errors, subject_of
+from app.connectors.contract.bookmarks import READS_EVERYTHING
 from app.connectors.contract.passes import Checkpoint
 from app.connectors.sources.rest.api import Api
 from app.connectors.sources.rest.offers import offers
@@ -33,6 +34,7 @@ class RestSource:
     ) -> None:
         self._options = options
         self._collection = job.collection
+        self._bookmark_was_set = job.bookmark_was_set
         self._subject = subject_of(job)
         self._log = log
         self._home = work_dir / "rest"
@@ -81,6 +83,8 @@ class RestSource:
         # A new one each time: dlt's paginators remember their page.
         api, plans = self._prepare()
         remembering = any(plan.incremental for plan in plans.values())
+        if self._bookmark_was_set and not remembering:
+            raise ConfigurationError(f"the bookmark that was set by hand cannot be used: {READS_EVERYTHING}")
         state = self._state(bookmark)
         for name, plan in plans.items():
             if not plan.incremental:

@@ -93,6 +93,7 @@ KINDS: Final[dict[str, SourceKind]] = {
         instead_of_intervals="it reads from its bookmark or its start date onwards; set an earlier one",
         renews="config",
         finds_its_collections=True,
+        bookmark_problem="app.connectors.sources.singer.state:bookmark_problem",
         tries="discover, find the stream",
     ),
 }

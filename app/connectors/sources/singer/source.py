@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from app.connectors.contract.blame import prefix_errors, subject_of
+from app.connectors.contract.bookmarks import READS_EVERYTHING
 from app.connectors.contract.passes import Checkpoint
 from app.connectors.programs.catalog_cache import DiscoveredCatalog
 from app.connectors.programs.documents import check_object, read_document, write_private_file
@@ -70,6 +71,8 @@ class SingerSource:
         tap = self._prepare_tap()
         catalog, choices = self._choose_streams(tap)
         forgetful = all(choice.full_refresh for choice in choices.values())
+        if forgetful and self._job.bookmark_was_set:
+            raise ConfigurationError(f"the bookmark that was set by hand cannot be used: {READS_EVERYTHING}")
         beginning = None if forgetful else bookmark or self._initial_bookmark()
         arguments = self._arguments(catalog, beginning)
         known = names_in(catalog)

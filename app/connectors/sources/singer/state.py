@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from app.connectors.contract.bookmarks import object_problem
 from app.connectors.contract.passes import Checkpoint
 from app.connectors.programs.coverage import Uncovered
 from app.connectors.values import jsontext
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from app.connectors.contract.schema import Table
+    from app.domain.attempt_protocol import SourceJob
+
+
+def bookmark_problem(value: Any, _job: SourceJob) -> str | None:
+    """Why a STATE cannot be used; None if it can."""
+    return object_problem(value)
 
 
 class State:

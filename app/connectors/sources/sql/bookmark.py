@@ -34,6 +34,7 @@ _FORMS: dict[str, tuple[type, Callable[[Any], str], Callable[[str], Any]]] = {
     "bytes": (bytes, bytes.hex, bytes.fromhex),
 }
 _IN_UTC: Final = "timestamp_utc"
+TYPES: Final = (*_FORMS, _IN_UTC)
 _NAMES = {kind: name for name, (kind, _, _) in _FORMS.items()}
 
 

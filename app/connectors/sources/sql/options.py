@@ -162,6 +162,7 @@ KINDS: Final[dict[str, SourceKind]] = {
         reads_intervals=True,
         looks_back=True,
         library="sqlalchemy",
+        bookmark_problem="app.connectors.sources.sql.bookmark_form:bookmark_problem",
         tries="find the table, or prepare the query",
         finds_its_collections=True,
     ),

@@ -50,11 +50,21 @@ _TIMES = (Kind.TIMESTAMP, Kind.LOCAL_TIMESTAMP, Kind.DATE)
 class Reading:
     """One read inside one transaction; `columns` are those of the table or query."""
 
-    def __init__(self, database: Database, connection: Connection, selection: Selection, *, log: Log) -> None:
+    def __init__(
+        self,
+        database: Database,
+        connection: Connection,
+        selection: Selection,
+        *,
+        log: Log,
+        bookmark_was_set: bool = False,
+    ) -> None:
+        """`bookmark_was_set`: one that does not belong to the cursor is an error."""
         self._database = database
         self._log = log
         self._connection = connection
         self._selection = selection
+        self._bookmark_was_set = bookmark_was_set
         with database.translate_errors(f"cannot read {_origin(selection)}"):
             everything = select(EVERYTHING).select_from(self._from([]))
             self.columns = database.dialect.columns(connection, everything)
@@ -142,6 +152,8 @@ class Reading:
         if cursor.kind is Kind.TEXT and isinstance(begin, int | float | Decimal):
             # The column had numbers: as strings, those after the bookmark may sort before it.
             begin = None
+        if begin is None and bookmark is not None and self._bookmark_was_set:
+            raise ConfigurationError(f"the bookmark that was set by hand does not fit cursor_field {cursor.name!r}")
         if begin is None and bookmark is not None:
             self._log("info", f"the bookmark does not belong to cursor_field {cursor.name!r}: reading all rows")
         if does_not_grow(begin):

@@ -194,7 +194,8 @@ class Several:
             cursor_field=self._cursor_of(table),
             key=key or table.key,
         )
-        return Reading(self._database, connection, selection, log=self._log)
+        was_set = self._job.bookmark_was_set
+        return Reading(self._database, connection, selection, log=self._log, bookmark_was_set=was_set)
 
     def _cursor_of(self, table: FoundTable) -> str | None:
         cursor = self._common.cursor_field

@@ -34,6 +34,7 @@ class SqlSource:
         self._subject = subject_of(job)
         self._table_name = job.collection.table_name
         self._chunk_rows = options.chunk_rows
+        self._bookmark_was_set = job.bookmark_was_set
         self._schema = options.schema_
         self._windowed = job.collection.windows is not None
         self._cursor_checked = False
@@ -92,7 +93,9 @@ class SqlSource:
         self, bookmark: str | None, interval: Interval | None = None
     ) -> Generator[Table | Rows | Checkpoint, None, None]:
         with self._database.snapshot() as connection:
-            reading = self._reading = Reading(self._database, connection, self._selection, log=self._log)
+            reading = self._reading = Reading(
+                self._database, connection, self._selection, log=self._log, bookmark_was_set=self._bookmark_was_set
+            )
             if interval is not None and not self._cursor_checked:
                 reading.check_cursor(all_rows=self._windowed)
                 self._cursor_checked = True

@@ -33,6 +33,7 @@ KINDS: Final[dict[str, SourceKind]] = {
         "app.connectors.sources.synthetic.source:SyntheticSource",
         offers="by collection",
         reads_intervals=True,
+        bookmark_problem="app.connectors.contract.bookmarks:no_bookmark_problem",
         tries="nothing",
     ),
 }
