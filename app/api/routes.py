@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from app.api.http.authentication import Authentication
 from app.api.operations.backfills import Backfill
+from app.api.operations.bookmarks import BookmarkList, SetBookmark
 from app.api.operations.events import Events
 from app.api.operations.health import Liveness, OpenApi, Ready
 from app.api.operations.pauses import Pause, Resume
@@ -38,6 +39,8 @@ GUARDED: Final[Mapping[str, type[Endpoint]]] = {
     "/sources/backfill": Backfill,
     "/sources/pause": Pause,
     "/sources/resume": Resume,
+    "/sources/bookmark": SetBookmark,
+    "/sources/bookmarks": BookmarkList,
 }
 OPEN: Final[Mapping[str, type[Endpoint]]] = {"/livez": Liveness, "/readyz": Ready, "/openapi.json": OpenApi}
 

@@ -31,6 +31,7 @@ from app.domain.errors import ConfigurationError
 from app.execution.orphans import ORPHANS
 from app.execution.source_check import check_source, discover_source
 from app.loops import repeat, running_alongside
+from app.store.bookmarks import Bookmarks
 from app.store.database import open_pool
 from app.store.feed import Feed
 from app.store.notify import Notifier
@@ -100,6 +101,7 @@ async def run_api(settings: Settings, config: Path, *, host: str | None, port: i
             queue=TaskQueue(pool, answer_seconds=_QUEUE_SECONDS + _STATEMENT_SECONDS, notifier=notifier),
             reader=reader,
             pauses=Pauses(pool),
+            bookmarks=Bookmarks(pool),
             known_tokens=KnownTokens(Tokens(pool)),
             database_state=SingleFlight(partial(look_at_database, Reader(probe_pool))),
             catalogue=lambda: watcher.current,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from app.cli.bookmarks import bookmarks
 from app.cli.destinations import destinations
 from app.cli.doctor import doctor
 from app.cli.events import events
@@ -198,6 +199,7 @@ def verify() -> None:
 
 
 cli.add_command(sources)
+cli.add_command(bookmarks)
 cli.add_command(destinations)
 cli.add_command(doctor)
 cli.add_command(events)

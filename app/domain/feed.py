@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 PREFIX: Final = "dev.syncline."
 
 _WORD: Final = re.compile(r"[A-Z][a-z0-9]*")
-PLACE_PATTERN: Final = r"^(now|[0-9]{1,19}(\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.[0-9]{1,10})?)$"
+_PAST: Final = r"[0-9]{1,19}(\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.[0-9]{1,10})?"
+PLACE_PATTERN: Final = rf"^(now|{_PAST})$"
 """What `read_place` reads, as JSON Schema has it."""
+PAST_PLACE_PATTERN: Final = rf"^{_PAST}$"
+"""The same without `now`."""
 
 _PLACE: Final = re.compile(PLACE_PATTERN)
 _LAST_TASK: Final = UUID(int=2**128 - 1)
@@ -79,6 +82,17 @@ def read_place(text: str) -> Place:
         return Place.after_all_of(int(position))
     task, version = event
     return Place(int(position), UUID(task), min(int(version), _LAST_VERSION))
+
+
+def read_past_place(text: str) -> Place:
+    """The place that a client sends, without `now`.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    if text == "now":
+        raise ValueError("not a place in the past")
+    return read_place(text)
 
 
 @cache

@@ -14,7 +14,16 @@ from app.api.documents import NAME_PATTERN
 from app.api.http.errors import RefusedError
 from app.domain import events
 from app.domain.cause import LONGEST_NOTE, NOTE_FORM, NOTE_PATTERN, read_note
-from app.domain.feed import NOW, PLACE_PATTERN, PREFIX, Place, public_type, read_place, read_types
+from app.domain.feed import (
+    PAST_PLACE_PATTERN,
+    PLACE_PATTERN,
+    PREFIX,
+    Place,
+    public_type,
+    read_past_place,
+    read_place,
+    read_types,
+)
 from app.domain.task import Status
 from app.domain.timestamp import read_time
 from app.store.queries import PAGE
@@ -187,12 +196,7 @@ def read_as_of(text: str) -> datetime | Place:
     Raises:
         ValueError, OverflowError: neither.
     """
-    if ":" in text:
-        return read_time(text)
-    place = read_place(text)
-    if place == NOW:
-        raise ValueError("not a moment of the past")
-    return place
+    return read_time(text) if ":" in text else read_past_place(text)
 
 
 _TIME_FORM: Final = "a time such as 2021-05-26T15:30:41.040Z (RFC 3339)"
@@ -280,8 +284,22 @@ AS_OF: Final = Parameter(
     "as_of",
     "As it was at this time, or at this position of the feed (or the id of an event), which is exact.",
     "a time such as 2021-05-26T15:30:41.040Z (RFC 3339), a position, or the id of an event",
-    {"type": "string", "anyOf": [{"format": "date-time"}, {"pattern": PLACE_PATTERN.replace("now|", "")}]},
+    {"type": "string", "anyOf": [{"format": "date-time"}, {"pattern": PAST_PLACE_PATTERN}]},
     read_as_of,
+)
+POSITION: Final = Parameter(
+    "position",
+    "The bookmarks as they were after this event, or after everything at a position.",
+    "the id of an event, or a position",
+    {"type": "string", "pattern": PAST_PLACE_PATTERN},
+    read_past_place,
+)
+CHANGES: Final = Parameter(
+    "limit",
+    "How many changes to return at most, the newest.",
+    f"an integer from 1 to {PAGE}",
+    {"type": "integer", "minimum": 1, "maximum": PAGE, "default": 20},
+    up_to(PAGE),
 )
 EVENTS: Final = Parameter(
     "limit",

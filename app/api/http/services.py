@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from app.config.catalogue import Catalogue
     from app.domain.attempt_protocol import Offered
     from app.domain.cause import Cause
+    from app.store.bookmarks import Bookmarks
     from app.store.feed import Feed
     from app.store.pauses import Pauses
     from app.store.queue import TaskQueue
@@ -39,6 +40,8 @@ class Services:
     """Tasks, logs and collections."""
     pauses: Pauses
     """What is paused."""
+    bookmarks: Bookmarks
+    """How far destinations are."""
     known_tokens: KnownTokens
     """The tokens in the database; `server.admin_token` is valid as well, without the database."""
     database_state: SingleFlight[DatabaseState]

@@ -106,12 +106,14 @@ ORDER BY b.destination
 
 -- name: bookmark_history
 -- What has changed the bookmarks of a collection, newest first: at most $3 events; of destination $4 alone, unless that is null.
-SELECT * FROM (
+SELECT xid, task, version, at, type, data - 'bookmark' - 'standing' AS data,
+       CASE type WHEN 'BookmarkSaved' THEN nullif(data -> 'bookmark', 'null') ELSE data -> 'bookmark' END::text AS bookmark
+FROM (
   (
-    SELECT e.xid, e.task, e.version, e.at, e.type, e.attempt, e.data
+    SELECT e.xid, e.task, e.version, e.at, e.type, e.data
     FROM (SELECT task FROM syncline.all_tasks WHERE source = $1 AND collection = $2 ORDER BY task DESC) AS t
     CROSS JOIN LATERAL (
-      SELECT xid, task, version, at, type, attempt, data FROM syncline.events e
+      SELECT xid, task, version, at, type, data FROM syncline.events e
       WHERE e.task = t.task AND e.type = 'BookmarkSaved' AND ($4::text IS NULL OR e.data ->> 'destination' = $4)
       ORDER BY version DESC
     ) AS e
@@ -119,7 +121,7 @@ SELECT * FROM (
   )
   UNION ALL
   (
-    SELECT xid, task, version, at, type, attempt, data FROM syncline.events
+    SELECT xid, task, version, at, type, data FROM syncline.events
     WHERE status IS NULL AND data ->> 'source' = $1 AND data ->> 'collection' = $2
       AND (type = 'CollectionReset' OR type = 'BookmarkSet' AND ($4::text IS NULL OR data -> 'given' ? $4))
     ORDER BY task DESC LIMIT $3

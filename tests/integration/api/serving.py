@@ -28,6 +28,7 @@ from app.bootstrap.api import server_config
 from app.bootstrap.schema_version import head, schema_problem
 from app.config.reader import load_catalogue
 from app.store.address import DatabaseAddress
+from app.store.bookmarks import Bookmarks
 from app.store.database import Pool, open_pool
 from app.store.feed import Feed
 from app.store.notify import Notifier
@@ -137,6 +138,7 @@ async def opened_api(database_url: str, catalogue: str = CATALOGUE) -> AsyncIter
         services = Services(
             queue=TaskQueue(pool, notifier=notifier),
             pauses=Pauses(pool),
+            bookmarks=Bookmarks(pool),
             reader=Reader(pool),
             known_tokens=KnownTokens(tokens),
             database_state=SingleFlight(partial(look_at_database, Reader(pool))),
