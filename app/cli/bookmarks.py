@@ -191,8 +191,9 @@ class _Setting:
         click.echo(f"Position: {self._place}")
         for before in self._before:
             if before.type != COLLECTION_RESET:
-                command = shlex.join(["syncline", "bookmarks", "set", *self._names, "--to", str(before.place)])
-                click.echo(f"To undo: {make_visible(command)}")
+                only = [] if len(self._given) == len(keeping) else [f"--destination={name}" for name in self._given]
+                command = ["syncline", "bookmarks", "set", *self._names, "--to", str(before.place), *only]
+                click.echo(f"To undo: {make_visible(shlex.join(command))}")
 
 
 def _catalogue(config: Path | None, source: str, collection: str) -> Catalogue:

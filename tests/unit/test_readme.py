@@ -155,7 +155,7 @@ def test_the_table_of_commands_is_complete_and_names_their_options() -> None:
             command = command.commands[word]
         shown = [parameter for parameter in command.params if not getattr(parameter, "hidden", False)]
         options = {option for parameter in shown for option in parameter.opts if option.startswith("--")}
-        assert set(re.findall(r"--[a-z]+", text)) == options, name
+        assert set(re.findall(r"--[a-z]+(?:-[a-z]+)*", text)) == options, name
 
 
 def test_the_exit_codes_are_those_of_the_command_line() -> None:

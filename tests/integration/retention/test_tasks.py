@@ -16,6 +16,7 @@ from app.domain.task import Status
 from app.projections import rebuild, verify
 from app.projections.survey import Survey
 from app.store import projections as store
+from app.store.bookmarks import Bookmarks
 from app.store.feed import Feed
 from app.store.leases import Leases
 from app.store.pauses import Pauses
@@ -61,6 +62,26 @@ async def test_facts_go_unless_a_pause_or_a_reset_rests_on_them(era: Era) -> Non
     assert {row["task"] for row in await era.pool.fetch(facts)} == kept
     assert len(kept) == 4
     await era.is_sound()
+
+
+async def test_bookmarks_that_were_set_stay_and_those_before_go(era: Era) -> None:
+    bookmarks = Bookmarks(era.pool)
+    await era.lived("orders", save=True)
+    row = await era.pool.fetchrow("SELECT source, destination FROM syncline.bookmarks")
+    assert row
+    source, destination = row["source"], row["destination"]
+    for at in (1, 2):
+        await bookmarks.set(source, "orders", {"elsewhere": f'{{"at": {at}}}'})
+    before = await bookmarks.list_current(source, "orders")
+    await era.go(KEEP + WEEK)
+    await era.lived("others")
+    assert await era.retire()
+    assert await era.pool.fetchval("SELECT count(*) FROM syncline.events WHERE type = 'BookmarkSet'") == 1
+    assert await bookmarks.list_current(source, "orders") == before
+    assert {each["destination"] for each in before} == {destination, "elsewhere"}
+    await era.is_sound()
+    await rebuild(era.pool, "bookmarks")
+    assert await bookmarks.list_current(source, "orders") == before
 
 
 async def test_the_feed_says_from_where_it_is_complete(era: Era) -> None:

@@ -237,6 +237,30 @@ def _record_count(scene: Scene) -> int:
     return sum(message["type"] == "RECORD" for message in kept(scene.directory))
 
 
+def test_a_target_gets_rows_from_a_bookmark_that_was_set(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, {"target": target(tmp_path)})
+    assert scene.run_and_remember().finished
+    scene.generation = 1
+    scene.bookmarks["target"]["bookmark"] = {"at": 12}
+    scene.set_bookmarks = {"target": {"bookmark": '{"at": 12}'}}
+    told = scene.run_and_remember()
+    assert "destination 'target': reading from the bookmark that was set by hand" in told.lines
+    assert _record_count(scene) == 20 + 8
+    assert not any(message["type"] == "ACTIVATE_VERSION" for message in kept(tmp_path))
+    scene.bookmarks["target"]["bookmark"] = 12
+    assert "cannot be used: it must be a JSON object" in scene.run().failed.error
+
+
+@pytest.mark.parametrize(("still_valid", "activations"), [([], 1), ([1], 1), ([1, 0], 0)])
+def test_a_target_without_a_bookmark_is_emptied_only_after_a_reset(
+    tmp_path: Path, still_valid: list[int], activations: int
+) -> None:
+    set_bookmarks = {"target": {"still_valid": still_valid}}
+    scene = Scene(tmp_path, {"target": target(tmp_path)}, generation=2, set_bookmarks=set_bookmarks)
+    assert scene.run().finished
+    assert [message["type"] for message in kept(tmp_path)].count("ACTIVATE_VERSION") == activations
+
+
 @pytest.mark.parametrize(
     ("before", "now", "changed"),
     [
