@@ -26,7 +26,7 @@ class _Collection:
     success: History | None = None
     failure: History | None = None
     failures_since_success: list[Order] = field(default_factory=list)
-    saved: dict[tuple[str, int], Saved] = field(default_factory=dict)
+    saved: dict[str, Saved] = field(default_factory=dict)
     schemas: list[dict[str, Any]] = field(default_factory=list)
 
     def take(self, history: History) -> None:
@@ -39,8 +39,8 @@ class _Collection:
             self.failure = _later(self.failure, history)
             if self.success is None or history.order > self.success.order:
                 self.failures_since_success.append(history.order)
-        for key, saved in history.bookmarks():
-            self.saved[key] = max(saved, self.saved.get(key, saved))
+        for destination, saved in history.bookmarks():
+            self.saved[destination] = max(saved, self.saved.get(destination, saved))
         self.schemas += history.schema_rows()
 
 
@@ -70,7 +70,7 @@ class Collections:
         return [row for collection in self._collections.values() for row in collection.schemas]
 
     def saving_events(self) -> Iterator[tuple[UUID, int]]:
-        """The events (task, version) that saved the last bookmarks of each generation."""
+        """The events (task, version) that saved the current bookmarks."""
         for collection in self._collections.values():
             for saved in collection.saved.values():
                 yield saved.task, saved.version

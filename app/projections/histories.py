@@ -64,12 +64,11 @@ class History:
         """
         return not self.ended, self.xid
 
-    def bookmarks(self) -> Iterator[tuple[tuple[str, int], Saved]]:
-        """The bookmarks that the task has saved, with their destination and generation, oldest first."""
+    def bookmarks(self) -> Iterator[tuple[str, Saved]]:
+        """The bookmarks that the task has saved, with their destination, oldest first."""
         for event, xid in zip(self.stream.events, self.stream.xids, strict=True):
             if event.type == BOOKMARK_SAVED:
-                key = event.data["destination"], event.data["generation"]
-                yield key, Saved(xid, event.version, event.task)
+                yield event.data["destination"], Saved(xid, event.version, event.task)
 
     def schema_rows(self) -> Iterator[dict[str, Any]]:
         """The rows of `table_schemas` that the task has added."""

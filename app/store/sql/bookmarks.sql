@@ -123,7 +123,7 @@ FROM (
   (
     SELECT xid, task, version, at, type, data FROM syncline.events
     WHERE status IS NULL AND data ->> 'source' = $1 AND data ->> 'collection' = $2
-      AND (type = 'CollectionReset' OR type = 'BookmarkSet' AND ($4::text IS NULL OR data -> 'given' ? $4))
+      AND (type = 'CollectionReset' OR type = 'BookmarkSet' AND ($4::text IS NULL OR data -> 'given' ->> $4 = '0'))
     ORDER BY task DESC LIMIT $3
   )
 ) AS e

@@ -78,6 +78,15 @@ def test_an_attempt_that_is_killed_after_its_commit_has_moved_on(shop: Shop, the
     assert there.ids("made") == ALL
 
 
+def test_a_destination_that_has_all_rows_of_the_task_reads_from_there_all_the_same(shop: Shop, there: There) -> None:
+    """The task failed elsewhere and waits for its next attempt."""
+    shop.load()
+    shop.load()
+    set_to(shop, at(3))
+    assert shop.trial.run(again=1).finished.records_read == 7
+    assert there.ids("made") == ALL
+
+
 def test_the_one_that_was_set_last_counts(shop: Shop) -> None:
     shop.load()
     set_to(shop, at(3))

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -20,10 +20,12 @@ from app.projections.collections import Collections
 from app.projections.daily import DAILY
 from app.projections.histories import History
 from app.store import projections as store
+from app.store.bookmarks import Bookmarks
 from app.store.daily_stats import add_daily_stats
 from app.store.leases import Leases
 from app.store.pauses import Pauses
 from app.store.resets import reset_collection
+from tests.harness import until
 from tests.history.reading import read_history
 from tests.history.rules import requested_tasks_follow
 
@@ -142,6 +144,29 @@ async def test_an_append_that_waited_for_the_rebuild_finds_the_rows_that_were_pu
             collections.take(History.of(stream))
         await store.replace_all(connection, "collections", collections.rows())
     assert [claimed.task for claimed in await claim] == [task]
+    assert await verify(service.pool) == []
+
+
+async def test_bookmarks_that_are_set_wait_for_a_rebuild_of_bookmarks(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await service.live("orders")
+    replace_bookmarks, waiting = store.replace_bookmarks, list[asyncio.Task[object]]()
+
+    async def replaced(*given: Any) -> int:
+        source = await service.pool.fetchval("SELECT source FROM syncline.collections")
+        waiting.append(asyncio.create_task(Bookmarks(service.pool).set(source, "orders", {"elsewhere": "1"})))
+
+        async def waits() -> bool:
+            assert not waiting[0].done()
+            return bool(await service.pool.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+
+        await until(waits)
+        return await replace_bookmarks(*given)
+
+    monkeypatch.setattr(store, "replace_bookmarks", replaced)
+    await rebuild(service.pool, "bookmarks")
+    await waiting[0]
     assert await verify(service.pool) == []
 
 

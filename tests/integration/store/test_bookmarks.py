@@ -91,7 +91,9 @@ async def test_what_was_set_before_and_not_used_yet_stays_set(store: Store) -> N
     await loaded(store, 7, *BOTH)
     first = await set_(store, d='{"at": 3}')
     second = await set_(store, e='{"at": 4}')
-    _, told = await meaning(store)
+    claim, told = await meaning(store)
+    saved = await store.streams.get_saved_bookmarks(claim)
+    assert saved == {"d": SavedBookmark({"at": 3}, "{}"), "e": SavedBookmark({"at": 4}, "{}")}
     # A commit of the first generation may be in `d` although the store has not heard of it.
     assert told == {"d": SetBookmark((first,), '{"at": 3}'), "e": SetBookmark((), '{"at": 4}')}
     await loaded(store, 8, "d")

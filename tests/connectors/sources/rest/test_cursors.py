@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -58,6 +59,19 @@ def test_rows_that_are_later_are_loaded_whatever_their_texts_are(
     assert web.run().finished.rows_written == 0
     assert since(web) == last.replace("%3A", ":")
     assert duckdb.execute("SELECT count(*), count(DISTINCT id) FROM loaded.made") == [(len(before + after),) * 2]
+
+
+def test_a_bookmark_that_was_set_is_where_it_begins(web: Web, duckdb: Duckdb) -> None:
+    has(web, "2024-05-01")
+    [first] = web.run().committed
+    has(web, "2024-05-01", "2024-05-02")
+    assert web.run().finished.rows_written == 1
+    web.generation, web.set_bookmarks = 1, {"warehouse": {"bookmark": json.dumps(first.bookmark)}}
+    assert web.run().finished
+    assert since(web) == "2024-05-01"
+    assert duckdb.execute("SELECT count(*), count(DISTINCT id) FROM loaded.made") == [(2, 2)]
+    web.generation, web.set_bookmarks = 2, {"warehouse": {"bookmark": '{"at": "2024-05-01"}'}}
+    assert "it must have the state of a resource" in web.run().failed.error
 
 
 def test_rows_before_the_bookmark_are_left_out_still(web: Web) -> None:

@@ -144,6 +144,8 @@ class Web:
     lines: list[tuple[Level, str]] = field(default_factory=list)
     tasks: int = 0
     from_files: bool = False
+    generation: int = 0
+    set_bookmarks: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def run(self, *, again: int = 0) -> Told:
         """One attempt of a new task, or another one of the last."""
@@ -179,6 +181,8 @@ class Web:
             "task": task,
             "task_id": f"web_made_{task}",
             "attempt": 1 + again,
+            "generation": self.generation,
+            "set_bookmarks": self.set_bookmarks,
             "source": "web",
             "source_type": "rest",
             "source_config": {
@@ -187,7 +191,6 @@ class Web:
             },
             "collection": collection | self.collection,
             "destinations": self.destinations,
-            "generation": 0,
             "data_dir": str(self.directory / "state"),
         }
 
