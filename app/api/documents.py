@@ -196,15 +196,19 @@ class SourceChoice(TypedDict):
     collection: NotRequired[Annotated[str, Field(json_schema_extra={"pattern": NAME_PATTERN})] | None]
 
 
-class ResumeRequest(SourceChoice):
+class ResumeRequest(TypedDict):
     """A source, or one collection of it, whose pause is to end."""
 
+    source: Name
+    collection: NotRequired[Name | None]
     note: NotRequired[Note | None]
 
 
-class PauseRequest(SourceChoice):
+class PauseRequest(TypedDict):
     """A source, or one collection of it, to pause: until a time, or until somebody resumes it."""
 
+    source: Name
+    collection: NotRequired[Name | None]
     until: NotRequired[Time | None]
     cancel: NotRequired[Annotated[bool, Field(description="whether running tasks are canceled")] | None]
     note: NotRequired[Note | None]

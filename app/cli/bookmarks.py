@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from app.cli.causes import cause_of_command, note_option
 from app.cli.running import align, config_option, reports_errors, start, with_pool
 from app.cli.values import NAME, PLACE
 from app.domain.events import COLLECTION_RESET
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from app.bookmarks import Change
     from app.config.catalogue import Catalogue
+    from app.domain.cause import Cause
     from app.domain.feed import Place
     from app.store.bookmarks import Bookmarks
 
@@ -120,6 +122,7 @@ def diff(config: Path | None, source: str, collection: str, position: Place, oth
 @click.option("--to-position", "position", metavar="POSITION", type=PLACE, help=_position_help)
 @click.option("--to-value", "value", metavar="JSON", type=NAME, help=_value_help)
 @click.option("--destination", "destinations", type=NAME, multiple=True, help="Only this destination; can be repeated.")
+@note_option
 @reports_errors
 def set_(  # noqa: PLR0917 -- one for each argument and option
     config: Path | None,
@@ -129,6 +132,7 @@ def set_(  # noqa: PLR0917 -- one for each argument and option
     position: Place | None,
     value: str | None,
     destinations: tuple[str, ...],
+    note: str | None,
 ) -> None:
     """Set the bookmark of SOURCE's COLLECTION at all destinations, or at some (POST /sources/bookmark).
 
@@ -143,7 +147,7 @@ def set_(  # noqa: PLR0917 -- one for each argument and option
     keeping = _keeping(catalogue, source, destinations)
 
     async def work(pool: Any) -> _Setting:
-        setting = _Setting(Bookmarks(pool), catalogue, source, collection)
+        setting = _Setting(Bookmarks(pool), catalogue, source, collection, cause_of_command(note))
         await setting.set(target, destinations)
         return setting
 
@@ -153,8 +157,9 @@ def set_(  # noqa: PLR0917 -- one for each argument and option
 class _Setting:
     """Bookmarks that are set, and what can be said afterwards."""
 
-    def __init__(self, bookmarks: Bookmarks, catalogue: Catalogue, source: str, collection: str) -> None:
+    def __init__(self, bookmarks: Bookmarks, catalogue: Catalogue, source: str, collection: str, cause: Cause) -> None:
         self._bookmarks = bookmarks
+        self._cause = cause
         self._catalogue = catalogue
         self._names = source, collection
         self._given: dict[str, str | None] = {}
@@ -166,7 +171,7 @@ class _Setting:
 
         self._before = await list_changes(self._bookmarks, *self._names, limit=1)
         self._given = await self._values(target, destinations)
-        done = await set_bookmarks(self._bookmarks, self._catalogue, *self._names, self._given)
+        done = await set_bookmarks(self._bookmarks, self._catalogue, *self._names, self._given, cause=self._cause)
         self._place = done.place
 
     async def _values(self, target: Place | str, destinations: Sequence[str]) -> dict[str, str | None]:

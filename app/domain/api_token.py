@@ -51,10 +51,16 @@ class NewToken:
     hash: bytes
 
 
+RESERVED_NAMES: Final = frozenset({"admin", "[redacted]"})
+"""In events `admin` is `server.admin_token`, and `[redacted]` a name that was removed."""
+
+
 def name_problem(name: str) -> str | None:
     """Why `name` is not valid for a token; None if it is."""
     if len(name) > LONGEST_NAME:
         return f"at most {LONGEST_NAME} characters, not {len(name)}"
+    if name in RESERVED_NAMES:
+        return "another name: in events, this one stands for something else"
     return None if not name or name.isprintable() else "no control characters"
 
 

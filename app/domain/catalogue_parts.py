@@ -19,6 +19,10 @@ MOST_NAMES: Final = 1000
 """So many names of collections are in one event; `more` counts the others."""
 
 
+MOST_PROBLEMS: Final = 100
+"""So many of what is wrong with a source are in one event."""
+
+
 class Kind(StrEnum):
     """What a part is. `REJECTED` are the problems of a source; `SECTION` is another section of the file."""
 
@@ -153,6 +157,7 @@ def _rejections(after: Mapping[PartKey, Part], keys: Iterable[PartKey]) -> Itera
             continue
         if key in after:
             problems = [{"path": path, "message": message} for path, message in after[key].keys.items()]
-            yield Fact(events.SOURCE_REJECTED, {"source": key.name, "problems": problems})
+            more = {"more": len(problems) - MOST_PROBLEMS} if len(problems) > MOST_PROBLEMS else {}
+            yield Fact(events.SOURCE_REJECTED, {"source": key.name, "problems": problems[:MOST_PROBLEMS], **more})
         else:
             yield Fact(events.SOURCE_ACCEPTED, {"source": key.name})

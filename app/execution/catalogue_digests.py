@@ -40,7 +40,7 @@ def parts_of(catalogue: Catalogue, key: DigestKey) -> Parts:
         texts: dict[str, list[str]] = {}
         # The note depends on what this process has seen before.
         for problem in (problem for problem in problems if not problem.is_note):
-            texts.setdefault(problem.path, []).append(redact(problem.message))
+            texts.setdefault(redact(problem.path), []).append(redact(problem.message))
         joined = {path: "; ".join(messages) for path, messages in texts.items()}
         parts[PartKey(Kind.REJECTED, id_)] = Part(key.digest(joined), joined)
     return Parts(

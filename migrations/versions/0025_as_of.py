@@ -264,6 +264,9 @@ DECLARE
   first timestamptz;
 BEGIN
   SELECT sealed_before::timestamp AT TIME ZONE 'UTC' INTO first FROM syncline.retention;
+  IF moment IS NULL OR NOT isfinite(moment) THEN
+    RAISE EXCEPTION 'not a moment: %', moment USING ERRCODE = 'invalid_parameter_value';
+  END IF;
   IF moment < first THEN
     RAISE EXCEPTION 'retention has removed tasks that had ended before %', first
       USING HINT = 'Ask for a time from then on.', ERRCODE = 'no_data_found';

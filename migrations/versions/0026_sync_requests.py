@@ -34,7 +34,8 @@ CREATE INDEX sync_requests_xid ON syncline.sync_requests (xid);
 
 # No notification: it would make the commits of its callers wait for one another. A trigger may call it for each row, so what the
 # same transaction has asked for is enough. What another one has asked for is not: a worker may have made a task of that before
-# this one commits. session_user is whoever has logged in, also behind SET ROLE and in functions of others.
+# this one commits. Whether there is such a collection is seen by the workers: their catalogues may differ for a while, and that must
+# not end a transaction of somebody else. session_user is whoever has logged in, also behind SET ROLE and in functions of others.
 FUNCTION: Final = r"""
 CREATE FUNCTION syncline.request_sync(source text, collection text, note text DEFAULT NULL)
 RETURNS void
@@ -52,13 +53,6 @@ BEGIN
   IF length(asked_note) > 1000 OR asked_note ~ '[\u0001-\u0009\u000b-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]' THEN
     RAISE EXCEPTION 'a note has at most 1000 characters, without control characters other than line breaks'
       USING ERRCODE = 'invalid_parameter_value';
-  END IF;
-  IF EXISTS (SELECT FROM syncline.catalogue_parts) AND NOT EXISTS (
-    SELECT FROM syncline.catalogue_parts p
-    WHERE p.kind = 'collection' AND p.name = asked_source AND p.collection = asked_collection
-  ) THEN
-    RAISE EXCEPTION 'the catalogue of Syncline has no collection %.%', asked_source, asked_collection
-      USING ERRCODE = 'invalid_parameter_value', HINT = 'in_catalogue of the view reporting.collections says which are there.';
   END IF;
   IF NOT EXISTS (
     SELECT FROM syncline.sync_requests r

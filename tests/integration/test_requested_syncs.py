@@ -151,21 +151,32 @@ async def test_several_workers_make_one_task_of_each_request(
     assert sorted(data["collection"] for data in await data_of(store, "TaskScheduled")) == ["a", "b"]
 
 
-async def test_what_no_catalogue_has_is_refused_at_once_if_workers_have_told_theirs(
-    store: Store, watcher: CatalogueWatcher, caller: asyncpg.Connection[asyncpg.Record]
-) -> None:
-    await CatalogueChanges(CatalogueParts(store.pool), Catalogues(store.pool), watcher).step()
-    with pytest.raises(asyncpg.InvalidParameterValueError, match=r"the catalogue of Syncline has no collection s\.c"):
-        await caller.execute(ASK, "s", "c", None)
-    await caller.execute(ASK, "s", "a", None)
-    for wrong, error in (
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [
         (("s", None, None), asyncpg.NullValueNotAllowedError),
         (("s", "a", "n" * 1001), asyncpg.InvalidParameterValueError),
         (("s", "a", "bell\a"), asyncpg.InvalidParameterValueError),
         (("s", "a", "turned \u202e"), asyncpg.InvalidParameterValueError),
-    ):
-        with pytest.raises(error):
-            await caller.execute(ASK, *wrong)
+    ],
+)
+async def test_what_cannot_be_a_request_is_an_error(
+    caller: asyncpg.Connection[asyncpg.Record], wrong: tuple[str | None, ...], error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        await caller.execute(ASK, *wrong)
+
+
+async def test_a_replica_with_an_older_catalogue_ends_no_transaction_of_others(
+    store: Store, syncs: RequestedSyncs, caller: asyncpg.Connection[asyncpg.Record], tmp_path: Path
+) -> None:
+    older = CatalogueWatcher(write_config(tmp_path / "older.yaml", {"s": synthetic(b={})}), {})
+    await older.refresh()
+    await CatalogueChanges(CatalogueParts(store.pool), Catalogues(store.pool), older).step()
+    await caller.execute(ASK, "s", "a", None)
+    await RequestedSyncs(SyncRequests(store.pool), older, scheduled=lambda: None).step()
+    await syncs.step()
+    assert [data["collection"] for data in await data_of(store, "TaskScheduled")] == ["a"]
 
 
 async def test_what_stays_unknown_is_refused_by_an_event(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from app.config.sections import Server
 
 LONGEST_USER: Final = 200
+REDACTED_NAME: Final = "[redacted]"
 
 
 def user_named_by_proxy(scope: Scope, server: Server) -> str | None:
@@ -38,6 +39,8 @@ def user_named_by_proxy(scope: Scope, server: Server) -> str | None:
     user = _decode(values[0]).strip(" \t") if values else ""
     if len(user) > LONGEST_USER:
         raise _unreadable(server, f"it has {len(user)} characters; at most {LONGEST_USER} are allowed")
+    if user == REDACTED_NAME:
+        raise _unreadable(server, f"{REDACTED_NAME} stands for a name that was removed")
     if hidden := next((each for each in user if not each.isprintable()), None):
         raise _unreadable(server, f"it has a character that cannot be seen: {name_character(hidden)}")
     return user or None

@@ -12,7 +12,7 @@ from app.api.http.answers import JsonAnswer
 from app.api.http.errors import RefusedError
 from app.api.http.limits import read_object
 from app.api.http.operation import Endpoint, Operation
-from app.api.http.parameters import CHANGES, COLLECTION, POSITION, SOURCE
+from app.api.http.parameters import CHANGES, COLLECTION, NOTE, POSITION, SOURCE
 from app.bookmarks import find_settable, list_changes, masked, set_bookmarks
 from app.domain.api_token import TokenScope
 from app.domain.events import BOOKMARK_SAVED, BOOKMARK_SET, COLLECTION_RESET
@@ -50,11 +50,12 @@ class SetBookmark(Endpoint):
         source, collection = SOURCE.required_in(body), COLLECTION.required_in(body)
         catalogue.find(source, collection)
         given, place = _given_in(body), POSITION.optional_in(body)
+        cause = self.cause(NOTE.optional_in(body))
         if (given is None) == (place is None):
             raise RefusedError(HTTPStatus.BAD_REQUEST, "Invalid request", "give either 'bookmarks' or 'position'")
         if place is not None:
             given = await find_settable(bookmarks, catalogue, source, collection, place)
-        done = await set_bookmarks(bookmarks, catalogue, source, collection, given or {})
+        done = await set_bookmarks(bookmarks, catalogue, source, collection, given or {}, cause=cause)
         return JsonAnswer({"status": "ok", "generation": done.generation, "position": str(done.place)})
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from app.api.documents import Error, PausedAnswer, PauseRequest, ResumedAnswer, ResumeRequest, drop_none
 from app.api.http.answers import JsonAnswer
+from app.api.http.errors import RefusedError
 from app.api.http.limits import read_object
 from app.api.http.operation import Endpoint, Operation
 from app.api.http.parameters import CANCEL, COLLECTION, NOTE, SOURCE, UNTIL
@@ -34,7 +36,7 @@ class Pause(Endpoint):
 
     async def post(self, request: Request) -> Response:
         services, body = self.services, await read_object(request)
-        source, collection = SOURCE.required_in(body), COLLECTION.optional_in(body)
+        source, collection = SOURCE.required_in(body), _collection_in(body)
         until, cancel = UNTIL.optional_in(body), CANCEL.optional_in(body) or False
         cause = self.cause(NOTE.optional_in(body))
         check_known(services.catalogue(), source, collection)
@@ -60,10 +62,22 @@ class Resume(Endpoint):
 
     async def post(self, request: Request) -> Response:
         services, body = self.services, await read_object(request)
-        source, collection = SOURCE.required_in(body), COLLECTION.optional_in(body)
+        source, collection = SOURCE.required_in(body), _collection_in(body)
         cause = self.cause(NOTE.optional_in(body))
         resumed = await resume_source(services.pauses, services.catalogue(), source, collection, cause=cause)
         return JsonAnswer({"status": "ok", **resumed._asdict()})
+
+
+def _collection_in(body: Mapping[str, Any]) -> str | None:
+    """The collection; None for the whole source. An empty name is more likely a mistake, and would pause too much.
+
+    Raises:
+        RefusedError: 400; it is malformed, or empty.
+    """
+    if body.get(COLLECTION.name) == "":
+        why = "'collection' must not be empty; leave it out for the whole source"
+        raise RefusedError(HTTPStatus.BAD_REQUEST, "Error parsing 'collection' field", why)
+    return COLLECTION.optional_in(body)
 
 
 def pause_fields(row: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -88,6 +88,7 @@ async def test_running_tasks_go_on_unless_they_are_canceled(
         ({}, 400, "'source' is required field"),
         ({"source": "nothing"}, 404, "Error getting source"),
         ({"source": "load", "collection": "nothing"}, 404, "Error getting collection"),
+        ({"source": "load", "collection": ""}, 400, "Error parsing 'collection' field"),
         ({"source": "load", "until": "tomorrow"}, 400, "Error parsing 'until' field"),
         ({"source": "load", "until": "2020-01-01T00:00:00Z"}, 400, "Invalid request"),
         ({"source": "load", "cancel": "yes"}, 400, "Error parsing 'cancel' field"),

@@ -172,6 +172,13 @@ async def test_a_rejected_source_is_told_once_for_each_problem_and_when_it_is_me
     assert (type_, data) == (SOURCE_ACCEPTED, {"source": "shop"})
 
 
+async def test_an_event_tells_a_hundred_of_many_problems(store: Store, replica: Replica) -> None:
+    many = [{"name": f"c{number}", "misfire": "never"} for number in range(150)]
+    await replica.take({"shop": shop(PASSWORD, collections=many)})
+    [rejected] = [data for type_, data in await told(store) if type_ == SOURCE_REJECTED]
+    assert (len(rejected["problems"]), rejected["more"]) == (100, 50)
+
+
 async def test_another_secret_key_is_told_and_nothing_else(store: Store, replica: Replica) -> None:
     sources = {"made": synthetic(a={})}
     await replica.take(sources, secret_key="k" * 32)

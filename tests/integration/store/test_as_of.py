@@ -318,6 +318,12 @@ async def test_a_time_before_what_is_kept_is_refused(era: Era) -> None:
             await era.admin.fetch(f"SELECT * FROM reporting.{function}", before)
 
 
+@pytest.mark.parametrize("moment", ["infinity", "-infinity", None])
+async def test_what_is_no_moment_is_refused(era: Era, moment: str | None) -> None:
+    with pytest.raises(asyncpg.InvalidParameterValueError, match="not a moment"):
+        await era.admin.fetch("SELECT * FROM reporting.queue_as_of($1::text::timestamptz)", moment)
+
+
 async def test_reports_may_look_back_and_at_nothing_else(era: Era) -> None:
     task = await era.lived("orders")
     await era.admin.execute("SET ROLE syncline_report")
