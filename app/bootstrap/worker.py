@@ -81,7 +81,7 @@ async def run_worker(settings: Settings, config: Path, *, pools: tuple[str, ...]
         stop = signals.stop
         definitions = Definitions(Schedules(pool), watcher, changed=scheduler.wake.set)
         requested_syncs = RequestedSyncs(SyncRequests(pool), watcher, scheduled=notifier.notify)
-        catalogue_changes = CatalogueChanges(CatalogueParts(pool), Catalogues(pool), watcher)
+        catalogue_changes = CatalogueChanges(CatalogueParts(pool), Catalogues(pool), watcher, lambda: worker.id)
         async with asyncio.TaskGroup() as group:
             # Including housekeeping: a drain does not wait until old data is deleted, which can be done another time.
             housekeeping = Housekeeping(pool, lambda: watcher.current.server)

@@ -14,6 +14,7 @@ from app.store.settling import until_settled
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
+    from uuid import UUID
 
     from app.domain.catalogue_parts import Parts
     from app.store.database import Connection, Pool
@@ -27,15 +28,27 @@ class CatalogueParts:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def record(self, content: Parts) -> Sequence[Fact]:
+    async def record(self, content: Parts, *, by: UUID | None = None) -> Sequence[Fact]:
         """Append what is different from the content that was told last, by whichever worker. Returns the new events.
+
+        The content is noted as that of worker `by`.
 
         Raises:
             MissingRightError: the login may not write it.
             UnsettledError: other workers kept telling other contents.
         """
         with explaining_missing_rights():
+            await self._pool.execute(_SQL["note_content"], by, content.digest)
             return await until_settled(self._pool, partial(self._record, content), "the catalogue of the workers")
+
+    async def is_nobodys(self, worker: UUID | None, digest: str) -> bool:
+        """Whether the content that was told last is not this one, and no live worker has it any more.
+
+        This one is noted as that of `worker`.
+        """
+        await self._pool.execute(_SQL["note_content"], worker, digest)
+        found: bool = await self._pool.fetchval(_SQL["is_nobodys"], digest)
+        return found
 
     async def _record(self, content: Parts) -> list[Fact] | None:
         """The events; None if another transaction with a higher id has told a content meanwhile."""

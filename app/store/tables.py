@@ -238,6 +238,7 @@ workers = Table(
     _required("renewed_at", INSTANT),
     _required("lease_until", INSTANT),
     _required("pools", ARRAY(Text), server_default=text("'{default}'")),
+    Column("content", Text),
     PrimaryKeyConstraint("worker", name="workers_pkey"),
     CheckConstraint("state IN ('active', 'draining', 'stopped', 'lost')", name="workers_state"),
 )

@@ -55,6 +55,9 @@ CREATE TABLE syncline.catalogue_parts (
   CONSTRAINT catalogue_parts_pkey PRIMARY KEY (kind, name, collection)
 );
 
+-- The content that a worker has.
+ALTER TABLE syncline.workers ADD COLUMN content text;
+
 ALTER TABLE syncline.resets ADD COLUMN fact uuid, ADD COLUMN xid xid8 NOT NULL DEFAULT '0';
 """
 
@@ -244,6 +247,7 @@ def downgrade() -> None:
     _rewrite("syncline.retire_tasks(interval)", SPARE_FACTS_TOO, SPARE_TASKS_ONLY)
     _run("DROP FUNCTION syncline.spare_facts(timestamptz, timestamptz)")
     _run("DROP TABLE syncline.pauses, syncline.catalogue_parts, syncline.catalogue_content")
+    _run("ALTER TABLE syncline.workers DROP COLUMN content")
     _run("ALTER TABLE syncline.resets DROP COLUMN fact, DROP COLUMN xid")
     _run("ALTER TABLE syncline.events DISABLE TRIGGER append_only")
     _run("DELETE FROM syncline.events WHERE status IS NULL")

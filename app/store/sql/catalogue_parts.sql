@@ -31,6 +31,18 @@ ON CONFLICT (kind, name, collection) DO UPDATE SET digest = excluded.digest, key
 -- From now on the content with digest $1 and key $2 is the last one that was told.
 UPDATE syncline.catalogue_content SET digest = $1, key_id = $2, xid = syncline.position()
 
+-- name: note_content
+-- Worker $1 has the content with digest $2.
+UPDATE syncline.workers SET content = $2 WHERE worker = $1 AND content IS DISTINCT FROM $2
+
+-- name: is_nobodys
+-- Whether the content that was told last is another than $1, and no live worker has it.
+SELECT c.digest IS DISTINCT FROM $1 AND NOT EXISTS (
+  SELECT FROM syncline.workers w
+  WHERE w.content = c.digest AND w.state IN ('active', 'draining') AND w.lease_until > syncline.clock()
+)
+FROM syncline.catalogue_content c
+
 -- name: tell
 -- Appends facts of types $1 with data $2.
 INSERT INTO syncline.events (task, version, type, at, attempt, data)

@@ -147,6 +147,27 @@ async def test_one_with_an_older_file_does_not_take_it_back(store: Store, replic
     assert await told(store, since=before) == []
 
 
+async def test_what_a_worker_with_an_older_file_has_told_goes_with_it(
+    store: Store, replica: Replica, tmp_path: Path
+) -> None:
+    await replica.take({"made": synthetic(a={}, b={})})
+    older = Replica(store, tmp_path / "older.yaml")
+    worker = await store.worker()
+    older.changes = CatalogueChanges(
+        CatalogueParts(store.pool), Catalogues(store.pool), older.watcher, worker=lambda: worker
+    )
+    await older.take({"made": synthetic(a={})})
+    await older.changes.check()
+    before = await count(store)
+    await replica.changes.check()
+    assert await told(store, since=before) == []
+    await store.leases.stop(worker)
+    await replica.changes.check()
+    assert await told(store, since=before) == [
+        (CATALOGUE_CHANGED, {"source": "made", "change": "changed", "collections": {"added": ["b"]}})
+    ]
+
+
 async def test_a_content_that_comes_back_is_a_change(store: Store, replica: Replica) -> None:
     for sources in ({"made": synthetic(a={})}, {"made": synthetic(b={})}, {"made": synthetic(a={})}):
         await replica.take(sources)
