@@ -17,9 +17,9 @@ async def look_at_seals(installation: Installation) -> list[Finding]:
     """Events are not hashed here: that takes minutes, and is what `syncline events verify` is for."""
     async with installation.connected() as connection:
         seals = await fetch_seals(connection)
-    if seals["refused"]:
-        weeks = ", ".join(str(week) for week in seals["refused"][:3])
-        number = count(len(seals["refused"]), "week")
+    if seals["differing"]:
+        weeks = ", ".join(str(week) for week in seals["differing"][:3])
+        number = count(len(seals["differing"]), "week")
         return [
             fail(
                 "seals",

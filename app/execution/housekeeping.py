@@ -11,7 +11,7 @@ from app.domain.errors import SynclineError
 from app.store.leases import Leases
 from app.store.partitions import ensure_partitions
 from app.store.retention import retire
-from app.store.seals import list_archivable, list_refused, seal_weeks
+from app.store.seals import list_archivable, list_differing, seal_weeks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,9 +49,9 @@ class Housekeeping:
         )
         if retired.rounds:
             _logger.info("retention.finished", rounds=retired.rounds)
-        for week in await list_refused(self._pool):
+        for week in await list_differing(self._pool):
             _logger.error(
-                "retention.refused",
+                "retention.week_differs",
                 week=str(week),
                 error="its events are not as they were sealed, so it is kept: run 'syncline events verify'",
             )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from app.domain.counts import count
 from app.domain.seal import Comparison, Difference, Seal, SealedEvent, current, find_broken_links
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from app.seals.archive import Archive
     from app.store.database import Pool
+
+_WHEN_SEALED: Final = "a week is sealed one day after it ends"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +52,8 @@ async def verify(pool: Pool, *, archive: Archive | None = None, noted: bytes | N
         async for finding in _week(pool, seal):
             yield finding
     for week in await store.list_open_weeks(pool, standing):
-        why = f"has {count(week.active, 'active task')}" if week.active else "is sealed when it has been over for a day"
-        yield Finding(f"{week.week}", f"not sealed: it {why}")
+        why = f"it has {count(week.active, 'active task')}" if week.active else _WHEN_SEALED
+        yield Finding(f"{week.week}", f"not sealed yet: {why}")
     for task, version, field in await store.list_unexplained_redactions(pool, standing):
         text = f"{field!r} was redacted, and no event says who did it"
         yield Finding(f"task {task}, event {version}", text, is_wrong=True)
@@ -156,7 +158,7 @@ def _newest(seals: Sequence[Seal]) -> Iterator[Finding]:
             " database can change it, and compare later with --seal",
         )
     else:
-        yield Finding("newest seal", "none yet: a week is sealed when it has been over for a day")
+        yield Finding("newest seal", f"none yet: {_WHEN_SEALED}")
 
 
 def _days(seal: Seal) -> str:

@@ -64,9 +64,9 @@ async def list_archivable(pool: Pool, keep: timedelta) -> list[Seal]:
     return [Seal(*row) for row in await pool.fetch(_SQL["archivable_seals"], keep)]
 
 
-async def list_refused(pool: Pool) -> list[date]:
+async def list_differing(pool: Pool) -> list[date]:
     """The weeks that retention keeps because they are not as they were sealed."""
-    return await pool.fetchval(_SQL["refused_weeks"]) or []
+    return await pool.fetchval(_SQL["differing_weeks"]) or []
 
 
 async def list_open_weeks(pool: Pool, seals: Sequence[Seal]) -> list[OpenWeek]:

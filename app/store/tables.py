@@ -327,7 +327,7 @@ retention = Table(
     Column("sealed_before", Date),
     Column("logs_seen_at", INSTANT),
     Column("gone_upto", XID8),
-    Column("refused", ARRAY(Date)),
+    Column("differing_weeks", ARRAY(Date)),
     PrimaryKeyConstraint("one", name="retention_pkey"),
     CheckConstraint("one", name="retention_one"),
 )

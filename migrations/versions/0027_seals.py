@@ -34,8 +34,10 @@ CREATE TABLE syncline.seals (
   seal      bytea       NOT NULL,
   CONSTRAINT seals_pkey PRIMARY KEY (number)
 );
-CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON syncline.seals FOR EACH ROW EXECUTE FUNCTION syncline.refuse_change();
-CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON syncline.seals FOR EACH STATEMENT EXECUTE FUNCTION syncline.refuse_change();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON syncline.seals
+FOR EACH ROW EXECUTE FUNCTION syncline.refuse_change();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON syncline.seals
+FOR EACH STATEMENT EXECUTE FUNCTION syncline.refuse_change();
 
 -- The streams of a seal, to name those that differ: 64 to a row, each with its task and the first 8 bytes of its hash.
 CREATE TABLE syncline.sealed_streams (
@@ -58,10 +60,11 @@ CREATE TABLE syncline.redactions (
 );
 
 CREATE VIEW syncline.current_seals AS
-SELECT s.* FROM syncline.seals s WHERE NOT EXISTS (SELECT FROM syncline.seals l WHERE l.number > s.number AND s.number = ANY (l.replaces));
+SELECT s.* FROM syncline.seals s
+WHERE NOT EXISTS (SELECT FROM syncline.seals l WHERE l.number > s.number AND s.number = ANY (l.replaces));
 COMMENT ON VIEW syncline.current_seals IS 'The seals that no later one replaces: what the events must be like now.';
 
-ALTER TABLE syncline.retention ADD COLUMN refused date[];
+ALTER TABLE syncline.retention ADD COLUMN differing_weeks date[];
 """
 
 FUNCTIONS: Final = """
@@ -85,19 +88,21 @@ $$;
 
 -- The hash of each stream of a range: SHA-256 over the digests of its events. `app.domain.seal` does the same in Python,
 -- and says what a digest is. Without settings of its own, so that the planner can look inside.
-CREATE FUNCTION syncline.stream_hashes(low uuid, high uuid) RETURNS TABLE (task uuid, events bigint, hash bytea) LANGUAGE sql STABLE AS $$
+CREATE FUNCTION syncline.stream_hashes(low uuid, high uuid)
+RETURNS TABLE (task uuid, events bigint, hash bytea) LANGUAGE sql STABLE AS $$
   SELECT d.task, count(*), sha256(string_agg(d.digest, ''::bytea ORDER BY d.version))
   FROM (
     SELECT e.task, e.version, sha256(convert_to(
       e.task || ' ' || e.version || ' ' || octet_length(e.type) || ':' || e.type || ' ' || e.v || ' '
-      || coalesce(CASE WHEN e.at BETWEEN '0001-01-01 00:00Z' AND '9999-12-31 00:00Z' THEN (extract(epoch FROM e.at) * 1000000)::bigint END::text, '-') || ' '
-      || coalesce(octet_length(e.status) || ':' || e.status, '-') || ' ' || e.attempt || ' ' || coalesce(e.worker::text, '-') || ' '
-      || e.xid::text || ' ' || coalesce(e.line::text, '-') || ' '
+      || coalesce(CASE WHEN e.at BETWEEN '0001-01-01 00:00Z' AND '9999-12-31 00:00Z'
+                       THEN (extract(epoch FROM e.at) * 1000000)::bigint END::text, '-') || ' '
+      || coalesce(octet_length(e.status) || ':' || e.status, '-') || ' ' || e.attempt || ' '
+      || coalesce(e.worker::text, '-') || ' ' || e.xid::text || ' ' || coalesce(e.line::text, '-') || ' '
       || CASE WHEN jsonb_typeof(e.data) = 'object' AND e.data ?| ARRAY['error', 'message', 'note', 'reason', 'who']
               THEN octet_length((e.data - ARRAY['error', 'message', 'note', 'reason', 'who'])::text) || ':'
                    || (e.data - ARRAY['error', 'message', 'note', 'reason', 'who'])::text || (
-                     SELECT string_agg(' ' || f.field || '=' || encode(coalesce(r.digest, sha256(convert_to((e.data -> f.field)::text, 'UTF8'))), 'hex'),
-                                       '' ORDER BY f.place)
+                     SELECT string_agg(' ' || f.field || '=' || encode(
+                       coalesce(r.digest, sha256(convert_to((e.data -> f.field)::text, 'UTF8'))), 'hex'), '' ORDER BY f.place)
                      FROM unnest(ARRAY['error', 'message', 'note', 'reason', 'who']) WITH ORDINALITY AS f (field, place)
                      LEFT JOIN syncline.redactions r ON r.task = e.task AND r.version = e.version AND r.field = f.field
                        AND e.data -> f.field = syncline.redacted(e.data -> f.field)
@@ -133,8 +138,10 @@ SET search_path = pg_catalog, pg_temp AS $$
   WHERE s.number = sealed
 $$;
 
--- Adds a seal for the streams of a range, or for these among them (null: all), instead of other seals, whose weeks were archived or not.
-CREATE FUNCTION syncline.write_seal(week date, before date, replaces bigint[], archived boolean, stay uuid[]) RETURNS SETOF syncline.seals LANGUAGE plpgsql
+-- Adds a seal for the streams of a range, or for these among them (null: all), instead of other seals, whose weeks were
+-- archived or not.
+CREATE FUNCTION syncline.write_seal(week date, before date, replaces bigint[], archived boolean, stay uuid[])
+RETURNS SETOF syncline.seals LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
@@ -153,11 +160,13 @@ BEGIN
   ), named AS (
     INSERT INTO syncline.sealed_streams (seal, block, streams) SELECT made.number, b.block, b.named FROM blocks b
   )
-  SELECT coalesce(sum(b.events), 0), coalesce(sum(b.streams), 0), sha256(coalesce(string_agg(b.hash, ''::bytea ORDER BY b.block), ''))
+  SELECT coalesce(sum(b.events), 0), coalesce(sum(b.streams), 0),
+         sha256(coalesce(string_agg(b.hash, ''::bytea ORDER BY b.block), ''))
   INTO made.events, made.streams, made.root FROM blocks b;
-  made.seal := sha256(convert_to(concat_ws(' ', 'syncline seal 1', made.number, to_char(made.week, 'YYYY-MM-DD'), to_char(made.before, 'YYYY-MM-DD'),
-    made.events, made.streams, encode(made.root, 'hex'), coalesce(nullif(array_to_string(made.replaces, ','), ''), '-'),
-    made.archived, (extract(epoch FROM made.sealed_at) * 1000000)::bigint, encode(made.previous, 'hex')), 'UTF8'));
+  made.seal := sha256(convert_to(concat_ws(' ', 'syncline seal 1', made.number,
+    to_char(made.week, 'YYYY-MM-DD'), to_char(made.before, 'YYYY-MM-DD'), made.events, made.streams,
+    encode(made.root, 'hex'), coalesce(nullif(array_to_string(made.replaces, ','), ''), '-'), made.archived,
+    (extract(epoch FROM made.sealed_at) * 1000000)::bigint, encode(made.previous, 'hex')), 'UTF8'));
   INSERT INTO syncline.seals VALUES (made.*);
   RETURN NEXT made;
 END $$;
@@ -174,7 +183,8 @@ BEGIN
     IF first IS NULL THEN
       RETURN NULL;
     END IF;
-    SELECT s.before INTO upto FROM syncline.current_seals s WHERE syncline.week_of(first) >= s.week AND syncline.week_of(first) < s.before;
+    SELECT s.before INTO upto FROM syncline.current_seals s
+    WHERE syncline.week_of(first) >= s.week AND syncline.week_of(first) < s.before;
     IF NOT FOUND THEN
       RETURN syncline.week_of(first);
     END IF;
@@ -231,21 +241,26 @@ KEEP_AND_ARCHIVED: Final = "syncline.retire_tasks(keep interval, archived_weeks 
 VARIABLES: Final = "  stay uuid[];\n"
 MORE_VARIABLES: Final = "  stay uuid[];\n  replaced bigint[];\n  differing date[];\n"
 CUTOFF: Final = "  cutoff := date_trunc('day', syncline.clock() - keep);\n"
-CUTOFF_AGAIN: Final = f"  UPDATE syncline.retention SET refused = NULL WHERE refused IS NOT NULL;\n{CUTOFF}"
+CUTOFF_AGAIN: Final = f"  UPDATE syncline.retention SET differing_weeks = NULL WHERE differing_weeks IS NOT NULL;\n{CUTOFF}"
 COPIED: Final = "    PERFORM syncline.create_like('events', 'events_kept');\n"
 SEALED: Final = f"""\
     IF cardinality(stay) < streams THEN
       CONTINUE WHEN syncline.unsealed_week(lowest, highest) IS NOT NULL;
       SELECT array_agg(s.number ORDER BY s.number) INTO replaced FROM syncline.current_seals s
       WHERE syncline.week_floor(s.week) >= lowest AND syncline.week_floor(s.before) <= highest;
-      CONTINUE WHEN EXISTS (SELECT FROM syncline.seals s WHERE s.number = ANY (replaced) AND s.replaces = '{{}}' AND s.week <> ALL (archived_weeks));
+      CONTINUE WHEN EXISTS (
+        SELECT FROM syncline.seals s
+        WHERE s.number = ANY (replaced) AND s.replaces = '{{}}' AND s.week <> ALL (archived_weeks)
+      );
       SELECT array_agg(s.week ORDER BY s.week) INTO differing FROM syncline.seals s
       WHERE s.number = ANY (replaced) AND NOT syncline.is_as_sealed(s.number);
       IF differing IS NOT NULL THEN
-        UPDATE syncline.retention SET refused = refused || differing;
+        UPDATE syncline.retention SET differing_weeks = differing_weeks || differing;
         CONTINUE;
       END IF;
-      PERFORM FROM (SELECT min(s.week) AS week, max(s.before) AS before FROM syncline.seals s WHERE s.number = ANY (replaced)) AS r
+      PERFORM FROM (
+        SELECT min(s.week) AS week, max(s.before) AS before FROM syncline.seals s WHERE s.number = ANY (replaced)
+      ) AS r
       CROSS JOIN LATERAL syncline.write_seal(r.week, r.before, replaced, archived_weeks IS NOT NULL, stay);
       DELETE FROM syncline.sealed_streams s WHERE s.seal = ANY (replaced);
       DELETE FROM syncline.redactions r
@@ -294,16 +309,19 @@ BEGIN
   FOR routine IN
     SELECT p.oid::regprocedure FROM pg_proc p
     WHERE p.pronamespace = 'syncline'::regnamespace AND p.proname IN (
-      'week_floor', 'week_of', 'redacted', 'stream_hashes', 'sealed_blocks', 'is_as_sealed', 'write_seal', 'unsealed_week', 'seal_week', 'retire_tasks')
+      'week_floor', 'week_of', 'redacted', 'stream_hashes', 'sealed_blocks', 'is_as_sealed', 'write_seal', 'unsealed_week',
+      'seal_week', 'retire_tasks')
   LOOP
     EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', routine);
-    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'syncline_owner') AND pg_has_role(current_user, 'syncline_owner', 'USAGE') THEN
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'syncline_owner')
+       AND pg_has_role(current_user, 'syncline_owner', 'USAGE') THEN
       EXECUTE format('ALTER FUNCTION %s OWNER TO syncline_owner', routine);
     END IF;
   END LOOP;
   FOREACH relation IN ARRAY ARRAY['seals', 'sealed_streams', 'redactions', 'current_seals'] LOOP
     CONTINUE WHEN to_regclass('syncline.' || relation) IS NULL;
-    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'syncline_owner') AND pg_has_role(current_user, 'syncline_owner', 'USAGE') THEN
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'syncline_owner')
+       AND pg_has_role(current_user, 'syncline_owner', 'USAGE') THEN
       EXECUTE format('ALTER TABLE syncline.%I OWNER TO syncline_owner', relation);
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'syncline_app') THEN
@@ -337,12 +355,13 @@ def downgrade() -> None:
     _run(REFUSED.format(settings="", exception=""))
     _run("DROP VIEW syncline.current_seals")
     _run(
-        "DROP FUNCTION syncline.seal_week(), syncline.unsealed_week(uuid, uuid), syncline.write_seal(date, date, bigint[], boolean, uuid[]),"
-        " syncline.is_as_sealed(bigint), syncline.sealed_blocks(uuid, uuid, uuid[]), syncline.stream_hashes(uuid, uuid),"
+        "DROP FUNCTION syncline.seal_week(), syncline.unsealed_week(uuid, uuid),"
+        " syncline.write_seal(date, date, bigint[], boolean, uuid[]), syncline.is_as_sealed(bigint),"
+        " syncline.sealed_blocks(uuid, uuid, uuid[]), syncline.stream_hashes(uuid, uuid),"
         " syncline.redacted(jsonb), syncline.week_of(uuid), syncline.week_floor(date)"
     )
     _run("DROP TABLE syncline.redactions, syncline.sealed_streams, syncline.seals")
-    _run("ALTER TABLE syncline.retention DROP COLUMN refused")
+    _run("ALTER TABLE syncline.retention DROP COLUMN differing_weeks")
     _run(RIGHTS)
 
 

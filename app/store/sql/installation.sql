@@ -135,7 +135,7 @@ FROM (
 
 -- name: seals
 -- How many weeks were sealed, the newest one, and those that retention keeps because they are not as they were sealed.
-SELECT count(*) AS weeks, max(s.week) AS newest, (SELECT refused FROM syncline.retention) AS refused
+SELECT count(*) AS weeks, max(s.week) AS newest, (SELECT differing_weeks FROM syncline.retention) AS differing
 FROM syncline.seals s WHERE s.replaces = '{}'
 
 -- name: error_events

@@ -16,13 +16,13 @@ VALUES (1, '2026-11-23', '2026-11-30', 0, 0, '', '{}', false, now(), '', '')
 """
 
 
-async def test_weeks_that_retention_refuses_to_remove_are_a_failure(store: Store, database_url: str) -> None:
+async def test_weeks_that_differ_from_their_seals_are_a_failure(store: Store, database_url: str) -> None:
     found = await look_once(history.look_at_seals, installation_at(database_url))
     assert found == ("seals", "ok", "0 weeks sealed", "")
     await store.admin.execute(SEAL)
     found = await look_once(history.look_at_seals, installation_at(database_url))
     assert found == ("seals", "ok", "1 week sealed, the newest of the week 2026-11-23", "")
-    await store.admin.execute("UPDATE syncline.retention SET refused = '{2026-11-23}'")
+    await store.admin.execute("UPDATE syncline.retention SET differing_weeks = '{2026-11-23}'")
     _, state, text, remedy = await look_once(history.look_at_seals, installation_at(database_url))
     assert state == "fail"
     assert text == "retention keeps 1 week whose events are not as they were sealed: 2026-11-23"

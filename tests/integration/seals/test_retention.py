@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from app.domain.task import Status
 from app.store.leases import Leases
 from app.store.retention import retire
-from app.store.seals import list_refused, list_seals
+from app.store.seals import list_differing, list_seals
 from tests.integration.retention.lives import KEEP
 from tests.integration.seals.weeks import findings, live_weeks, tamper, wrong
 
@@ -62,11 +62,11 @@ async def test_a_week_that_was_tampered_with_is_kept_until_it_is_as_it_was(era: 
     assert await era.retire()
     assert await era.streams() == before
     seals = await list_seals(era.pool)
-    assert await list_refused(era.pool) == [seals[0].week]
+    assert await list_differing(era.pool) == [seals[0].week]
     assert len(await wrong(era)) == 1
     await tamper(era, "UPDATE syncline.events SET data = $2::jsonb WHERE task = $1 AND version = 3", task, data)
     assert await era.retire()
-    assert await list_refused(era.pool) == []
+    assert await list_differing(era.pool) == []
     assert len(await era.streams()) < len(before)
     assert await wrong(era) == []
 

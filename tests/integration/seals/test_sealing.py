@@ -25,6 +25,10 @@ async def test_a_week_is_sealed_a_day_after_its_end_and_once(era: Era) -> None:
     await era.go(WEEK)
     await era.lived("orders")
     assert await era.seal() == []
+    assert [line.partition(": ")[2] for line in await findings(era)] == [
+        *("not sealed yet: a week is sealed one day after it ends",) * 2,
+        "none yet: a week is sealed one day after it ends",
+    ]
     await era.go(SEALED_AFTER - WEEK)
     [seal] = await era.seal()
     assert (seal.number, seal.streams, seal.before - seal.week) == (1, 1, WEEK)
@@ -46,7 +50,7 @@ async def test_an_active_task_keeps_its_week_open_and_no_other(era: Era) -> None
     [later] = await era.seal()
     shown = await findings(era)
     monday = later.week - WEEK
-    assert f"{monday}: not sealed: it has 2 active tasks" in shown
+    assert f"{monday}: not sealed yet: it has 2 active tasks" in shown
     for task in (long.task, retried.task):
         await era.service.queue.cancel(task)
     await Leases(era.pool).rescue()
