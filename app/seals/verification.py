@@ -54,7 +54,7 @@ async def verify(pool: Pool, *, archive: Archive | None = None, noted: bytes | N
     for week in await store.list_open_weeks(pool, standing):
         why = f"it has {count(week.active, 'active task')}" if week.active else _WHEN_SEALED
         yield Finding(f"{week.week}", f"not sealed yet: {why}")
-    for task, version, field in await store.list_unexplained_redactions(pool, standing):
+    for task, version, field in await store.list_unexplained_redactions(pool):
         text = f"{field!r} was redacted, and no event says who did it"
         yield Finding(f"task {task}, event {version}", text, is_wrong=True)
     for finding in await _archive(archive, seals):

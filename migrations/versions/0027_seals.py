@@ -274,6 +274,23 @@ CHANGES: Final = (
     (COPIED, SEALED),
 )
 
+# What rests on a fact keeps it: a redaction keeps the event that says who has done it.
+SPARE_FACTS: Final = """
+CREATE OR REPLACE FUNCTION syncline.spare_facts(low timestamptz, high timestamptz)
+RETURNS TABLE (task uuid)
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT e.task FROM syncline.events e
+  WHERE e.status IS NULL AND (low IS NULL OR e.task >= syncline.uuid7_floor(low)) AND e.task < syncline.uuid7_floor(high)
+    AND NOT EXISTS (SELECT FROM syncline.pauses p WHERE p.fact = e.task)
+    AND NOT EXISTS (SELECT FROM syncline.resets r WHERE r.fact = e.task)
+{redactions}$$
+"""
+REDACTIONS: Final = """\
+    AND NOT EXISTS (SELECT FROM syncline.redactions r WHERE r.fact = e.task)
+"""
+
 REFUSED: Final = """
 CREATE OR REPLACE FUNCTION syncline.refuse_change() RETURNS trigger LANGUAGE plpgsql {settings} AS $$
 BEGIN
@@ -346,12 +363,14 @@ def upgrade() -> None:
     _run(FUNCTIONS)
     _run(REFUSED.format(settings="SET search_path = pg_catalog, pg_temp", exception=BUT_REDACTED))
     _rewrite(forwards=True)
+    _run(SPARE_FACTS.format(redactions=REDACTIONS))
     _run(RIGHTS)
 
 
 def downgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
     _rewrite(forwards=False)
+    _run(SPARE_FACTS.format(redactions=""))
     _run(REFUSED.format(settings="", exception=""))
     _run("DROP VIEW syncline.current_seals")
     _run(

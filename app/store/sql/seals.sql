@@ -31,8 +31,8 @@ FROM syncline.events WHERE task >= $1 AND task < $2 ORDER BY task, version
 SELECT task, version, field, digest FROM syncline.redactions WHERE task >= $1 AND task < $2 ORDER BY task, version
 
 -- name: redactions_without_event
--- Redactions that their event `EventRedacted` does not tell of, and whether there is such an event at all.
-SELECT r.task, r.version, r.field, r.fact, f.task IS NOT NULL AS is_told
+-- Redactions that no event `EventRedacted` tells of.
+SELECT r.task, r.version, r.field
 FROM syncline.redactions r LEFT JOIN syncline.events f ON f.task = r.fact AND f.version = 1
 WHERE (f.type = 'EventRedacted' AND f.data ->> 'task' = r.task::text AND f.data -> 'version' = to_jsonb(r.version)
        AND f.data -> 'fields' ? r.field) IS NOT TRUE

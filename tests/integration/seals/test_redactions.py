@@ -231,16 +231,25 @@ async def test_lines_of_the_log_are_redacted_with_the_event(era: Era) -> None:
             await era.admin.execute(f"UPDATE syncline.log_events SET {change} WHERE task = $1", task)
 
 
-async def test_a_redaction_stays_valid_when_retention_has_removed_the_event_that_tells_of_it(era: Era) -> None:
+async def test_retention_keeps_the_event_that_says_who_redacted_as_long_as_the_redacted_event(era: Era) -> None:
     (*_, (_, task, _)) = await live_weeks(era)
     await redact(era, task)
+    told = "SELECT data ->> 'task' FROM syncline.events WHERE type = 'EventRedacted'"
     await era.go(2 * KEEP)
     await era.lived("orders")
     assert await era.retire()
     await era.go(WEEK + SEALED_AFTER)
     assert await era.seal()
-    assert await era.admin.fetch("SELECT FROM syncline.events WHERE type = 'EventRedacted'") == []
+    assert await era.admin.fetchval(told) == str(task)
     assert len(await era.admin.fetch("SELECT FROM syncline.redactions")) == 1
+    assert await wrong(era) == []
+    await era.lived("users", Status.FAILED, save=True)
+    for _ in range(2):
+        await era.go(2 * KEEP)
+        await era.lived("orders")
+        assert await era.retire()
+    assert await era.admin.fetch("SELECT FROM syncline.redactions") == []
+    assert await era.admin.fetchval(told) is None
     assert await wrong(era) == []
 
 
