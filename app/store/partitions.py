@@ -18,12 +18,14 @@ Answer = TypeVar("Answer")
 _SQL: Final = load_statements("partitions.sql")
 
 
-async def ensure_partitions(pool: Pool) -> None:
+async def ensure_partitions(pool: Pool | asyncpg.Connection[asyncpg.Record]) -> None:
     """Create the missing partitions of the coming weeks."""
     await pool.execute(_SQL["ensure_partitions"])
 
 
-async def with_partitions(pool: Pool, work: Callable[[], Awaitable[Answer]]) -> Answer:
+async def with_partitions(
+    pool: Pool | asyncpg.Connection[asyncpg.Record], work: Callable[[], Awaitable[Answer]]
+) -> Answer:
     """Do `work`; if a partition was missing for its rows, create it and do the work again.
 
     `work` is one statement or one transaction. Only the first event of a task and a new fire time need this: all other

@@ -5,6 +5,7 @@ An event keeps its digest, so its week still has the seal that it had: see docs/
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from app.domain.events import EVENT_REDACTED
 from app.domain.seal import REDACTABLE, redact
 from app.domain.task import task_id
 from app.store.jsonb import jsonb_text
+from app.store.partitions import with_partitions
 from app.store.queries import load_statements
 
 if TYPE_CHECKING:
@@ -69,14 +71,23 @@ class Redactions:
             ConfigurationError: there is no such event or line, or a field cannot be redacted.
         """
         task = _task_in(given)
+        return await with_partitions(
+            self._connection, partial(self._redact, given, task, version, sorted(set(fields)), cause, lines)
+        )
+
+    async def _redact(
+        self, given: str, task: UUID, version: int, fields: Sequence[str], cause: Cause, lines: Sequence[LogLine]
+    ) -> Redaction:
         async with self._connection.transaction():
+            # By themselves: a statement that waits for a lock sees the events as they were before.
+            await self._connection.execute(_SQL["lock_head"], task)
+            await self._connection.execute(_SQL["lock_stream"], task)
             row = await self._connection.fetchrow(_SQL["event_to_redact"], task, version)
             if row is None or given.lower() not in _names(task, row["source"], row["collection"]):
                 raise ConfigurationError(
                     f"no task {given} with an event {version}; 'syncline events --json' shows task_id and version of"
                     " each event"
                 )
-            fields = sorted(set(fields))
             _check(row["type"], orjson.loads(row["data"]), fields)
             fact = await self._connection.fetchval(_SQL["new_fact"])
             await self._connection.execute(_SQL["keep_digests"], task, version, fields, fact)

@@ -1,11 +1,17 @@
 -- Redacts fields of events, over a connection with the rights of the tables' owner.
 
+-- name: lock_head
+-- Locks the collection's row of task $1, as whoever appends to the task does.
+SELECT FROM syncline.collections WHERE task = $1 FOR UPDATE
+
+-- name: lock_stream
+-- Locks the first event of task $1, so that its events are redacted one after the other.
+SELECT FROM syncline.events WHERE task = $1 AND version = 1 FOR UPDATE
+
 -- name: event_to_redact
--- Event $2 of task $1, whose collection's row is locked first, as by whoever appends to the task.
-WITH head AS MATERIALIZED (SELECT FROM syncline.collections WHERE task = $1 FOR UPDATE)
+-- Event $2 of task $1.
 SELECT e.type, e.data, s.data ->> 'source' AS source, s.data ->> 'collection' AS collection
-FROM (SELECT count(*) FROM head) AS locked
-CROSS JOIN syncline.events e JOIN syncline.events s ON s.task = e.task AND s.version = 1
+FROM syncline.events e JOIN syncline.events s ON s.task = e.task AND s.version = 1
 WHERE e.task = $1 AND e.version = $2
 
 -- name: keep_digests

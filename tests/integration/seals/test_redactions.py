@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -15,6 +16,7 @@ from app.store.database import connect
 from app.store.pauses import Pauses
 from app.store.redactions import LogLine, Redactions
 from app.store.seals import list_seals
+from tests.harness import until
 from tests.integration.retention.lives import KEEP
 from tests.integration.seals.weeks import SEALED_AFTER, WEEK, findings, live_weeks, tamper, wrong
 
@@ -152,6 +154,54 @@ async def test_a_wrong_id_and_a_second_time_are_refused(era: Era) -> None:
     await redact(era, task)
     with pytest.raises(ConfigurationError, match="'error' is redacted already"):
         await redact(era, task)
+
+
+async def test_two_who_redact_the_same_field_at_once_are_told_apart(era: Era, database_url: str) -> None:
+    (_, task, _), _ = await live_weeks(era)
+    await Pauses(era.pool).pause("shop", None, cause=Cause(Actor("token", "Ann"), "for Bob"))
+    fact = await era.admin.fetchval("SELECT fact FROM syncline.pauses")
+    for stream, version, field in ((task, VERSION, "error"), (fact, 1, "note")):
+        with pytest.raises(ConfigurationError, match=f"'{field}' is redacted already"):
+            await _redact_meanwhile(era, database_url, stream, (version, field), (version, field))
+    assert await wrong(era) == []
+
+
+async def test_two_who_redact_errors_of_one_task_at_once_leave_none_in_its_row(era: Era, database_url: str) -> None:
+    claim = await era.claimed("orders")
+    assert await era.service.end(claim, status=Status.SCHEDULED) == []
+    await era.go(WEEK)
+    [again] = await era.service.claim()
+    assert await era.service.end(again, status=Status.FAILED) == []
+    await era.lived("orders")
+    await _redact_meanwhile(era, database_url, claim.task, (5, "error"), (3, "error"))
+    assert await era.admin.fetchval("SELECT error FROM syncline.tasks WHERE task = $1", claim.task) == "[redacted]"
+    assert await verify_projections(era.pool) == []
+
+
+async def _redact_meanwhile(
+    era: Era, url: str, task: UUID, first: tuple[int, str], second: tuple[int, str]
+) -> None:
+    """Redact `first`, and begin with `second` before that is committed."""
+    other = await connect(url)
+    try:
+        async with era.admin.transaction():
+            await redact(era, task, *first)
+            version, field = second
+            waiting = asyncio.create_task(Redactions(other).redact(str(task), version, [field], CAUSE))
+            await until(lambda: _is_blocked(era, other.get_server_pid()))
+        await waiting
+    finally:
+        await other.close()
+
+
+async def _is_blocked(era: Era, pid: int) -> bool:
+    return bool(await era.admin.fetchval("SELECT cardinality(pg_blocking_pids($1)) > 0", pid))
+
+
+async def test_a_partition_is_made_if_there_is_none_for_the_event_that_tells_of_it(era: Era) -> None:
+    (_, task, _), _ = await live_weeks(era)
+    await era.admin.execute("SELECT set_config('syncline.clock_offset', '70000000 seconds', false)")
+    assert (await redact(era, task)).type == "TaskFailed"
 
 
 async def test_who_caused_an_event_loses_the_name_only(era: Era) -> None:
