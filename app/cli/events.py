@@ -184,6 +184,13 @@ def redact(
     done = run_loop(change())
     of = "/".join(name for name in (done.source, done.collection) if name) or "no source"
     click.echo(make_visible(f"Redacted {', '.join(sorted(set(fields)))} of event {version} ({done.type}) of {of}."))
+    for copy in done.copies:
+        click.echo(
+            make_visible(
+                f"Also in {copy.field!r} of event {copy.version} ({copy.type}) of {copy.task}: redact it too."
+            ),
+            err=True,
+        )
     if done.archived:
         click.echo("The archive has this week as well, with the value: see Redaction in docs/history.md.", err=True)
 

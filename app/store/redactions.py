@@ -40,13 +40,27 @@ class LogLine(NamedTuple):
         return f"{self.attempt}:{self.number}"
 
 
+class Copy(NamedTuple):
+    """A field of another event, or another field of the same one, that has a value which was redacted."""
+
+    task: UUID
+    version: int
+    type: str
+    field: str
+
+
 class Redaction(NamedTuple):
-    """What was redacted: the type of the event, what it is about, and whether an archive may still have the values."""
+    """What was redacted: the type of the event, and what it is about.
+
+    `archived` says whether an archive may still have the values, and `copies` where else they are: in the same task, and
+    in those that its collection had before and after it.
+    """
 
     type: str
     source: str | None
     collection: str | None
     archived: bool
+    copies: Sequence[Copy]
 
 
 class Redactions:
@@ -89,6 +103,7 @@ class Redactions:
                     " each event"
                 )
             _check(row["type"], orjson.loads(row["data"]), fields)
+            copies = await self._find_copies(task, version, fields, row)
             fact = await self._connection.fetchval(_SQL["new_fact"])
             await self._connection.execute(_SQL["keep_digests"], task, version, fields, fact)
             await self._connection.execute(_SQL["redact_event"], task, version, fields)
@@ -101,7 +116,13 @@ class Redactions:
             data = jsonb_text(about | what | cause.data)
             await self._connection.execute(_SQL["append_fact"], fact, EVENT_REDACTED, data)
             archived = await self._connection.fetchval(_SQL["is_archived"], task)
-        return Redaction(row["type"], row["source"], row["collection"], archived)
+        return Redaction(row["type"], row["source"], row["collection"], archived, copies)
+
+    async def _find_copies(self, task: UUID, version: int, fields: Sequence[str], row: asyncpg.Record) -> list[Copy]:
+        # What happens beside the tasks has none before and after it.
+        source = None if row["is_fact"] else row["source"]
+        values = (task, version, fields, REDACTABLE, source, row["collection"], row["began_at"])
+        return [Copy(*copy) for copy in await self._connection.fetch(_SQL["copies"], *values)]
 
     async def _redact_lines(self, given: str, task: UUID, lines: Sequence[LogLine]) -> None:
         attempts, numbers = [line.attempt for line in lines], [line.number for line in lines]

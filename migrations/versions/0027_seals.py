@@ -241,7 +241,9 @@ KEEP_AND_ARCHIVED: Final = "syncline.retire_tasks(keep interval, archived_weeks 
 VARIABLES: Final = "  stay uuid[];\n"
 MORE_VARIABLES: Final = "  stay uuid[];\n  replaced bigint[];\n  differing date[];\n"
 CUTOFF: Final = "  cutoff := date_trunc('day', syncline.clock() - keep);\n"
-CUTOFF_AGAIN: Final = f"  UPDATE syncline.retention SET differing_weeks = NULL WHERE differing_weeks IS NOT NULL;\n{CUTOFF}"
+CUTOFF_AGAIN: Final = (
+    f"  UPDATE syncline.retention SET differing_weeks = NULL WHERE differing_weeks IS NOT NULL;\n{CUTOFF}"
+)
 COPIED: Final = "    PERFORM syncline.create_like('events', 'events_kept');\n"
 SEALED: Final = f"""\
     IF cardinality(stay) < streams THEN

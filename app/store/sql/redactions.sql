@@ -10,9 +10,34 @@ SELECT FROM syncline.events WHERE task = $1 AND version = 1 FOR UPDATE
 
 -- name: event_to_redact
 -- Event $2 of task $1.
-SELECT e.type, e.data, s.data ->> 'source' AS source, s.data ->> 'collection' AS collection
+SELECT e.type, e.data, s.data ->> 'source' AS source, s.data ->> 'collection' AS collection, s.at AS began_at, s.status IS NULL AS is_fact
 FROM syncline.events e JOIN syncline.events s ON s.task = e.task AND s.version = 1
 WHERE e.task = $1 AND e.version = $2
+
+-- name: copies
+-- Fields of $4 that have the same value as one of the fields $3 of event $2 of task $1: in this task, and in those that its
+-- collection ($5, $6) had before and after it; it was created at $7.
+WITH streams AS MATERIALIZED (
+  SELECT $1::uuid AS task
+  UNION ALL (
+    SELECT task FROM syncline.all_tasks
+    WHERE source = $5 AND collection = $6 AND (created_at, task) < ($7::timestamptz, $1::uuid)
+    ORDER BY created_at DESC, task DESC LIMIT 1
+  )
+  UNION ALL (
+    SELECT task FROM syncline.all_tasks
+    WHERE source = $5 AND collection = $6 AND (created_at, task) > ($7::timestamptz, $1::uuid)
+    ORDER BY created_at, task LIMIT 1
+  )
+), known AS MATERIALIZED (
+  SELECT DISTINCT e.data -> f.field AS value FROM syncline.events e CROSS JOIN unnest($3::text[]) AS f (field)
+  WHERE e.task = $1 AND e.version = $2 AND e.data -> f.field <> 'null'
+)
+SELECT e.task, e.version, e.type, f.field
+FROM streams s JOIN syncline.events e ON e.task = s.task CROSS JOIN unnest($4::text[]) AS f (field)
+JOIN known k ON k.value = e.data -> f.field
+WHERE (e.task, e.version) <> ($1, $2) OR f.field <> ALL ($3)
+ORDER BY e.task, e.version, f.field
 
 -- name: keep_digests
 -- Keeps the digests of fields $3 of event $2 of task $1; event $4 tells of it.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.cli.causes import who_runs_this
+from app.domain.cause import Actor, Cause
 from app.seals.archive import Archive
 from app.store.seals import list_seals
 from tests.integration.retention.lives import running_era
@@ -71,14 +72,24 @@ async def test_verify_reads_the_archive_that_is_named_and_that_of_the_catalogue(
     assert f"events-{first.week}.parquet: WRONG: the file cannot be read" in broken.stdout
 
 
+async def test_redact_names_what_else_has_the_same_text(era: Era, database_url: str) -> None:
+    claim = await era.claimed("orders")
+    await era.service.schedule("orders", again=True, cause=Cause(Actor("token", "Ann"), "for Bob"))
+    assert await era.service.end(claim) == []
+    after = await era.admin.fetchval("SELECT task FROM syncline.collections")
+    done = syncline(database_url, "redact", str(claim.task), "3", "--field", "note")
+    assert (done.returncode, done.stdout) == (0, "Redacted note of event 3 (RunAgainRequested) of shop/orders.\n")
+    assert done.stderr == f"Also in 'note' of event 1 (TaskScheduled) of {after}: redact it too.\n"
+
+
 async def test_redact_says_what_it_did_and_who_did_it_stands_in_the_feed(era: Era, database_url: str) -> None:
-    (_, task, _), _ = await live_weeks(era)
+    (_, task, _), (_, next_one, _) = await live_weeks(era)
     arguments = ("redact", f"shop_users_{task}", "4", "--field", "error")
     done = syncline(database_url, *arguments, "--note", "a name")
     assert (done.returncode, done.stdout, done.stderr) == (
         0,
         "Redacted error of event 4 (TaskFailed) of shop/users.\n",
-        "",
+        f"Also in 'error' of event 4 (TaskFailed) of {next_one}: redact it too.\n",
     )
     again = syncline(database_url, *arguments)
     assert (again.returncode, again.stderr) == (2, "syncline: 'error' is redacted already\n")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from app.domain.cause import NO_CAUSE, Cause
 from app.domain.claim import Claim, Ending, NewTask
 from app.domain.table_columns import SchemaRevision, TableColumn
 from app.domain.task import Status
@@ -44,7 +45,9 @@ class Service:
     streams: AttemptStreams
     worker: UUID
 
-    async def schedule(self, collection: str, source: str = "shop", *, again: bool = False) -> UUID:
+    async def schedule(
+        self, collection: str, source: str = "shop", *, again: bool = False, cause: Cause = NO_CAUSE
+    ) -> UUID:
         new = NewTask(
             source=source,
             collection=collection,
@@ -52,6 +55,7 @@ class Service:
             trigger="api",
             priority_class=300,
             max_attempts=3,
+            cause=cause,
         )
         return (await self.queue.schedule(new, again=again))[0]
 
