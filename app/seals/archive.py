@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shutil
 import tempfile
 import time
@@ -33,8 +34,7 @@ if TYPE_CHECKING:
 
     from app.store.database import Pool
 
-_PREFIX: Final = "events-"
-_SUFFIX: Final = ".parquet"
+_NAME: Final = re.compile(r"events-([0-9]{4}-[0-9]{2}-[0-9]{2})\.parquet")
 _UNFINISHED: Final = ".archive-"
 _SWEPT_AFTER_SECONDS: Final = 86_400
 _SEAL: Final = b"syncline.seal"
@@ -123,11 +123,11 @@ class Archive:
         return False
 
     def list_weeks(self) -> list[ArchivedWeek]:
-        """The files, in the order of their weeks."""
+        """The files of weeks, in their order; other files are not looked at."""
         if not self.exists:
             return []
-        names = sorted(name for name in self._storage.names("") if name.startswith(_PREFIX) and name.endswith(_SUFFIX))
-        return [self._look_at(name) for name in names]
+        weeks = {name: week for name in self._storage.names("") if (week := _week_of(name)) is not None}
+        return [self._look_at(name, weeks[name]) for name in sorted(weeks)]
 
     def examine(self, archived: ArchivedWeek) -> Examination:
         """Compare the events of a file with the seal that it has."""
@@ -158,7 +158,7 @@ class Archive:
         self._storage.put(path, path.name)
         text = json.dumps(_to_json(seal), indent=2) + "\n"
         self._storage.replace(path.with_suffix(".json").name, text.encode())
-        archived = self._look_at(path.name)
+        archived = self._look_at(path.name, seal.week)
         if archived.seal != seal or self._size_of(path.name) != written:
             raise ArchiveError(f"{self.address}/{path.name} is not as it was written: look whether its disk is full")
 
@@ -177,8 +177,7 @@ class Archive:
         except (pa.ArrowException, ValueError, OSError):
             return False
 
-    def _look_at(self, name: str) -> ArchivedWeek:
-        week = _week_of(name)
+    def _look_at(self, name: str, week: date) -> ArchivedWeek:
         try:
             with self._open(name) as file:
                 seal = _seal_of(file.schema_arrow.metadata or {})
@@ -309,8 +308,13 @@ def _seal_of(metadata: Mapping[bytes, bytes]) -> Seal:
 
 
 def _name_of(week: date) -> str:
-    return f"{_PREFIX}{week}{_SUFFIX}"
+    return f"events-{week}.parquet"
 
 
-def _week_of(name: str) -> date:
-    return date.fromisoformat(name.removeprefix(_PREFIX).removesuffix(_SUFFIX))
+def _week_of(name: str) -> date | None:
+    """None if it is not the name of a week's file."""
+    found = _NAME.fullmatch(name)
+    try:
+        return date.fromisoformat(found[1]) if found else None
+    except ValueError:
+        return None

@@ -52,8 +52,8 @@ class Copy(NamedTuple):
 class Redaction(NamedTuple):
     """What was redacted: the type of the event, and what it is about.
 
-    `archived` says whether an archive may still have the values, and `copies` where else they are: in the same task, and
-    in those that its collection had before and after it.
+    `archived` says whether an archive may still have the values, and `copies` where else they are: in the same task,
+    and in those that its collection had before and after it.
     """
 
     type: str
@@ -84,14 +84,14 @@ class Redactions:
         Raises:
             ConfigurationError: there is no such event or line, or a field cannot be redacted.
         """
-        task = _task_in(given)
         return await with_partitions(
-            self._connection, partial(self._redact, given, task, version, sorted(set(fields)), cause, lines)
+            self._connection, partial(self._redact, given, version, sorted(set(fields)), cause, lines)
         )
 
     async def _redact(
-        self, given: str, task: UUID, version: int, fields: Sequence[str], cause: Cause, lines: Sequence[LogLine]
+        self, given: str, version: int, fields: Sequence[str], cause: Cause, lines: Sequence[LogLine]
     ) -> Redaction:
+        task = _task_in(given)
         async with self._connection.transaction():
             # By themselves: a statement that waits for a lock sees the events as they were before.
             await self._connection.execute(_SQL["lock_head"], task)

@@ -10,7 +10,8 @@ SELECT FROM syncline.events WHERE task = $1 AND version = 1 FOR UPDATE
 
 -- name: event_to_redact
 -- Event $2 of task $1.
-SELECT e.type, e.data, s.data ->> 'source' AS source, s.data ->> 'collection' AS collection, s.at AS began_at, s.status IS NULL AS is_fact
+SELECT e.type, e.data, s.data ->> 'source' AS source, s.data ->> 'collection' AS collection, s.at AS began_at,
+       s.status IS NULL AS is_fact
 FROM syncline.events e JOIN syncline.events s ON s.task = e.task AND s.version = 1
 WHERE e.task = $1 AND e.version = $2
 

@@ -152,6 +152,15 @@ async def test_a_file_of_another_chain_is_found(era: Era, tmp_path: Path) -> Non
     ]
 
 
+async def test_other_files_in_the_archive_are_left_alone(era: Era, tmp_path: Path) -> None:
+    await archived(era, tmp_path)
+    archive = Archive(str(tmp_path))
+    before = await findings(era, archive=archive)
+    for name in ("all", "2026-13-45", "20261130", "2026-W49-1", "2026-11-30 (copy)"):
+        (tmp_path / f"events-{name}.parquet").write_text("mine")
+    assert await findings(era, archive=archive) == before
+
+
 async def test_a_week_that_cannot_be_archived_is_kept(era: Era, tmp_path: Path) -> None:
     await live_weeks(era)
     await era.go(KEEP)
