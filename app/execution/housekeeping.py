@@ -10,8 +10,8 @@ import structlog
 from app.domain.errors import SynclineError
 from app.store.leases import Leases
 from app.store.partitions import ensure_partitions
-from app.store.retention import retire
-from app.store.seals import list_archivable, list_differing, seal_weeks
+from app.store.retention import retire, want_archive
+from app.store.seals import list_archivable, list_differing, list_unarchived, seal_weeks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +39,9 @@ class Housekeeping:
         await Leases(self._pool).forget()
         server = self._server()
         keep = _days(server.retention.days)
-        sealed = await self._seal()
+        delay = await self._seal()
+        if server.archive:
+            await want_archive(self._pool)
         retired = await retire(
             self._pool,
             keep=keep,
@@ -49,18 +51,21 @@ class Housekeeping:
         )
         if retired.rounds:
             _logger.info("retention.finished", rounds=retired.rounds)
+        if keep and not server.archive and (weeks := await list_unarchived(self._pool)):
+            _logger.warning(
+                "retention.unarchived",
+                weeks=[str(week) for week in weeks],
+                error="they are not archived, so they are kept: this worker's catalogue has no 'server.archive', but"
+                " another one's had; see Archive in docs/history.md",
+            )
         for week in await list_differing(self._pool):
             _logger.error(
                 "retention.week_differs",
                 week=str(week),
                 error="its events are not as they were sealed, so it is kept: run 'syncline events verify'",
             )
-        if not sealed:
-            _logger.info(
-                "sealing.delayed",
-                error="a transaction is open that is older than the end of the week",
-                again_in_seconds=_AGAIN_SECONDS,
-            )
+        if delay:
+            _logger.info("sealing.delayed", error=delay, again_in_seconds=_AGAIN_SECONDS)
             return _AGAIN_SECONDS
         if retired.complete:
             return _EVERY_SECONDS
@@ -71,10 +76,10 @@ class Housekeeping:
         )
         return _AGAIN_SECONDS
 
-    async def _seal(self) -> bool:
+    async def _seal(self) -> str | None:
         """Seal the weeks that are complete. The log has their seals too, so whoever collects it can compare them.
 
-        Returns whether none is left to try again soon.
+        Returns why one is left to try again soon.
         """
         sealed = await seal_weeks(self._pool)
         for seal in sealed.seals:
@@ -86,7 +91,7 @@ class Housekeeping:
                 events=seal.events,
                 streams=seal.streams,
             )
-        return sealed.complete
+        return sealed.delay
 
     async def _archive(self, address: str, keep: timedelta) -> list[date]:
         """Archive the weeks that may be deleted. Returns those that are archived."""

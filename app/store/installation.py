@@ -118,7 +118,7 @@ async def fetch_schedules(connection: Connection, patience: timedelta) -> asyncp
 
 
 async def fetch_seals(connection: Connection) -> asyncpg.Record:
-    """How many `weeks` were sealed, the `newest` one, and the `differing` ones, which retention keeps, if any."""
+    """How many `weeks` were sealed, the `newest` one, and those that retention keeps: `differing` and `unarchived`."""
     [row] = await connection.fetch(_SQL["seals"])
     return row
 

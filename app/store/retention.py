@@ -48,7 +48,7 @@ async def retire(
         keep: how long tasks and fire times are kept after their end; None forever.
         last_runs: how many tasks of each collection keep their log lines; None for all.
         keep_statistics: how long statistics are kept whose events are gone; None forever.
-        archived: the weeks that are archived, and no other may be deleted; None for all.
+        archived: the weeks that are archived, and no other may be deleted; None for all, or none if `want_archive` ran.
     """
     results = []
     if keep is not None:
@@ -63,6 +63,11 @@ async def retire(
         await pool.execute(_SQL["retire_stats"], keep_statistics, timeout=_TIMEOUT_SECONDS)
         await pool.execute(_SQL["retire_histogram"], keep_statistics, timeout=_TIMEOUT_SECONDS)
     return Retired(sum(result.rounds for result in results), all(result.complete for result in results))
+
+
+async def want_archive(pool: Pool) -> None:
+    """From now on keep weeks that are not archived, also if a worker asks whose catalogue has no archive."""
+    await pool.execute(_SQL["want_archive"], timeout=_TIMEOUT_SECONDS)
 
 
 async def _retire_all(pool: Pool, statement: str, *values: object) -> Retired:

@@ -30,10 +30,10 @@ _WEEK: Final = timedelta(days=7)
 
 
 class Sealed(NamedTuple):
-    """The result of `seal_weeks`: the new seals, and whether no week is left to try again soon."""
+    """The result of `seal_weeks`: the new seals, and why a week is left to try again soon; None if none is."""
 
     seals: Sequence[Seal]
-    complete: bool
+    delay: str | None
 
 
 class OpenWeek(NamedTuple):
@@ -49,9 +49,9 @@ async def seal_weeks(pool: Pool) -> Sealed:
     try:
         while row := await pool.fetchrow(_SQL["seal_week"], timeout=_TIMEOUT_SECONDS):
             seals.append(Seal(*row))
-    except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
-        return Sealed(seals, complete=False)
-    return Sealed(seals, complete=True)
+    except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as error:
+        return Sealed(seals, str(error))
+    return Sealed(seals, None)
 
 
 async def list_seals(pool: Pool) -> list[Seal]:
@@ -67,6 +67,11 @@ async def list_archivable(pool: Pool, keep: timedelta) -> list[Seal]:
 async def list_differing(pool: Pool) -> list[date]:
     """The weeks that retention keeps because they are not as they were sealed."""
     return await pool.fetchval(_SQL["differing_weeks"]) or []
+
+
+async def list_unarchived(pool: Pool) -> list[date]:
+    """The weeks that retention keeps because an archive is wanted and they are not in it."""
+    return await pool.fetchval(_SQL["unarchived_weeks"]) or []
 
 
 async def list_open_weeks(pool: Pool, seals: Sequence[Seal]) -> list[OpenWeek]:

@@ -328,6 +328,8 @@ retention = Table(
     Column("logs_seen_at", INSTANT),
     Column("gone_upto", XID8),
     Column("differing_weeks", ARRAY(Date)),
+    Column("unarchived_weeks", ARRAY(Date)),
+    _required("archive_wanted", Boolean, server_default=text("false")),
     PrimaryKeyConstraint("one", name="retention_pkey"),
     CheckConstraint("one", name="retention_one"),
 )

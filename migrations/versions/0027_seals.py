@@ -64,7 +64,9 @@ SELECT s.* FROM syncline.seals s
 WHERE NOT EXISTS (SELECT FROM syncline.seals l WHERE l.number > s.number AND s.number = ANY (l.replaces));
 COMMENT ON VIEW syncline.current_seals IS 'The seals that no later one replaces: what the events must be like now.';
 
-ALTER TABLE syncline.retention ADD COLUMN differing_weeks date[];
+-- The weeks that retention keeps because they are not as they were sealed, and because they are not archived.
+ALTER TABLE syncline.retention
+  ADD COLUMN differing_weeks date[], ADD COLUMN unarchived_weeks date[], ADD COLUMN archive_wanted boolean NOT NULL DEFAULT false;
 """
 
 FUNCTIONS: Final = """
@@ -232,28 +234,41 @@ BEGIN
     RETURN;
   END LOOP;
 END $$;
+
+-- From now on retention keeps what is not archived, whoever calls it. The owner of the tables can switch that off.
+CREATE FUNCTION syncline.want_archive() RETURNS void LANGUAGE sql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+  UPDATE syncline.retention SET archive_wanted = true WHERE NOT archive_wanted
+$$;
 """
 
-# What retention does beside what it did: it removes only what is sealed, still as it was sealed and, if that is asked for,
+# What retention does beside what it did: it removes only what is sealed, still as it was sealed and, if an archive is wanted,
 # archived; and it seals what stays.
 KEEP: Final = "syncline.retire_tasks(keep interval)"
 KEEP_AND_ARCHIVED: Final = "syncline.retire_tasks(keep interval, archived_weeks date[] DEFAULT NULL::date[])"
 VARIABLES: Final = "  stay uuid[];\n"
-MORE_VARIABLES: Final = "  stay uuid[];\n  replaced bigint[];\n  differing date[];\n"
+MORE_VARIABLES: Final = "  stay uuid[];\n  replaced bigint[];\n  differing date[];\n  unarchived date[];\n"
 CUTOFF: Final = "  cutoff := date_trunc('day', syncline.clock() - keep);\n"
-CUTOFF_AGAIN: Final = (
-    f"  UPDATE syncline.retention SET differing_weeks = NULL WHERE differing_weeks IS NOT NULL;\n{CUTOFF}"
-)
+CUTOFF_AGAIN: Final = f"""\
+  UPDATE syncline.retention SET differing_weeks = NULL, unarchived_weeks = NULL
+  WHERE differing_weeks IS NOT NULL OR unarchived_weeks IS NOT NULL;
+  -- Of an older release, and of a worker whose catalogue has no archive.
+  IF archived_weeks IS NULL AND (SELECT r.archive_wanted FROM syncline.retention r) THEN
+    archived_weeks := '{{}}';
+  END IF;
+{CUTOFF}"""
 COPIED: Final = "    PERFORM syncline.create_like('events', 'events_kept');\n"
 SEALED: Final = f"""\
     IF cardinality(stay) < streams THEN
       CONTINUE WHEN syncline.unsealed_week(lowest, highest) IS NOT NULL;
       SELECT array_agg(s.number ORDER BY s.number) INTO replaced FROM syncline.current_seals s
       WHERE syncline.week_floor(s.week) >= lowest AND syncline.week_floor(s.before) <= highest;
-      CONTINUE WHEN EXISTS (
-        SELECT FROM syncline.seals s
-        WHERE s.number = ANY (replaced) AND s.replaces = '{{}}' AND s.week <> ALL (archived_weeks)
-      );
+      SELECT array_agg(s.week ORDER BY s.week) INTO unarchived FROM syncline.seals s
+      WHERE s.number = ANY (replaced) AND s.replaces = '{{}}' AND s.week <> ALL (archived_weeks);
+      IF unarchived IS NOT NULL THEN
+        UPDATE syncline.retention SET unarchived_weeks = unarchived_weeks || unarchived;
+        CONTINUE;
+      END IF;
       SELECT array_agg(s.week ORDER BY s.week) INTO differing FROM syncline.seals s
       WHERE s.number = ANY (replaced) AND NOT syncline.is_as_sealed(s.number);
       IF differing IS NOT NULL THEN
@@ -329,7 +344,7 @@ BEGIN
     SELECT p.oid::regprocedure FROM pg_proc p
     WHERE p.pronamespace = 'syncline'::regnamespace AND p.proname IN (
       'week_floor', 'week_of', 'redacted', 'stream_hashes', 'sealed_blocks', 'is_as_sealed', 'write_seal', 'unsealed_week',
-      'seal_week', 'retire_tasks')
+      'seal_week', 'want_archive', 'retire_tasks')
   LOOP
     EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', routine);
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'syncline_owner')
@@ -350,7 +365,7 @@ BEGIN
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'syncline_app') THEN
     FOR routine IN
       SELECT p.oid::regprocedure FROM pg_proc p
-      WHERE p.pronamespace = 'syncline'::regnamespace AND p.proname IN ('seal_week', 'retire_tasks')
+      WHERE p.pronamespace = 'syncline'::regnamespace AND p.proname IN ('seal_week', 'want_archive', 'retire_tasks')
     LOOP
       EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO syncline_app', routine);
     END LOOP;
@@ -376,13 +391,16 @@ def downgrade() -> None:
     _run(REFUSED.format(settings="", exception=""))
     _run("DROP VIEW syncline.current_seals")
     _run(
-        "DROP FUNCTION syncline.seal_week(), syncline.unsealed_week(uuid, uuid),"
+        "DROP FUNCTION syncline.want_archive(), syncline.seal_week(), syncline.unsealed_week(uuid, uuid),"
         " syncline.write_seal(date, date, bigint[], boolean, uuid[]), syncline.is_as_sealed(bigint),"
         " syncline.sealed_blocks(uuid, uuid, uuid[]), syncline.stream_hashes(uuid, uuid),"
         " syncline.redacted(jsonb), syncline.week_of(uuid), syncline.week_floor(date)"
     )
     _run("DROP TABLE syncline.redactions, syncline.sealed_streams, syncline.seals")
-    _run("ALTER TABLE syncline.retention DROP COLUMN differing_weeks")
+    _run(
+        "ALTER TABLE syncline.retention"
+        " DROP COLUMN differing_weeks, DROP COLUMN unarchived_weeks, DROP COLUMN archive_wanted"
+    )
     _run(RIGHTS)
 
 

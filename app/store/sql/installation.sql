@@ -134,8 +134,9 @@ FROM (
 ) AS s
 
 -- name: seals
--- How many weeks were sealed, the newest one, and those that retention keeps because they are not as they were sealed.
-SELECT count(*) AS weeks, max(s.week) AS newest, (SELECT differing_weeks FROM syncline.retention) AS differing
+-- How many weeks were sealed, the newest one, and those that retention keeps: they are not as they were sealed, or not archived.
+SELECT count(*) AS weeks, max(s.week) AS newest, (SELECT differing_weeks FROM syncline.retention) AS differing,
+       (SELECT unarchived_weeks FROM syncline.retention) AS unarchived
 FROM syncline.seals s WHERE s.replaces = '{}'
 
 -- name: error_events

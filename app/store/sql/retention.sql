@@ -1,9 +1,13 @@
 -- Deletes old data. The rules are in functions that belong to the owner of the tables.
 
 -- name: retire_tasks
--- Retires the tasks of consecutive partitions that ended more than $1 ago, of weeks $2 only if that is given; returns whether there
--- were any.
+-- Retires the tasks of consecutive partitions that ended more than $1 ago, of weeks $2 only if that is given or an archive is
+-- wanted; returns whether there were any.
 SELECT syncline.retire_tasks($1::interval, $2::date[])
+
+-- name: want_archive
+-- From now on `retire_tasks` keeps what is not archived, whoever calls it.
+SELECT syncline.want_archive()
 
 -- name: retire_catalogues
 -- Deletes sources of catalogues that were last used more than $1 ago, unless the start of a task still names them. A start is at

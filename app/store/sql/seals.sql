@@ -50,6 +50,10 @@ SELECT count(*) FROM syncline.collections WHERE status IN ('SCHEDULED', 'RUNNING
 -- The collections of these tasks, as far as their rows are there.
 SELECT task, source, collection FROM syncline.all_tasks WHERE task = ANY ($1::uuid[])
 
+-- name: unarchived_weeks
+-- The weeks that retention keeps because they are not archived.
+SELECT unarchived_weeks FROM syncline.retention
+
 -- name: differing_weeks
 -- The weeks that retention keeps because they are not as they were sealed.
 SELECT differing_weeks FROM syncline.retention

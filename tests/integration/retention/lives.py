@@ -101,9 +101,9 @@ class Era:
         seals: list[Seal] = []
 
         async def sealed() -> bool:
-            new, complete = await seal_weeks(self.pool)
+            new, delay = await seal_weeks(self.pool)
             seals.extend(new)
-            return complete
+            return delay is None
 
         await until(sealed)
         return seals

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from structlog.testing import capture_logs
+
 from app.config.sections import Retention, Server, StoreLogs, SyncTasks
 from app.execution.housekeeping import Housekeeping
-from tests.harness import opened
+from tests.harness import opened, until
 
 if TYPE_CHECKING:
     from tests.integration.retention.lives import Era
@@ -44,6 +46,23 @@ async def test_it_comes_back_soon_where_a_long_query_was_in_the_way(era: Era, da
         assert await housekeeping.step() == MINUTE
     assert await housekeeping.step() == HOUR
     assert await era.tasks() == {new}
+
+
+async def test_it_says_why_a_week_is_sealed_later(era: Era) -> None:
+    await era.lived("orders")
+    await era.go(timedelta(days=15))
+    await era.admin.execute("ALTER FUNCTION syncline.seal_week() SET lock_timeout = '50ms'")
+    housekeeping = Housekeeping(era.pool, lambda: _keeping(days=0, last_runs=0))
+
+    async def waited_for_a_lock() -> bool:
+        with capture_logs() as logs:
+            assert await housekeeping.step() == MINUTE
+        [delayed] = [line for line in logs if line["event"] == "sealing.delayed"]
+        return bool(delayed["error"] == "canceling statement due to lock timeout")
+
+    async with era.admin.transaction():
+        await era.admin.execute("LOCK TABLE syncline.sealed_streams IN SHARE MODE")
+        await until(waited_for_a_lock)
 
 
 async def test_statistics_go_after_their_own_time_and_only_where_the_tasks_have_gone(era: Era) -> None:

@@ -9,6 +9,7 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import asyncpg
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
@@ -19,7 +20,7 @@ from app.domain.cause import NO_CAUSE
 from app.execution.housekeeping import Housekeeping
 from app.seals.archive import Archive, ArchiveError
 from app.store.redactions import Redactions
-from app.store.seals import list_seals
+from app.store.seals import list_seals, list_unarchived
 from tests.harness import until
 from tests.integration.retention.lives import KEEP
 from tests.integration.seals.weeks import findings, live_weeks, tamper, wrong
@@ -34,10 +35,10 @@ if TYPE_CHECKING:
 DAYS = KEEP // timedelta(days=1)
 
 
-async def keep_house(era: Era, archive: Path) -> list[dict[str, Any]]:
+async def keep_house(era: Era, archive: Path | None) -> list[dict[str, Any]]:
     """One round, as a worker does it; returns what it logs."""
     await era.service.project()
-    server = Server(retention=Retention(days=DAYS), archive=str(archive))
+    server = Server(retention=Retention(days=DAYS), archive=str(archive or ""))
     logs: list[dict[str, Any]] = []
 
     async def done() -> bool:
@@ -174,6 +175,34 @@ async def test_a_week_that_cannot_be_archived_is_kept(era: Era, tmp_path: Path) 
     await keep_house(era, place)
     assert await era.streams() < before
     assert await wrong(era, archive=Archive(str(place))) == []
+
+
+async def test_a_worker_without_an_archive_keeps_what_others_have_to_archive(era: Era, tmp_path: Path) -> None:
+    await live_weeks(era)
+    assert await keep_house(era, tmp_path) == []
+    await era.go(KEEP)
+    first, second = await list_seals(era.pool)
+    before = await era.streams()
+    [line] = [line for line in await keep_house(era, None) if line["event"] == "retention.unarchived"]
+    assert line["weeks"] == [str(first.week), str(second.week)]
+    assert not await era.pool.fetchval("SELECT syncline.retire_tasks($1::interval)", KEEP), "as an older release"
+    assert await era.streams() == before
+    await keep_house(era, tmp_path)
+    assert await era.streams() < before
+    assert await list_unarchived(era.pool) == []
+
+
+async def test_only_the_owner_switches_off_that_weeks_must_be_archived(era: Era, tmp_path: Path) -> None:
+    await live_weeks(era)
+    await keep_house(era, tmp_path)
+    await era.go(KEEP)
+    before = await era.streams()
+    off = "UPDATE syncline.retention SET archive_wanted = false"
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await era.pool.execute(off)
+    await era.admin.execute(off)
+    assert {line["event"] for line in await keep_house(era, None)} == {"retention.finished"}
+    assert await era.streams() < before
 
 
 async def test_a_week_that_another_worker_has_archived_and_removed_is_not_written(era: Era, tmp_path: Path) -> None:
