@@ -9,9 +9,12 @@ Revises: 0026
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from alembic import op
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 revision = "0027"
 down_revision = "0026"
@@ -291,22 +294,10 @@ CHANGES: Final = (
     (COPIED, SEALED),
 )
 
-# What rests on a fact keeps it: a redaction keeps the event that says who has done it.
-SPARE_FACTS: Final = """
-CREATE OR REPLACE FUNCTION syncline.spare_facts(low timestamptz, high timestamptz)
-RETURNS TABLE (task uuid)
-LANGUAGE sql
-SET search_path = pg_catalog, pg_temp
-AS $$
-  SELECT e.task FROM syncline.events e
-  WHERE e.status IS NULL AND (low IS NULL OR e.task >= syncline.uuid7_floor(low)) AND e.task < syncline.uuid7_floor(high)
-    AND NOT EXISTS (SELECT FROM syncline.pauses p WHERE p.fact = e.task)
-    AND NOT EXISTS (SELECT FROM syncline.resets r WHERE r.fact = e.task)
-{redactions}$$
-"""
-REDACTIONS: Final = """\
-    AND NOT EXISTS (SELECT FROM syncline.redactions r WHERE r.fact = e.task)
-"""
+# A redaction keeps the event that says who has done it, as all that rests on a fact keeps it.
+FACTS: Final = "syncline.spare_facts(timestamp with time zone, timestamp with time zone)"
+RESETS: Final = "    AND NOT EXISTS (SELECT FROM syncline.resets r WHERE r.fact = e.task)\n"
+REDACTIONS_TOO: Final = f"{RESETS}    AND NOT EXISTS (SELECT FROM syncline.redactions r WHERE r.fact = e.task)\n"
 
 REFUSED: Final = """
 CREATE OR REPLACE FUNCTION syncline.refuse_change() RETURNS trigger LANGUAGE plpgsql {settings} AS $$
@@ -380,14 +371,14 @@ def upgrade() -> None:
     _run(FUNCTIONS)
     _run(REFUSED.format(settings="SET search_path = pg_catalog, pg_temp", exception=BUT_REDACTED))
     _rewrite(forwards=True)
-    _run(SPARE_FACTS.format(redactions=REDACTIONS))
+    _run(_changed(FACTS, [(RESETS, REDACTIONS_TOO)]))
     _run(RIGHTS)
 
 
 def downgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
     _rewrite(forwards=False)
-    _run(SPARE_FACTS.format(redactions=""))
+    _run(_changed(FACTS, [(REDACTIONS_TOO, RESETS)]))
     _run(REFUSED.format(settings="", exception=""))
     _run("DROP VIEW syncline.current_seals")
     _run(
@@ -407,15 +398,19 @@ def downgrade() -> None:
 def _rewrite(*, forwards: bool) -> None:
     """Make the function anew with other arguments. It must not stay beside the former one, or calls would be ambiguous."""
     function = f"syncline.retire_tasks({'interval' if forwards else 'interval, date[]'})"
-    connection = op.get_bind()
-    text: str = connection.exec_driver_sql(f"SELECT pg_get_functiondef('{function}'::regprocedure)").scalar_one()
-    for change in CHANGES:
-        before, after = change if forwards else reversed(change)
+    text = _changed(function, CHANGES if forwards else [(after, before) for before, after in CHANGES])
+    _run(f"DROP FUNCTION {function}")
+    _run(text)
+
+
+def _changed(function: str, changes: Sequence[tuple[str, str]]) -> str:
+    """The definition of a function as it is, with other parts."""
+    text: str = op.get_bind().exec_driver_sql(f"SELECT pg_get_functiondef('{function}'::regprocedure)").scalar_one()
+    for before, after in changes:
         if text.count(before) != 1:
             raise RuntimeError(f"{function} is not as the revisions before made it: {before!r} is not in it once")
         text = text.replace(before, after)
-    _run(f"DROP FUNCTION {function}")
-    _run(text)
+    return text
 
 
 def _run(statement: str) -> None:
