@@ -364,6 +364,23 @@ BEGIN
 END $$;
 """
 
+# Positions are the database's: the application names no `xid`. Partitions that were tables of their own once have rights
+# as well.
+APPEND_RIGHTS: Final = """
+DO $$
+DECLARE
+  relation regclass;
+BEGIN
+  IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'syncline_app') THEN
+    FOR relation IN SELECT t.relid FROM pg_partition_tree('syncline.events') t LOOP
+      EXECUTE format('REVOKE INSERT ON %s FROM syncline_app', relation);
+    END LOOP;
+    GRANT INSERT{columns} ON syncline.events TO syncline_app;
+  END IF;
+END $$;
+"""
+BUT_XID: Final = " (task, version, type, v, at, status, attempt, worker, data, line)"
+
 
 def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
@@ -373,12 +390,14 @@ def upgrade() -> None:
     _rewrite(forwards=True)
     _run(_changed(FACTS, [(RESETS, REDACTIONS_TOO)]))
     _run(RIGHTS)
+    _run(APPEND_RIGHTS.format(columns=BUT_XID))
 
 
 def downgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
     _rewrite(forwards=False)
     _run(_changed(FACTS, [(REDACTIONS_TOO, RESETS)]))
+    _run(APPEND_RIGHTS.format(columns=""))
     _run(REFUSED.format(settings="", exception=""))
     _run("DROP VIEW syncline.current_seals")
     _run(

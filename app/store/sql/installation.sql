@@ -53,7 +53,7 @@ SELECT n.nspname::text AS object, 'USAGE' AS right FROM pg_namespace n
 WHERE n.nspname = 'syncline' AND NOT has_schema_privilege($1, n.oid, 'USAGE')
 UNION ALL
 SELECT n.nspname || '.' || c.relname, r.right
-FROM (VALUES (ARRAY['events', 'log_events', 'fire_times'], ARRAY['SELECT', 'INSERT']),
+FROM (VALUES (ARRAY['log_events', 'fire_times'], ARRAY['SELECT', 'INSERT']),
              (ARRAY['collections', 'tasks', 'bookmarks', 'schedules', 'workers', 'resets', 'checkpoints',
                     'daily_collection_stats', 'daily_collection_histogram', 'table_schemas', 'renewed_configs', 'catalogues',
                     'catalogue_parts', 'pauses'],
@@ -61,11 +61,17 @@ FROM (VALUES (ARRAY['events', 'log_events', 'fire_times'], ARRAY['SELECT', 'INSE
              (ARRAY['catalogue_content'], ARRAY['SELECT', 'UPDATE']),
              (ARRAY['sync_requests'], ARRAY['SELECT', 'UPDATE', 'DELETE']),
              (ARRAY['alembic_version', 'all_tasks', 'api_tokens', 'current_seals', 'digest_key', 'event_lines', 'log_lines',
-                    'redactions', 'retention', 'retired_failures', 'sealed_streams', 'seals'],
+                    'events', 'redactions', 'retention', 'retired_failures', 'sealed_streams', 'seals'],
               ARRAY['SELECT'])) AS w (names, rights)
 CROSS JOIN unnest(w.rights) AS r ("right")
 JOIN pg_class c ON c.relname = ANY (w.names) JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = 'syncline' AND NOT has_table_privilege($1, c.oid, r.right)
+UNION ALL
+-- The position of an event is the database's.
+SELECT DISTINCT n.nspname || '.' || c.relname, 'INSERT'
+FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = 'syncline' AND c.relname = 'events' AND a.attnum > 0 AND NOT a.attisdropped AND a.attname <> 'xid'
+  AND NOT has_column_privilege($1, c.oid, a.attnum, 'INSERT')
 
 -- name: clock
 -- The server's clock, and the time zone of a session that asks for none.

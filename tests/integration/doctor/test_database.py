@@ -310,7 +310,9 @@ async def test_every_right_to_a_table_that_migrations_grant_is_asked_for(login: 
         granted = admin.execute(
             "SELECT c.oid::regclass::text, a.privilege_type FROM pg_class c, aclexplode(c.relacl) a "
             "WHERE c.relnamespace = 'syncline'::regnamespace AND c.relkind IN ('r', 'p', 'v') AND NOT c.relispartition "
-            "AND a.grantee = 'syncline_app'::regrole"
+            "AND a.grantee = 'syncline_app'::regrole "
+            "UNION SELECT c.attrelid::regclass::text, a.privilege_type FROM pg_attribute c, aclexplode(c.attacl) a "
+            "WHERE c.attrelid = 'syncline.events'::regclass AND a.grantee = 'syncline_app'::regrole"
         ).fetchall()
     async with installation_at(login).connected() as connection:
         missing = await list_missing_rights(connection, login_of(login))

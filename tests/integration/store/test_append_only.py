@@ -99,6 +99,26 @@ def test_a_new_partition_is_guarded_like_the_others(connection: psycopg.Connecti
             _change(connection, change, name[0].removeprefix("syncline."))
 
 
+def test_the_application_appends_events_at_no_position_of_its_choice(connection: psycopg.Connection) -> None:
+    partition = connection.execute(
+        "SELECT relid::text FROM pg_partition_tree('syncline.events') WHERE isleaf"
+    ).fetchone()
+    assert partition is not None
+    connection.execute("SET ROLE syncline_app")
+    appended = connection.execute(
+        "INSERT INTO syncline.events (task, version, type, v, at, status, attempt, worker, data, line)"
+        " SELECT syncline.uuid7(syncline.clock()), 1, 'TaskScheduled', 1, now(), 'SCHEDULED', 0, NULL, '{}', 1"
+        " RETURNING xid = syncline.position()"
+    ).fetchone()
+    assert appended == (True,)
+    for table in ("syncline.events", partition[0]):
+        with pytest.raises(errors.InsufficientPrivilege):
+            connection.execute(
+                f"INSERT INTO {table} (task, version, type, at, status, attempt, xid)"
+                " SELECT syncline.uuid7(syncline.clock()), 1, 'TaskScheduled', now(), 'SCHEDULED', 0, '7'".encode()
+            )
+
+
 @pytest.mark.parametrize(
     "statement",
     [
