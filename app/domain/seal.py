@@ -22,7 +22,7 @@ from uuid import UUID
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-REDACTABLE: Final = ("error", "message", "note", "reason", "who")
+REDACTABLE: Final = ("error", "message", "note", "problems", "reason", "who")
 """The fields that people or programs have written, in the order in which they are hashed. No fold depends on them."""
 
 REDACTED: Final = "[redacted]"
@@ -39,6 +39,8 @@ _TASK_BYTES: Final = 16
 _FIRST: Final = sha256(b"").digest()
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
+_WHO: Final = "who"
+_REDACTED_JSON: Final = f'"{REDACTED}"'
 _MAY_BE_REDACTABLE: Final = re.compile(f'"(?:{"|".join(REDACTABLE)})": ')
 _DECODER: Final = json.JSONDecoder(parse_int=str, parse_float=str)
 
@@ -209,9 +211,14 @@ def first_id(day: date) -> UUID:
     return UUID(int=milliseconds << 80 | 0x7 << 76 | 0x8 << 60)
 
 
-def redact(value: Any) -> Any:
+def time_of(id_: UUID) -> datetime:
+    """When a task or fact with this id was created."""
+    return _EPOCH + timedelta(milliseconds=id_.int >> 80)
+
+
+def redact(field: str, value: Any) -> Any:
     """A value as it is once it is redacted. The kind of who caused an event stays, so that it can still be read."""
-    return value | {"name": REDACTED} if isinstance(value, dict) else REDACTED
+    return {"kind": value.get("kind"), "name": REDACTED} if field == _WHO and isinstance(value, dict) else REDACTED
 
 
 def names_in(blocks: Iterable[bytes]) -> Iterator[tuple[UUID, bytes]]:
@@ -235,29 +242,31 @@ def _hashed_data(data: str, redacted: Mapping[str, bytes]) -> str:
         return _with_length(data)
     try:
         fields = _fields_of(data)
+        hashes = [_hash_field(key, fields[key][1], redacted.get(key)) for key in REDACTABLE if key in fields]
     except (ValueError, IndexError, RecursionError):
         return _with_length(data)
     rest = ", ".join(f"{json_key}: {value}" for key, (json_key, value) in fields.items() if key not in REDACTABLE)
-    hashes = [f" {key}={_hash_field(fields[key][1], redacted.get(key)).hex()}" for key in REDACTABLE if key in fields]
     return _with_length(f"{{{rest}}}") + "".join(hashes)
 
 
-def _hash_field(value: str, redacted: bytes | None) -> bytes:
-    if redacted is not None:
-        parsed = json.loads(value)
-        if parsed == redact(parsed):
-            return redacted
-    return sha256(value.encode()).digest()
+def _hash_field(key: str, value: str, redacted: bytes | None) -> str:
+    kind, after = "", _REDACTED_JSON
+    if key == _WHO and value.startswith("{"):
+        _, kind_value = _fields_of(value).get("kind", ("", "null"))
+        kind = f" {_WHO}.kind={sha256(kind_value.encode()).hexdigest()}"
+        after = f'{{"kind": {kind_value}, "name": {_REDACTED_JSON}}}'
+    digest = redacted if redacted is not None and value == after else sha256(value.encode()).digest()
+    return f"{kind} {key}={digest.hex()}"
 
 
 def _fields_of(data: str) -> dict[str, tuple[str, str]]:
     """The fields of a JSON object as PostgreSQL prints it: each with its key and its value as they stand there.
 
     Raises:
-        ValueError: it is not one.
+        ValueError: it is not one; whoever hashes the fields by themselves would then hash something else.
         IndexError: it is not complete.
     """
-    fields = {}
+    fields: dict[str, tuple[str, str]] = {}
     place = 0
     if data[place] != "{":
         raise ValueError("not an object")
@@ -265,5 +274,11 @@ def _fields_of(data: str) -> dict[str, tuple[str, str]]:
         begin = place + (1 if place == 0 else 2)
         key, colon = _DECODER.raw_decode(data, begin)
         _, place = _DECODER.raw_decode(data, colon + 2)
+        if key in fields:
+            raise ValueError("a key is there twice")
         fields[key] = (data[begin:colon], data[colon + 2 : place])
+    in_order = sorted(fields, key=lambda key: (len(key.encode()), key.encode()))
+    rebuilt = ", ".join(f"{fields[key][0]}: {fields[key][1]}" for key in in_order)
+    if f"{{{rebuilt}}}" != data or any(fields[key][0] != f'"{key}"' for key in REDACTABLE if key in fields):
+        raise ValueError("not as PostgreSQL prints it")
     return fields

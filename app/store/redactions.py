@@ -107,7 +107,7 @@ class Redactions:
             fact = await self._connection.fetchval(_SQL["new_fact"])
             await self._connection.execute(_SQL["keep_digests"], task, version, fields, fact)
             await self._connection.execute(_SQL["redact_event"], task, version, fields)
-            for projection in ("task", "collection", "request", "pause"):
+            for projection in ("task", "collection", "request", "pause", "problems"):
                 await self._connection.execute(_SQL[f"redact_{projection}"], task)
             await self._redact_lines(given, task, lines)
             about = {key: row[key] for key in ("source", "collection") if row[key] is not None}
@@ -156,5 +156,5 @@ def _check(type_: str, data: dict[str, Any], fields: Sequence[str]) -> None:
                 f"{field!r} cannot be redacted: Syncline works with its value. Only what people or programs have"
                 f" written can be: {', '.join(REDACTABLE)}"
             )
-        if data[field] == redact(data[field]):
+        if data[field] == redact(field, data[field]):
             raise ConfigurationError(f"{field!r} is redacted already")

@@ -380,7 +380,7 @@ redactions = Table(
     _required("fact", Uuid),
     _required("redacted_at", INSTANT),
     PrimaryKeyConstraint("task", "version", "field", name="redactions_pkey"),
-    CheckConstraint("field IN ('error', 'message', 'note', 'reason', 'who')", name="redactions_field"),
+    CheckConstraint("field IN ('error', 'message', 'note', 'problems', 'reason', 'who')", name="redactions_field"),
 )
 
 renewed_configs = Table(

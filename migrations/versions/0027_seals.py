@@ -59,7 +59,7 @@ CREATE TABLE syncline.redactions (
   fact        uuid        NOT NULL,
   redacted_at timestamptz NOT NULL,
   CONSTRAINT redactions_pkey PRIMARY KEY (task, version, field),
-  CONSTRAINT redactions_field CHECK (field IN ('error', 'message', 'note', 'reason', 'who'))
+  CONSTRAINT redactions_field CHECK (field IN ('error', 'message', 'note', 'problems', 'reason', 'who'))
 );
 
 CREATE VIEW syncline.current_seals AS
@@ -86,9 +86,11 @@ SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
   FROM (SELECT greatest(date_trunc('week', syncline.uuid7_time(task))::date, '1970-01-05') AS week) AS w
 $$;
 
--- A value as it is once it is redacted. The kind of who caused an event stays.
-CREATE FUNCTION syncline.redacted(value jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-  SELECT CASE jsonb_typeof(value) WHEN 'object' THEN value || '{"name": "[redacted]"}' ELSE '"[redacted]"' END
+-- The value of a field as it is once it is redacted. The kind of who caused an event stays.
+CREATE FUNCTION syncline.redacted(field text, value jsonb)
+RETURNS jsonb LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+  SELECT CASE WHEN field = 'who' AND jsonb_typeof(value) = 'object'
+              THEN jsonb_set('{"name": "[redacted]"}', '{kind}', coalesce(value -> 'kind', 'null')) ELSE '"[redacted]"' END
 $$;
 
 -- The hash of each stream of a range: SHA-256 over the digests of its events. `app.domain.seal` does the same in Python,
@@ -103,14 +105,19 @@ RETURNS TABLE (task uuid, events bigint, hash bytea) LANGUAGE sql STABLE AS $$
                        THEN (extract(epoch FROM e.at) * 1000000)::bigint END::text, '-') || ' '
       || coalesce(octet_length(e.status) || ':' || e.status, '-') || ' ' || e.attempt || ' '
       || coalesce(e.worker::text, '-') || ' ' || e.xid::text || ' ' || coalesce(e.line::text, '-') || ' '
-      || CASE WHEN jsonb_typeof(e.data) = 'object' AND e.data ?| ARRAY['error', 'message', 'note', 'reason', 'who']
-              THEN octet_length((e.data - ARRAY['error', 'message', 'note', 'reason', 'who'])::text) || ':'
-                   || (e.data - ARRAY['error', 'message', 'note', 'reason', 'who'])::text || (
-                     SELECT string_agg(' ' || f.field || '=' || encode(
+      || CASE WHEN jsonb_typeof(e.data) = 'object'
+                   AND e.data ?| ARRAY['error', 'message', 'note', 'problems', 'reason', 'who']
+              THEN octet_length((e.data - ARRAY['error', 'message', 'note', 'problems', 'reason', 'who'])::text) || ':'
+                   || (e.data - ARRAY['error', 'message', 'note', 'problems', 'reason', 'who'])::text || (
+                     SELECT string_agg(
+                       CASE WHEN f.field = 'who' AND jsonb_typeof(e.data -> 'who') = 'object' THEN ' who.kind=' || encode(
+                         sha256(convert_to(coalesce(e.data #> '{who,kind}', 'null')::text, 'UTF8')), 'hex') ELSE '' END
+                       || ' ' || f.field || '=' || encode(
                        coalesce(r.digest, sha256(convert_to((e.data -> f.field)::text, 'UTF8'))), 'hex'), '' ORDER BY f.place)
-                     FROM unnest(ARRAY['error', 'message', 'note', 'reason', 'who']) WITH ORDINALITY AS f (field, place)
+                     FROM unnest(ARRAY['error', 'message', 'note', 'problems', 'reason', 'who'])
+                       WITH ORDINALITY AS f (field, place)
                      LEFT JOIN syncline.redactions r ON r.task = e.task AND r.version = e.version AND r.field = f.field
-                       AND e.data -> f.field = syncline.redacted(e.data -> f.field)
+                       AND e.data -> f.field = syncline.redacted(f.field, e.data -> f.field)
                      WHERE e.data ? f.field
                    )
               ELSE octet_length(e.data::text) || ':' || e.data::text END, 'UTF8')) AS digest
@@ -311,7 +318,8 @@ BUT_REDACTED: Final = """\
   -- An event may lose the values of fields whose digests are kept, and nothing else may change.
   IF TG_OP = 'UPDATE' AND starts_with(TG_TABLE_NAME, 'events') THEN
     IF to_jsonb(NEW) = to_jsonb(OLD) || jsonb_build_object('data', OLD.data || (
-      SELECT coalesce(jsonb_object_agg(r.field, syncline.redacted(OLD.data -> r.field)), '{}') FROM syncline.redactions r
+      SELECT coalesce(jsonb_object_agg(r.field, syncline.redacted(r.field, OLD.data -> r.field)), '{}')
+      FROM syncline.redactions r
       WHERE r.task = OLD.task AND r.version = OLD.version AND r.digest = sha256(convert_to((OLD.data -> r.field)::text, 'UTF8'))
     )) AND NEW.data <> OLD.data THEN
       RETURN NEW;
@@ -404,7 +412,7 @@ def downgrade() -> None:
         "DROP FUNCTION syncline.want_archive(), syncline.seal_week(), syncline.unsealed_week(uuid, uuid),"
         " syncline.write_seal(date, date, bigint[], boolean, uuid[]), syncline.is_as_sealed(bigint),"
         " syncline.sealed_blocks(uuid, uuid, uuid[]), syncline.stream_hashes(uuid, uuid),"
-        " syncline.redacted(jsonb), syncline.week_of(uuid), syncline.week_floor(date)"
+        " syncline.redacted(text, jsonb), syncline.week_of(uuid), syncline.week_floor(date)"
     )
     _run("DROP TABLE syncline.redactions, syncline.sealed_streams, syncline.seals")
     _run(

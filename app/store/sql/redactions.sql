@@ -49,7 +49,7 @@ FROM syncline.events e CROSS JOIN unnest($3::text[]) AS f (field) WHERE e.task =
 -- name: redact_event
 -- Replaces fields $3 of event $2 of task $1. The trigger that refuses all other changes looks at the digests.
 UPDATE syncline.events e
-SET data = e.data || (SELECT jsonb_object_agg(f.field, syncline.redacted(e.data -> f.field)) FROM unnest($3::text[]) AS f (field))
+SET data = e.data || (SELECT jsonb_object_agg(f.field, syncline.redacted(f.field, e.data -> f.field)) FROM unnest($3::text[]) AS f (field))
 WHERE e.task = $1 AND e.version = $2
 
 -- name: redact_task
@@ -69,6 +69,13 @@ UPDATE syncline.collections SET again = (
 -- name: redact_pause
 -- Gives the pause that rests on fact $1 the name and the note that the fact has now.
 UPDATE syncline.pauses p SET who = e.data -> 'who', note = e.data ->> 'note' FROM syncline.events e WHERE p.fact = $1 AND e.task = $1
+
+-- name: redact_problems
+-- Takes what was wrong with a source, if fact $1 tells of it, out of what the next content of the catalogue is compared with.
+UPDATE syncline.catalogue_parts p SET keys = '{}'
+FROM syncline.events e
+WHERE e.task = $1 AND e.type = 'SourceRejected' AND e.data -> 'problems' = '"[redacted]"'
+  AND p.kind = 'rejected' AND p.name = e.data ->> 'source'
 
 -- name: redact_lines
 -- Replaces lines of the log of task $1: attempts $2 and numbers $3. Returns those that it has found.

@@ -117,6 +117,9 @@ ODD = (
     '{"who": {"kind": "token", "name": "x"}, "note": "[redacted]", "n": 12345678901234567890.0100}',
     '{"nested": {"error": "x"}, "list": [1, 2.50, {"who": null}]}',
     '{"error": "only"}',
+    '{"who": {"name": "x"}}',
+    '{"who": {"kind": null, "name": "[redacted]", "more": 1}}',
+    '{"who": "x", "problems": [{"path": "a", "message": "b"}]}',
     '{"reason": "a, \\"note\\": b", "message": "", "ключ": "значение"}',
 )
 

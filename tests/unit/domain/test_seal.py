@@ -82,9 +82,57 @@ def test_a_redacted_event_has_the_digest_that_it_had(data: str, after: str, valu
     assert EVENT._replace(data=after.replace("}", ', "x": 1}'), redacted=kept).digest != digest
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        '{"rows": 5, "error": "boom"} and more',
+        '{"rows": 9, "error": "fine", "rows": 5, "error": "boom"}',
+        '{"error": "fine", "rows": 5, "error": "boom"}',
+        '{"rows":_5;;"error":="boom"}',
+        '{"error": "boom", "rows": 5}',
+        '{"rows": 5, "\\u0065rror": "boom"}',
+        '{ "rows": 5, "error": "boom"}',
+    ],
+)
+def test_data_that_postgresql_would_not_print_has_another_digest(data: str) -> None:
+    digest = EVENT._replace(data='{"rows": 5, "error": "boom"}').digest
+    assert EVENT._replace(data=data).digest != digest
+    redacted = {"error": sha256(b'"boom"').digest()}
+    assert EVENT._replace(data=data.replace('"boom"', '"[redacted]"'), redacted=redacted).digest != digest
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("error", '{"name": "[redacted]", "text": "Ann did it"}'),
+        ("error", '{"kind": "token", "name": "[redacted]"}'),
+        ("note", '["[redacted]"]'),
+        ("problems", '[{"path": "[redacted]"}]'),
+        ("who", '{"kind": "token", "name": "[redacted]", "was": "Ann"}'),
+        ("who", '{"kind": "proxy", "name": "[redacted]"}'),
+        ("who", '{"name": "[redacted]"}'),
+        ("who", '"[redacted]"'),
+    ],
+)
+def test_a_redacted_field_has_nothing_else_than_what_redaction_leaves(field: str, value: str) -> None:
+    was = '{"kind": "token", "name": "Ann"}' if field == "who" else '"Ann did it"'
+    digest = EVENT._replace(data=f'{{"{field}": {was}}}').digest
+    kept = {field: sha256(was.encode()).digest()}
+    right = '{"kind": "token", "name": "[redacted]"}' if field == "who" else '"[redacted]"'
+    assert EVENT._replace(data=f'{{"{field}": {right}}}', redacted=kept).digest == digest
+    assert EVENT._replace(data=f'{{"{field}": {value}}}', redacted=kept).digest != digest
+
+
+def test_the_kind_of_who_is_hashed_by_itself() -> None:
+    who = '{"kind": "token", "name": "Ann"}'
+    kind, whole = sha256(b'"token"').hexdigest(), sha256(who.encode()).hexdigest()
+    text = f"{TASK} 3 10:TaskFailed 1 - - 2 - 4711 - 2:{{}} who.kind={kind} who={whole}"
+    assert BARE._replace(data=f'{{"who": {who}}}').digest == sha256(text.encode()).digest()
+
+
 def test_who_stays_readable_when_redacted() -> None:
-    assert redact({"kind": "token", "name": "Ann"}) == {"kind": "token", "name": REDACTED}
-    assert redact("text") == redact(None) == REDACTED
+    assert redact("who", {"kind": "token", "name": "Ann", "more": "Ann"}) == {"kind": "token", "name": REDACTED}
+    assert redact("error", "text") == redact("who", None) == redact("error", {"name": "Ann"}) == REDACTED
 
 
 @given(
