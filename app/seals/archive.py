@@ -26,11 +26,14 @@ from app.connectors.destinations.parquet.options import ParquetDestinationOption
 from app.connectors.destinations.parquet.storage import Storage, make_storage
 from app.connectors.options.addresses import local_path
 from app.domain.errors import SynclineError
+from app.domain.events import EVENT_REDACTED
 from app.domain.seal import Comparison, Difference, Seal, SealedEvent, names_in
+from app.domain.seal_redactions import RedactedField, ToldRedaction, redacted_fields, told_redactions
 from app.store.seals import open_week
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from app.store.database import Pool
 
@@ -38,8 +41,9 @@ _NAME: Final = re.compile(r"events-([0-9]{4}-[0-9]{2}-[0-9]{2})\.parquet")
 _UNFINISHED: Final = ".archive-"
 _SWEPT_AFTER_SECONDS: Final = 86_400
 _SEAL: Final = b"syncline.seal"
-_REDACTED: Final = b"syncline.redacted_fields"
 _BATCH: Final = 10_000
+# Whoever has changed a file may have written anything into it.
+_UNREADABLE: Final = (pa.ArrowException, ValueError, TypeError, AttributeError, OSError)
 _SCHEMA: Final = pa.schema(
     [
         pa.field("task", pa.string(), nullable=False),
@@ -78,10 +82,17 @@ class ArchivedWeek(NamedTuple):
 
 
 class Examination(NamedTuple):
-    """What is wrong with a file: streams, and sentences."""
+    """What is wrong with a file: streams, and sentences.
+
+    `streams` are those that it has, named as in a seal; `redacted` are its redacted fields, and `told` what its events
+    `EventRedacted` tell of.
+    """
 
     differences: Sequence[Difference]
     problems: Sequence[str]
+    streams: Sequence[bytes] = ()
+    redacted: Sequence[RedactedField] = ()
+    told: Sequence[ToldRedaction] = ()
 
 
 class Archive:
@@ -102,7 +113,9 @@ class Archive:
         return self._directory is None or self._directory.is_dir()
 
     async def ensure(self, pool: Pool, seal: Seal) -> bool:
-        """Write the week of `seal`, unless it is here, and read it again.
+        """Write the week of `seal`, unless it is here as it has to be, and read it again.
+
+        A file that is here is read completely: after this, the events may be removed from the database.
 
         Returns whether it was written; another worker may have archived and removed it meanwhile.
 
@@ -111,7 +124,7 @@ class Archive:
             SynclineError: the file system failed.
         """
         try:
-            if not await asyncio.to_thread(self._has, seal, await _count_redacted(pool, seal)):
+            if not await asyncio.to_thread(self._has, seal, await _list_redacted(pool, seal)):
                 await asyncio.to_thread(self._sweep)
                 with tempfile.TemporaryDirectory(prefix=_UNFINISHED, dir=self._directory) as directory:
                     path = Path(directory) / _name_of(seal.week)
@@ -136,7 +149,7 @@ class Archive:
         try:
             with self._open(archived.name) as file:
                 return _compare(file, archived.seal)
-        except (pa.ArrowException, ValueError, OSError) as error:
+        except _UNREADABLE as error:
             return Examination([], [f"the file cannot be read: {error}"])
 
     def _sweep(self) -> None:
@@ -166,15 +179,17 @@ class Archive:
         with self._storage.open(name) as file:
             return file.seek(0, 2)
 
-    def _has(self, seal: Seal, redacted: int) -> bool:
+    def _has(self, seal: Seal, redacted: AbstractSet[tuple[UUID, int, str]]) -> bool:
         name = _name_of(seal.week)
         if name not in self._storage.names(""):
             return False
         try:
             with self._open(name) as file:
-                metadata = file.schema_arrow.metadata or {}
-                return _seal_of(metadata) == seal and metadata.get(_REDACTED) == b"%d" % redacted
-        except (pa.ArrowException, ValueError, OSError):
+                if _seal_of(file.schema_arrow.metadata or {}) != seal:
+                    return False
+                found = _compare(file, seal)
+                return not (found.differences or found.problems) and {each[:3] for each in found.redacted} == redacted
+        except _UNREADABLE:
             return False
 
     def _look_at(self, name: str, week: date) -> ArchivedWeek:
@@ -193,9 +208,9 @@ class Archive:
             yield file
 
 
-async def _count_redacted(pool: Pool, seal: Seal) -> int:
+async def _list_redacted(pool: Pool, seal: Seal) -> AbstractSet[tuple[UUID, int, str]]:
     async with open_week(pool, seal) as week:
-        return await week.count_redacted()
+        return await week.list_redacted()
 
 
 async def _write(pool: Pool, seal: Seal, path: Path) -> bool:
@@ -203,7 +218,7 @@ async def _write(pool: Pool, seal: Seal, path: Path) -> bool:
     async with open_week(pool, seal) as week:
         if not await week.is_current():
             return False
-        writer = await asyncio.to_thread(_Writer, path, seal, await week.list_named(), await week.count_redacted())
+        writer = await asyncio.to_thread(_Writer, path, seal, await week.list_named())
         try:
             async for events in week.page_events():
                 await asyncio.to_thread(writer.write, events)
@@ -213,9 +228,8 @@ async def _write(pool: Pool, seal: Seal, path: Path) -> bool:
 
 
 class _Writer:
-    def __init__(self, path: Path, seal: Seal, named: Sequence[bytes], redacted: int) -> None:
-        metadata = {_SEAL: json.dumps(_to_json(seal)).encode(), _REDACTED: b"%d" % redacted}
-        self._schema = _SCHEMA.with_metadata(metadata)
+    def __init__(self, path: Path, seal: Seal, named: Sequence[bytes]) -> None:
+        self._schema = _SCHEMA.with_metadata({_SEAL: json.dumps(_to_json(seal)).encode()})
         self._writer = pq.ParquetWriter(path, self._schema, compression="zstd", use_dictionary=list(_WITH_DICTIONARY))
         self._named = names_in(named)
         self._next = next(self._named, None)
@@ -252,13 +266,21 @@ class _Writer:
 def _compare(file: pq.ParquetFile, seal: Seal) -> Examination:
     if not file.schema_arrow.equals(_SCHEMA):
         return Examination([], ["the file has other columns than Syncline writes"])
-    comparison = Comparison(seal, _named_in(file))
+    named = [*_named_in(file)]
+    comparison = Comparison(seal, named)
+    redacted: list[RedactedField] = []
+    told: list[ToldRedaction] = []
     for batch in file.iter_batches(_BATCH, columns=[name for name in _SCHEMA.names if name != "stream"]):
         at = batch.schema.get_field_index("at")
         numbers = batch.set_column(at, "at", batch.column(at).cast(pa.int64()))
         for row in numbers.to_pylist():
-            comparison.take(_event_of(row))
-    return Examination(comparison.differences, comparison.finish())
+            event = _event_of(row)
+            comparison.take(event)
+            if event.redacted:
+                redacted += redacted_fields(event)
+            if event.type == EVENT_REDACTED:
+                told += told_redactions(event.task, event.xid, event.data)
+    return Examination(comparison.differences, comparison.finish(), named, redacted, told)
 
 
 def _named_in(file: pq.ParquetFile) -> Iterator[bytes]:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from contextlib import asynccontextmanager
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import asyncpg
 
-from app.domain.seal import FIRST_WEEK, Seal, SealedEvent, first_id
+from app.domain.seal import FIRST_WEEK, Seal, SealedEvent, first_id, time_of
+from app.domain.seal_redactions import ToldRedaction, told_redactions
 from app.store.projections import transaction
 from app.store.queries import load_statements
 
@@ -27,6 +28,8 @@ _SQL: Final = load_statements("seals.sql")
 _TIMEOUT_SECONDS: Final = 3600.0
 _BATCH: Final = 5_000
 _WEEK: Final = timedelta(days=7)
+# The event that tells of a redaction gets its id in the same transaction, a moment before.
+_ONE_REDACTION: Final = timedelta(minutes=1)
 
 
 class Sealed(NamedTuple):
@@ -37,10 +40,11 @@ class Sealed(NamedTuple):
 
 
 class OpenWeek(NamedTuple):
-    """A week with events that no seal is about, and how many of its tasks are active."""
+    """A week with events that no seal is about, how many of its tasks are active, and the time of its last event."""
 
     week: date
     active: int
+    changed_at: datetime
 
 
 async def seal_weeks(pool: Pool) -> Sealed:
@@ -82,8 +86,9 @@ async def list_open_weeks(pool: Pool, seals: Sequence[Seal]) -> list[OpenWeek]:
         seal = next((seal for seal in seals if first_id(seal.week) <= task < first_id(seal.before)), None)
         if seal is None:
             week, before = _week_of(task)
-            active = await pool.fetchval(_SQL["active_tasks"], first_id(week), first_id(before))
-            weeks.append(OpenWeek(week, active))
+            ids = first_id(week), first_id(before)
+            active = await pool.fetchval(_SQL["active_tasks"], *ids)
+            weeks.append(OpenWeek(week, active, await pool.fetchval(_SQL["last_change"], *ids)))
         low = first_id(seal.before if seal else before)
     return weeks
 
@@ -96,7 +101,22 @@ async def list_collections(pool: Pool, tasks: Sequence[UUID]) -> dict[UUID, str]
 
 async def list_unexplained_redactions(pool: Pool) -> list[tuple[UUID, int, str]]:
     """Task, version and field of redactions that no event tells of; retention keeps the events that do."""
-    return [tuple(row) for row in await pool.fetch(_SQL["redactions_without_event"])]
+    return [
+        (task, version, field)
+        for task, version, field, fact, redacted_at, is_told in await pool.fetch(_SQL["redactions"])
+        if not is_told or abs(redacted_at - time_of(fact)) > _ONE_REDACTION
+    ]
+
+
+async def list_told_redactions(pool: Pool) -> list[ToldRedaction]:
+    """The redactions that events tell of."""
+    rows = await pool.fetch(_SQL["redaction_events"])
+    return [told for row in rows for told in told_redactions(row["task"], row["xid"], row["data"])]
+
+
+async def get_horizon(pool: Pool) -> date:
+    """The day from which on retention has removed nothing."""
+    return await pool.fetchval(_SQL["retention_horizon"]) or date.min
 
 
 class SealedWeek:
@@ -107,18 +127,19 @@ class SealedWeek:
         self._seal = seal
         self._range = first_id(seal.week), first_id(seal.before)
 
-    async def is_current(self) -> bool:
-        """Whether retention has not replaced the seal meanwhile."""
+    async def is_current(self, *, since: int = 0) -> bool:
+        """Whether no seal with a number after `since` replaces this one: retention may have added one meanwhile."""
         rows = await self._connection.fetch(_SQL["list_seals"])
-        return not any(self._seal.number in row["replaces"] for row in rows)
+        return not any(self._seal.number in row["replaces"] for row in rows if row["number"] > since)
 
     async def list_named(self) -> list[bytes]:
         """The streams that the seal names, in blocks."""
         return [row["streams"] for row in await self._connection.fetch(_SQL["named_streams"], self._seal.number)]
 
-    async def count_redacted(self) -> int:
-        """The number of redacted fields."""
-        return len(await self._connection.fetch(_SQL["redacted_fields"], *self._range))
+    async def list_redacted(self) -> set[tuple[UUID, int, str]]:
+        """Task, version and field of what was redacted."""
+        rows = await self._connection.fetch(_SQL["redacted_fields"], *self._range)
+        return {(row["task"], row["version"], row["field"]) for row in rows}
 
     async def page_events(self) -> AsyncIterator[list[SealedEvent]]:
         """The events in the order of task and version, page by page."""

@@ -229,6 +229,8 @@ BEGIN
       RETURN;
     END IF;
     low := syncline.week_floor(found_week + 7);
+    -- Only somebody who has changed the chain can have taken its seal away. It stays as it is, and verification says so.
+    CONTINUE WHEN EXISTS (SELECT FROM syncline.seals s WHERE s.replaces = '{}' AND s.week = found_week);
     CONTINUE WHEN EXISTS (
       SELECT FROM syncline.collections q
       WHERE q.status IN ('SCHEDULED', 'RUNNING') AND q.task >= syncline.week_floor(found_week) AND q.task < low

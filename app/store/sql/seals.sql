@@ -30,13 +30,19 @@ FROM syncline.events WHERE task >= $1 AND task < $2 ORDER BY task, version
 -- The redacted fields of the events of the tasks from $1 to $2.
 SELECT task, version, field, digest FROM syncline.redactions WHERE task >= $1 AND task < $2 ORDER BY task, version
 
--- name: redactions_without_event
--- Redactions that no event `EventRedacted` tells of.
-SELECT r.task, r.version, r.field
-FROM syncline.redactions r LEFT JOIN syncline.events f ON f.task = r.fact AND f.version = 1
-WHERE (f.type = 'EventRedacted' AND f.data ->> 'task' = r.task::text AND f.data -> 'version' = to_jsonb(r.version)
-       AND f.data -> 'fields' ? r.field) IS NOT TRUE
+-- name: redactions
+-- All redactions, each with its event and whether this tells of it and was appended after the redacted one.
+SELECT r.task, r.version, r.field, r.fact, r.redacted_at,
+       (f.type = 'EventRedacted' AND f.data ->> 'task' = r.task::text AND f.data -> 'version' = to_jsonb(r.version)
+        AND f.data -> 'fields' ? r.field AND f.task > r.task AND f.xid > e.xid) IS TRUE AS is_told
+FROM syncline.redactions r
+LEFT JOIN syncline.events f ON f.task = r.fact AND f.version = 1
+LEFT JOIN syncline.events e ON e.task = r.task AND e.version = r.version
 ORDER BY r.task, r.version, r.field
+
+-- name: redaction_events
+-- The events that tell of redactions, as they are hashed.
+SELECT task, xid, data::text AS data FROM syncline.events WHERE type = 'EventRedacted' AND status IS NULL
 
 -- name: next_task
 -- The first task with an id from $1 on that has events.
@@ -45,6 +51,15 @@ SELECT task FROM syncline.events WHERE task >= $1 ORDER BY task LIMIT 1
 -- name: active_tasks
 -- How many tasks with ids from $1 to $2 are active.
 SELECT count(*) FROM syncline.collections WHERE status IN ('SCHEDULED', 'RUNNING') AND task >= $1 AND task < $2
+
+-- name: last_change
+-- The time of the last event of the tasks with ids from $1 to $2, as far as it can be read.
+SELECT coalesce(least(max(at), '9999-12-31 00:00Z'), '9999-12-31 00:00Z') FROM syncline.events
+WHERE at >= '0001-01-01 00:00Z' AND task >= $1 AND task < $2
+
+-- name: retention_horizon
+-- Retention has removed nothing of this day or later.
+SELECT sealed_before FROM syncline.retention
 
 -- name: names_of_tasks
 -- The collections of these tasks, as far as their rows are there.

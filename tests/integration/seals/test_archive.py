@@ -7,6 +7,7 @@ import json
 import os
 import time
 from datetime import timedelta
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -17,6 +18,7 @@ from structlog.testing import capture_logs
 
 from app.config.sections import Retention, Server
 from app.domain.cause import NO_CAUSE
+from app.domain.task import Status
 from app.execution.housekeeping import Housekeeping
 from app.seals.archive import Archive, ArchiveError
 from app.store.redactions import Redactions
@@ -260,9 +262,111 @@ async def test_a_redacted_week_is_archived_as_it_is_and_written_anew_if_it_was_b
     await Redactions(era.admin).redact(str(task), 4, ["error"], NO_CAUSE)
     assert await archive.ensure(era.pool, first)
     assert "it did not work" not in str(pq.read_table(file).column("data").to_pylist())
-    assert archive.examine(archive.list_weeks()[0]) == ([], [])
+    assert archive.examine(archive.list_weeks()[0])[:2] == ([], [])
     change(file, lambda rows: [row.update(data='{"error": "[redacted] "}') for row in rows if row["redacted"]])
     assert archive.examine(archive.list_weeks()[0]).differences == [(task, "its events were changed")]
+
+
+async def test_a_file_that_has_lost_its_rows_is_written_again_before_its_week_is_removed(
+    era: Era, tmp_path: Path
+) -> None:
+    """Its metadata still says that it is the week."""
+    await live_weeks(era)
+    await era.go(KEEP)
+    archive = Archive(str(tmp_path))
+    first, second = await list_seals(era.pool)
+    for seal in (first, second):
+        assert await archive.ensure(era.pool, seal)
+    change(tmp_path / f"events-{first.week}.parquet", lambda rows: rows.clear())
+    logs = await keep_house(era, tmp_path)
+    assert [line["week"] for line in logs if line["event"] == "week.archived"] == [str(first.week)]
+    assert pq.read_table(tmp_path / f"events-{first.week}.parquet").num_rows == first.events
+    assert await wrong(era, archive=archive) == []
+
+
+def redact_silently(rows: list[dict[str, Any]]) -> None:
+    for row in rows:
+        if row["type"] == "TaskFailed":
+            digest = sha256(b'"it did not work"').hexdigest()
+            row.update(data='{"error": "[redacted]"}', redacted=json.dumps({"error": digest}))
+
+
+async def test_a_field_of_a_file_that_was_redacted_without_an_event_is_named(era: Era, tmp_path: Path) -> None:
+    weeks, archive = await archived(era, tmp_path)
+    file = tmp_path / archive.list_weeks()[0].name
+    task = weeks[0][1]
+    change(file, redact_silently)
+    assert archive.examine(archive.list_weeks()[0])[:2] == ([], [])
+    assert await wrong(era, archive=archive) == [
+        f"{file.name}: task {task}, event 4: WRONG: 'error' was redacted, and no event says who did it"
+    ]
+
+
+async def test_a_file_in_which_more_was_redacted_than_in_the_database_is_written_again(
+    era: Era, tmp_path: Path
+) -> None:
+    await live_weeks(era, 1)
+    await era.go(KEEP)
+    archive = Archive(str(tmp_path))
+    [seal] = await list_seals(era.pool)
+    assert await archive.ensure(era.pool, seal)
+    change(tmp_path / f"events-{seal.week}.parquet", redact_silently)
+    assert await archive.ensure(era.pool, seal)
+    assert not await archive.ensure(era.pool, seal)
+
+
+async def test_the_event_that_tells_of_a_redaction_may_be_in_the_archive_only(era: Era, tmp_path: Path) -> None:
+    (_, task, _), _ = await live_weeks(era)
+    await Redactions(era.admin).redact(str(task), 4, ["error"], NO_CAUSE)
+    for _ in range(3):
+        for status in (Status.SUCCESS, Status.FAILED):
+            for collection in ("orders", "users"):
+                await era.lived(collection, status, save=True)
+        await era.go(2 * KEEP)
+        await era.seal()
+        await keep_house(era, tmp_path)
+    assert await era.admin.fetch("SELECT FROM syncline.events WHERE type = 'EventRedacted'") == []
+    assert await era.admin.fetch("SELECT FROM syncline.redactions") == []
+    assert await wrong(era, archive=Archive(str(tmp_path))) == []
+
+
+async def test_what_retention_has_left_is_compared_with_the_archive(era: Era, tmp_path: Path) -> None:
+    """Somebody who can forge the newest seal can change what is left, but not what it was in the file."""
+    weeks, archive = await archived(era, tmp_path)
+    *_, kept = await list_seals(era.pool)
+    task = weeks[1][1]
+    assert task in await era.streams()
+    await tamper(era, "UPDATE syncline.events SET attempt = 9 WHERE task = $1 AND version = 3", task)
+    bounds = "syncline.week_floor($1), syncline.week_floor($2), NULL"
+    row = await era.admin.fetchrow(
+        "SELECT sum(events)::bigint AS events, sum(streams)::bigint AS streams, sha256(string_agg(hash, '')) AS root,"
+        f" string_agg(named, '') AS named FROM syncline.sealed_blocks({bounds})",
+        kept.week,
+        kept.before,
+    )
+    assert row is not None
+    forged = kept._replace(events=row["events"], streams=row["streams"], root=row["root"])
+    await tamper(
+        era,
+        "UPDATE syncline.seals SET events = $2, streams = $3, root = $4, seal = $5 WHERE number = $1",
+        kept.number,
+        *(forged.events, forged.streams, forged.root, forged.computed),
+    )
+    await tamper(era, "UPDATE syncline.sealed_streams SET streams = $2 WHERE seal = $1", kept.number, row["named"])
+    assert await wrong(era) == []
+    file = archive.list_weeks()[1].name
+    assert await wrong(era, archive=archive) == [
+        f"{file}: WRONG: task {task}: what retention has left of it in the database differs from the file"
+    ]
+
+
+@pytest.mark.parametrize("redacted", ["[]", '{"error": 1}', "7", "{", '{"error": "zz"}'])
+async def test_whatever_stands_in_a_file_verification_goes_on(era: Era, tmp_path: Path, redacted: str) -> None:
+    _, archive = await archived(era, tmp_path)
+    file = tmp_path / archive.list_weeks()[0].name
+    change(file, lambda rows: rows[0].update(redacted=redacted))
+    [found] = await wrong(era, archive=archive)
+    assert found.startswith(f"{file.name}: WRONG: the file cannot be read: ")
 
 
 async def test_redaction_says_when_an_archive_may_have_the_value(era: Era, tmp_path: Path) -> None:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 
+from app.domain.catalogue_parts import Kind, Part, PartKey, Parts
 from app.domain.cause import Actor, Cause
 from app.domain.errors import ConfigurationError
 from app.domain.task import Status
 from app.projections import verify as verify_projections
+from app.store.catalogue_parts import CatalogueParts
 from app.store.database import connect
 from app.store.pauses import Pauses
 from app.store.redactions import LogLine, Redactions
@@ -120,6 +122,76 @@ async def test_a_digest_that_is_changed_or_lost_is_found(era: Era) -> None:
     assert "its events were changed" in (await wrong(era))[0]
     await tamper(era, "DELETE FROM syncline.redactions")
     assert "its events were changed" in (await wrong(era))[0]
+
+
+async def test_the_kind_of_who_is_sealed_although_the_name_is_not(era: Era) -> None:
+    task = await era.service.schedule("orders")
+    who = """UPDATE syncline.events SET data = data || $2::jsonb WHERE task = $1 AND version = 1"""
+    await tamper(era, who, task, '{"who": {"kind": "proxy", "name": "Ann"}}')
+    await era.service.queue.cancel(task)
+    await era.go(WEEK + SEALED_AFTER)
+    await era.seal()
+    await redact(era, task, 1, "who")
+    assert await wrong(era) == []
+    assert await era.admin.fetchval("SELECT syncline.is_as_sealed(1)")
+    for value in ('{"kind": "token", "name": "[redacted]"}', '{"kind": "proxy", "name": "[redacted]", "was": "Bob"}'):
+        await tamper(era, who, task, f'{{"who": {value}}}')
+        [found] = await wrong(era)
+        assert found.endswith(f"task {task} (shop/orders): its events were changed")
+        assert not await era.admin.fetchval("SELECT syncline.is_as_sealed(1)")
+
+
+async def test_a_redacted_text_is_nothing_but_that(era: Era) -> None:
+    (_, task, _), _ = await live_weeks(era)
+    await redact(era, task)
+    change = """UPDATE syncline.events SET data = data || $2::jsonb WHERE task = $1 AND version = 4"""
+    await tamper(era, change, task, '{"error": {"name": "[redacted]", "text": "nothing to see"}}')
+    [found] = await wrong(era)
+    assert "its events were changed" in found
+    assert not await era.admin.fetchval("SELECT syncline.is_as_sealed(1)")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "fact = (left(syncline.uuid7_floor('1990-01-03')::text, 24) || '000000000001')::uuid",
+        "redacted_at = redacted_at - interval '1 hour'",
+        "redacted_at = redacted_at + interval '1 hour'",
+    ],
+)
+async def test_an_event_that_cannot_be_of_the_redaction_does_not_tell_of_it(era: Era, change: str) -> None:
+    """Also after retention has removed events: it keeps those that tell of redactions."""
+    *_, (_, task, _) = await live_weeks(era)
+    await redact(era, task)
+    await era.go(KEEP)
+    assert await era.retire()
+    assert await wrong(era) == []
+    await tamper(era, f"UPDATE syncline.redactions SET {change}")
+    assert await wrong(era) == [f"task {task}, event 4: WRONG: 'error' was redacted, and no event says who did it"]
+
+
+async def test_an_event_that_is_older_than_the_redacted_one_does_not_tell_of_it(era: Era) -> None:
+    (_, task, _), _ = await live_weeks(era)
+    await redact(era, task)
+    await tamper(era, "UPDATE syncline.events SET xid = '7' WHERE type = 'EventRedacted'")
+    assert await wrong(era) == [f"task {task}, event 4: WRONG: 'error' was redacted, and no event says who did it"]
+
+
+async def test_what_was_wrong_with_a_source_can_be_redacted(era: Era) -> None:
+    problem = {"path": "config.url", "message": "unknown value 'Bob'"}
+    parts = Parts("1", "k", {PartKey(Kind.REJECTED, "shop"): Part("1", {problem["path"]: problem["message"]})})
+    assert [fact.type for fact in await CatalogueParts(era.pool).record(parts)] == ["SourceRejected"]
+    fact = await era.admin.fetchval("SELECT task FROM syncline.events WHERE type = 'SourceRejected'")
+    await era.go(SEALED_AFTER)
+    assert len(await era.seal()) == 1
+    done = await redact(era, fact, 1, "problems")
+    assert done[:3] == ("SourceRejected", "shop", None)
+    data = await era.admin.fetchval("SELECT data::text FROM syncline.events WHERE task = $1", fact)
+    assert data == '{"source": "shop", "problems": "[redacted]"}'
+    assert await era.admin.fetchval("SELECT keys::text FROM syncline.catalogue_parts") == "{}"
+    assert await CatalogueParts(era.pool).record(parts) == []
+    assert await wrong(era) == []
+    assert await era.admin.fetchval("SELECT syncline.is_as_sealed(1)")
 
 
 async def test_a_redaction_that_no_event_tells_of_is_found(era: Era) -> None:

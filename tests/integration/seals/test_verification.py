@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+from hashlib import sha256
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
 
+from app.domain.seal import Seal
+from app.store.leases import Leases
 from app.store.seals import list_seals
-from tests.integration.seals.weeks import findings, live_weeks, tamper, wrong
+from tests.integration.seals.weeks import WEEK, findings, live_weeks, tamper, wrong
 
 if TYPE_CHECKING:
     from tests.integration.retention.lives import Era
@@ -159,6 +163,70 @@ async def test_a_list_of_streams_that_was_changed_hides_nothing(era: Era) -> Non
     await tamper(era, "UPDATE syncline.sealed_streams SET streams = $1 WHERE seal = 1", rows)
     [found] = await wrong(era)
     assert "do not have the root of the seal" in found
+
+
+async def test_a_seal_that_replaces_a_week_it_is_not_about_hides_nothing(era: Era) -> None:
+    """Rightly chained, so that a seal which was noted before is still there."""
+    _, (_, task, _), *_ = await live_weeks(era, 3)
+    noted = (await list_seals(era.pool))[-1]
+    nothing = sha256(b"").digest()
+    forged = Seal(
+        number=4,
+        week=date(1990, 1, 1),
+        before=date(1990, 1, 8),
+        events=0,
+        streams=0,
+        root=nothing,
+        replaces=[2],
+        archived=False,
+        sealed_at=noted.sealed_at,
+        previous=noted.seal,
+        seal=b"",
+    )
+    values = tuple(forged._replace(seal=forged.computed))
+    await tamper(era, "INSERT INTO syncline.seals VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)", *values)
+    await tamper(era, ONE_BYTE, task)
+    week = (await list_seals(era.pool))[1].week
+    why = "is about 1990-01-01 to 1990-01-08, and not about the weeks of the seals that it replaces"
+    expected = [
+        f"seal 4: WRONG: {why}",
+        f"{week}: WRONG: task {task} (shop/users): its events were changed",
+    ]
+    assert await wrong(era, noted=noted.seal) == expected
+    assert await era.seal() == []
+    assert await wrong(era, noted=noted.seal) == expected
+
+
+async def test_an_old_week_that_nothing_kept_open_is_wrong_when_it_is_not_sealed(era: Era) -> None:
+    (task, _, _), *_ = await live_weeks(era, 3)
+    first, *_ = await list_seals(era.pool)
+    fortnight = timedelta(days=14)
+    long_ago = UUID(int=task.int - ((fortnight // timedelta(milliseconds=1)) << 80))
+    await tamper(
+        era,
+        "INSERT INTO syncline.events (task, version, type, at, status, attempt, data)"
+        " SELECT $2::uuid, version, type, at - $3::interval, status, attempt, data"
+        " FROM syncline.events WHERE task = $1",
+        task,
+        long_ago,
+        fortnight,
+    )
+    why = "not sealed, although a later week was sealed when none of its tasks was active any more"
+    assert await wrong(era) == [f"{first.week - fortnight}: WRONG: {why}"]
+
+
+async def test_an_old_week_whose_last_task_has_just_ended_is_not_wrong(era: Era) -> None:
+    long = await era.claimed("long")
+    await era.go(WEEK)
+    await live_weeks(era, 2)
+    await era.go(WEEK)
+    await era.service.queue.cancel(long.task)
+    await Leases(era.pool).rescue()
+    assert await era.admin.fetchval("SELECT count(*) FROM syncline.collections WHERE status = 'RUNNING'") == 0
+    assert await wrong(era) == []
+    assert any("not sealed yet" in line for line in await findings(era))
+    assert len(await era.seal()) == 1
+    assert await wrong(era) == []
 
 
 async def _seal_anew(era: Era, number: int) -> None:
