@@ -103,7 +103,8 @@ TAP = Path(__file__).with_name("tap.py")
 RECORDS = 1000
 BURN = "DO $$ BEGIN FOR i IN 1..20000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$"
 ROLES = (
-    "CREATE ROLE syncline_owner; CREATE ROLE syncline_app; CREATE ROLE syncline_report;"
+    "CREATE ROLE syncline_owner; CREATE ROLE syncline_app; CREATE ROLE syncline_report; "
+    "CREATE ROLE syncline_request; "
     "GRANT CREATE ON DATABASE app TO syncline_owner"
 )
 

@@ -61,10 +61,14 @@ async def test_json_is_what_the_api_has(store: Store, database_url: str) -> None
 async def test_it_follows_from_now_until_ctrl_c(store: Store, database_url: str) -> None:
     await ended_task(store, "before")
     process = await asyncio.create_subprocess_exec(
-        *COMMAND, "-f", env=environment(database_url), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        *COMMAND,
+        "-f",
+        env=environment(database_url) | {"PYTHONFAULTHANDLER": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     try:
-        async with asyncio.timeout(240):
+        async with asyncio.timeout(120):
             assert process.stdout is not None
             assert process.stderr is not None
             assert await process.stderr.readline() == b"Following; Ctrl-C ends it.\n"
@@ -72,6 +76,10 @@ async def test_it_follows_from_now_until_ctrl_c(store: Store, database_url: str)
             lines = [await process.stdout.readline() for _ in range(3)]
             process.send_signal(signal.SIGINT)
             rest = await process.communicate()
+    except TimeoutError:
+        process.send_signal(signal.SIGABRT)
+        told = await process.communicate()
+        raise AssertionError(f"it hangs here: {told}") from None
     finally:
         if process.returncode is None:
             process.kill()
