@@ -41,7 +41,7 @@ WITH now AS MATERIALIZED (
   WHERE NOT EXISTS (SELECT FROM head WHERE status = 'RUNNING' OR xid > syncline.position())
     AND (SELECT xid FROM head) IS NOT DISTINCT FROM (SELECT xid FROM seen)
   ON CONFLICT (source, collection) DO UPDATE
-  SET generation = greatest(excluded.generation, r.generation + 1), reset_at = excluded.reset_at, fact = excluded.fact,
+  SET generation = greatest(excluded.generation, r.generation + 1), reset_at = greatest(excluded.reset_at, r.reset_at), fact = excluded.fact,
       xid = excluded.xid
   WHERE r.xid <= excluded.xid AND r.generation = (SELECT generation FROM before)
   RETURNING *
