@@ -6,6 +6,7 @@ follow the feed of a replica while events are appended, and pg_stat_statements c
 
 from __future__ import annotations
 
+import socket
 import tempfile
 import threading
 import time
@@ -22,6 +23,7 @@ from benchmarks.product import TOKEN, Api, Product, catalogue
 from benchmarks.report import OURS, Figure, Goal, Report
 from benchmarks.run import Size, main
 from benchmarks.server import COUNTING_STATEMENTS, SETTINGS, Server, durable_server
+from tests.servers.postgres import database_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,8 +113,7 @@ def _statements_a_second(server: Server, consumers: int) -> float:
         for number in range(events):
             time.sleep(max(0.0, began + number / _EVENTS_A_SECOND - time.monotonic()))
             writing.execute(_APPEND)
-        database = url.rpartition("/")[2].partition("?")[0]
-        row = counting.execute(_CALLS.encode(), [database]).fetchone()
+        row = counting.execute(_CALLS.encode(), [database_name(url)]).fetchone()
         seconds = time.monotonic() - began
         for follower in followers:
             follower.wait_for(events)
@@ -152,7 +153,12 @@ def _following(api: Api) -> Iterator[_Follower]:
             raise RuntimeError(f"a stream was answered with {answer.status}: {answer.read()!r}")
         follower = _Follower(answer)
         follower.start()
-        yield follower
+        try:
+            yield follower
+        finally:
+            # Closing alone would wait for the thread that reads.
+            client.sock.shutdown(socket.SHUT_RDWR)
+            follower.join()
 
 
 if __name__ == "__main__":
