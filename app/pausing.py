@@ -47,9 +47,8 @@ async def pause_source(
 ) -> Paused:
     """Pause it until a time, or until somebody resumes it.
 
-    Running tasks go on, unless `cancel` says otherwise; so does one that a worker takes in this very
-    moment. Others wait, new ones as well as those that are to be tried
-    again. Fire times are skipped.
+    Running tasks go on, unless `cancel` says otherwise; so does one that a worker claims at this very moment. Others
+    wait, new ones as well as those that are to be tried again. Fire times are skipped.
 
     Raises:
         ConfigurationError: `until` is over.

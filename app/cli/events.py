@@ -122,7 +122,9 @@ def _find_archive(given: str | None, config: Path | None) -> Archive | None:
 
     archive = Archive(address)
     if given and not archive.exists:
-        raise ConfigurationError(f"there is no directory {given}; --archive is what the catalogue's server.archive is")
+        raise ConfigurationError(
+            f"there is no directory {given}; --archive is the address in the catalogue's server.archive"
+        )
     return archive
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from app.domain.seal import REDACTED
+
 LONGEST_NAME: Final = 100
 _ID_BYTES: Final = 8
 _SECRET_BYTES: Final = 32
@@ -51,7 +53,7 @@ class NewToken:
     hash: bytes
 
 
-RESERVED_NAMES: Final = frozenset({"admin", "[redacted]"})
+RESERVED_NAMES: Final = frozenset({"admin", REDACTED})
 """In events `admin` is `server.admin_token`, and `[redacted]` a name that was removed."""
 
 

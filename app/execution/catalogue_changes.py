@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from app.execution.catalogue_digests import parts_of
-from app.execution.digests import DigestKey
+from app.execution.digests import digest_key_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,8 +82,4 @@ class CatalogueChanges:
 
     async def _content_of(self, catalogue: Catalogue) -> Parts:
         # In a thread, because a catalogue may have tens of thousands of collections.
-        return await asyncio.to_thread(parts_of, catalogue, await self._get_key(catalogue))
-
-    async def _get_key(self, catalogue: Catalogue) -> DigestKey:
-        secret_key = catalogue.server.secret_key
-        return DigestKey(secret_key[0].encode() if secret_key else await self._catalogues.get_digest_key())
+        return await asyncio.to_thread(parts_of, catalogue, await digest_key_of(catalogue, self._catalogues))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from app.domain.catalogue_parts import Kind, Part, PartKey, Parts
-from app.domain.redaction import Redactor
+from app.domain.redaction import redactor_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,7 +25,7 @@ def parts_of(catalogue: Catalogue, key: DigestKey) -> Parts:
 
     Keys with their default value count as absent, so that a new release, which knows more keys, changes nothing.
     """
-    redact = Redactor(catalogue.secrets()).redact
+    redact = redactor_of(catalogue.secrets()).redact
     parts: dict[PartKey, Part] = {}
     for source in catalogue.sources.values():
         parts[PartKey(Kind.SOURCE, source.id)] = _part(key, source.id, _of_source(source))

@@ -13,7 +13,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 if TYPE_CHECKING:
+    from app.config.catalogue import Catalogue
     from app.config.sources import Source
+    from app.store.catalogues import Catalogues
 
 _PURPOSE: Final = b"syncline configuration digests 1"
 _KEY_BYTES: Final = 32
@@ -52,3 +54,13 @@ class DigestKey:
                 "collections": [each.model_dump(exclude_defaults=True) for each in source.collections.values()],
             }
         )
+
+
+async def digest_key_of(catalogue: Catalogue, catalogues: Catalogues) -> DigestKey:
+    """The key of the catalogue's `server.secret_key`, or of the store's own secret if there is none.
+
+    Raises:
+        MissingRightError: the login may not read the store's secret.
+    """
+    secret_key = catalogue.server.secret_key
+    return DigestKey(secret_key[0].encode() if secret_key else await catalogues.get_digest_key())

@@ -77,7 +77,7 @@ class Housekeeping:
         return _AGAIN_SECONDS
 
     async def _seal(self) -> str | None:
-        """Seal the weeks that are complete. The log has their seals too, so whoever collects it can compare them.
+        """Seal the weeks that are complete. Their seals are logged too, so whoever collects the log can compare them.
 
         Returns why one is left to try again soon.
         """

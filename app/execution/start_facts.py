@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from app.domain.connector import SourceFacts
-from app.execution.digests import DigestKey
+from app.execution.digests import digest_key_of
 from app.execution.lease import lease_clock
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from app.config.catalogue import Catalogue
     from app.config.watch import CatalogueWatcher
+    from app.execution.digests import DigestKey
     from app.store.catalogues import Catalogues
 
 # Registered again after this time: retention keeps what is in use, and a standby that was promoted may lack a row.
@@ -63,8 +64,7 @@ class StartFacts:
         """
         catalogue = self._watcher.current
         if self._facts is None or catalogue is not self._looked_at:
-            secret_key = catalogue.server.secret_key
-            key = DigestKey(secret_key[0].encode() if secret_key else await self._catalogues.get_digest_key())
+            key = await digest_key_of(catalogue, self._catalogues)
             # In a thread, because a catalogue may have tens of thousands of collections.
             facts = await asyncio.to_thread(_facts_of, catalogue, key, self._release)
             # No source yet: this only checks that the login may register some, before anything is claimed. After a

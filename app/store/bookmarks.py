@@ -85,7 +85,7 @@ class Bookmarks:
         return {row["destination"]: row["bookmark"] for row in rows}
 
     async def knows(self, place: Place) -> bool:
-        """Whether the store has the event at a place, or all events before it if it is none."""
+        """Whether the store has the event at a place, or, for a place between events, all events before it."""
         known: bool = await self._pool.fetchval(_SQL["place_is_known"], *place, place.is_event)
         return known
 

@@ -11,6 +11,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 
 from app.api.http.errors import RefusedError
+from app.domain.seal import REDACTED
 from app.domain.visible import name_character
 
 if TYPE_CHECKING:
@@ -19,11 +20,10 @@ if TYPE_CHECKING:
     from app.config.sections import Server
 
 LONGEST_USER: Final = 200
-REDACTED_NAME: Final = "[redacted]"
 
 
 def user_named_by_proxy(scope: Scope, server: Server) -> str | None:
-    """The user whom a trusted proxy names; None if there is no such proxy, or if it names nobody.
+    """The user whom a trusted proxy names, or None: the request has come another way, or the proxy names nobody.
 
     Raises:
         RefusedError: 400; a trusted proxy sends something that is no name. A client that could spoil its own name would
@@ -39,15 +39,15 @@ def user_named_by_proxy(scope: Scope, server: Server) -> str | None:
     user = _decode(values[0]).strip(" \t") if values else ""
     if len(user) > LONGEST_USER:
         raise _unreadable(server, f"it has {len(user)} characters; at most {LONGEST_USER} are allowed")
-    if user == REDACTED_NAME:
-        raise _unreadable(server, f"{REDACTED_NAME} stands for a name that was removed")
+    if user == REDACTED:
+        raise _unreadable(server, f"{REDACTED} stands for a name that was removed")
     if hidden := next((each for each in user if not each.isprintable()), None):
         raise _unreadable(server, f"it has a character that cannot be seen: {name_character(hidden)}")
     return user or None
 
 
 def _is_trusted(peer: Any, server: Server) -> bool:
-    """Whether the other end of the connection is a trusted proxy. A Unix socket has no address, so it is none."""
+    """Whether the peer of the connection is a trusted proxy. A Unix socket has no address, so it is never trusted."""
     try:
         address = ip_address(peer[0]) if peer else None
     except ValueError:
