@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import orjson
 
 from app.domain.attempt_protocol import SetBookmark
 from app.domain.cause import NO_CAUSE, Cause
-from app.domain.errors import CollectionBusyError, UnsettledError
+from app.domain.errors import CollectionBusyError
 from app.domain.feed import Place
 from app.domain.task import task_id
-from app.store.partitions import with_partitions
 from app.store.queries import load_statements
+from app.store.settling import until_settled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from app.store.database import Pool
 
 _SQL: Final = load_statements("bookmarks.sql")
-_TRIES: Final = 10
 
 
 class BookmarksSet(NamedTuple):
@@ -52,13 +50,16 @@ class Bookmarks:
             UnsettledError: the bookmarks kept changing.
         """
         values = source, collection, _object(given), cause.data
-        for _ in range(_TRIES):
-            [row] = await with_partitions(self._pool, partial(self._pool.fetch, _SQL["set_bookmarks"], *values))
+
+        async def attempt() -> BookmarksSet | None:
+            [row] = await self._pool.fetch(_SQL["set_bookmarks"], *values)
             if row["generation"] is not None:
                 return BookmarksSet(row["generation"], Place(row["xid"], row["fact"], 1))
             if row["running"] is not None:
                 raise CollectionBusyError(task_id(source, collection, row["running"]), "is running: cancel it, or wait")
-        raise UnsettledError(f"the bookmarks of {source}/{collection} keep changing; try again")
+            return None
+
+        return await until_settled(self._pool, attempt, f"a bookmark of {source}/{collection}")
 
     async def get_set_since(self, claim: Claim, destinations: Sequence[str]) -> dict[str, SetBookmark]:
         """Get what the bookmarks that were set mean to each destination; nothing if none were set since a reset."""

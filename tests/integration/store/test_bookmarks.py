@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,11 @@ from app.store.resets import reset_collection
 from tests.harness import until
 
 if TYPE_CHECKING:
+    from asyncio import Task
+    from collections.abc import AsyncIterator
     from uuid import UUID
+
+    import asyncpg
 
     from app.domain.claim import Claim
     from tests.harness import Store
@@ -54,6 +59,24 @@ async def current(store: Store) -> dict[str, str]:
 
 async def set_(store: Store, **given: str | None) -> int:
     return (await Bookmarks(store.pool).set("s", "c", given)).generation
+
+
+@asynccontextmanager
+async def setting_that_waits(store: Store, database_url: str) -> AsyncIterator[tuple[asyncpg.Connection, Task[int]]]:
+    """A transaction that has locked the collection, and a bookmark being set, which waits for its end."""
+    other = await connect(database_url)
+    try:
+        async with other.transaction():
+            await other.execute("SELECT FROM syncline.collections FOR UPDATE")
+            setting = asyncio.create_task(set_(store, d='{"at": 2}'))
+
+            async def waits() -> bool:
+                return await store.is_waiting("head AS MATERIALIZED")
+
+            await until(waits)
+            yield other, setting
+    finally:
+        await other.close()
 
 
 async def meaning(store: Store) -> tuple[Claim, dict[str, SetBookmark]]:
@@ -133,41 +156,19 @@ async def test_a_running_task_stands_in_the_way_and_a_queued_one_does_not(store:
 async def test_a_task_that_begins_while_it_waits_stands_in_the_way(store: Store, database_url: str) -> None:
     worker = await store.worker()
     await store.schedule()
-    other = await connect(database_url)
-    try:
-        async with other.transaction():
-            await other.execute("SELECT FROM syncline.collections FOR UPDATE")
-            setting = asyncio.create_task(set_(store, d='{"at": 2}'))
-
-            async def waits() -> bool:
-                return await store.is_waiting("head AS MATERIALIZED")
-
-            await until(waits)
-            await other.execute("UPDATE syncline.collections SET status = 'RUNNING', worker = $1", worker)
-        with pytest.raises(CollectionBusyError):
-            await setting
-    finally:
-        await other.close()
+    async with setting_that_waits(store, database_url) as (other, setting):
+        await other.execute("UPDATE syncline.collections SET status = 'RUNNING', worker = $1", worker)
+    with pytest.raises(CollectionBusyError):
+        await setting
 
 
 async def test_a_bookmark_that_is_saved_while_it_waits_is_kept(store: Store, database_url: str) -> None:
     """The statement's snapshot is older than its lock: what it would carry over is sent again."""
     await loaded(store, 7, *BOTH)
-    other = await connect(database_url)
-    try:
-        async with other.transaction():
-            await other.execute("SELECT FROM syncline.collections FOR UPDATE")
-            setting = asyncio.create_task(set_(store, d='{"at": 2}'))
-
-            async def waits() -> bool:
-                return await store.is_waiting("head AS MATERIALIZED")
-
-            await until(waits)
-            await other.execute("""UPDATE syncline.bookmarks SET bookmark = '{"at": 9}'""")
-            await other.execute("UPDATE syncline.collections SET xid = syncline.position()")
-        await setting
-    finally:
-        await other.close()
+    async with setting_that_waits(store, database_url) as (other, setting):
+        await other.execute("""UPDATE syncline.bookmarks SET bookmark = '{"at": 9}'""")
+        await other.execute("UPDATE syncline.collections SET xid = syncline.position()")
+    await setting
     assert await current(store) == {"d": '{"at": 2}', "e": '{"at": 9}'}
 
 
