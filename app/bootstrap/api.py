@@ -24,6 +24,7 @@ from app.api.http.services import Services
 from app.api.http.single_flight import SingleFlight
 from app.api.operations.events import event_message
 from app.bootstrap.environment import database_address, substitution_environment
+from app.bootstrap.garbage import tune_garbage_collector
 from app.bootstrap.schema_version import head, require_schema, schema_problem
 from app.bootstrap.signals import StopSignals
 from app.config.watch import CatalogueWatcher
@@ -74,6 +75,7 @@ async def run_api(settings: Settings, config: Path, *, host: str | None, port: i
     address = database_address(settings)
     watcher = CatalogueWatcher(config, substitution_environment(settings))
     await watcher.refresh()
+    tune_garbage_collector()
     listener = bind(host or DEFAULT_HOST, watcher.current.server.port if port is None else port)
     async with AsyncExitStack() as stack:
         stack.callback(listener.close)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from app.attempt.workspace import sweep
 from app.bootstrap.data_dir import prepare_data_dir
 from app.bootstrap.environment import database_address, substitution_environment
+from app.bootstrap.garbage import tune_garbage_collector
 from app.bootstrap.schema_version import require_schema
 from app.bootstrap.signals import StopSignals
 from app.config.watch import CatalogueWatcher
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 
 _PATIENCE_SECONDS = 30
 _CONNECTIONS = 8
-_OBJECTS_BETWEEN_COLLECTIONS: Final = 10_000
 
 
 async def run_worker(settings: Settings, config: Path, *, pools: tuple[str, ...]) -> None:
@@ -57,7 +56,7 @@ async def run_worker(settings: Settings, config: Path, *, pools: tuple[str, ...]
     watcher = CatalogueWatcher(config, substitution_environment(settings))
     await watcher.refresh()
     await asyncio.to_thread(_clean_up, settings.data_dir)
-    _tune_garbage_collector()
+    tune_garbage_collector()
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(
             open_pool(
@@ -111,16 +110,6 @@ def _clean_up(data_dir: Path) -> None:
     end_abandoned()
     prepare_data_dir(data_dir)
     sweep(data_dir)
-
-
-def _tune_garbage_collector() -> None:
-    """Run the garbage collector less often, and exclude objects that exist now, which stay.
-
-    With a catalogue of 30,000 collections, it took a quarter of a busy worker's time.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, 10, 10)
 
 
 def worker_options(settings: Settings, catalogue: Catalogue, pools: tuple[str, ...]) -> WorkerOptions:

@@ -53,7 +53,7 @@ class Place(NamedTuple):
     @property
     def is_event(self) -> bool:
         """Whether an event is there; otherwise it is after all of a transaction."""
-        return (self.task, self.version) != (_LAST_TASK, _LAST_VERSION)
+        return self.version != _LAST_VERSION or self.task != _LAST_TASK
 
     def __str__(self) -> str:
         """As clients send it back."""
@@ -114,8 +114,7 @@ def read_types(text: str) -> frozenset[str]:
     return frozenset(known[name] for name in given)
 
 
-@dataclass(frozen=True, slots=True)
-class FeedEvent:
+class FeedEvent(NamedTuple):
     """An event with the collection that it is about. `details` is the JSON of what this type of event says.
 
     A fact has no `status`, and no `collection` if it is about a whole source; nor a `source` if it is about none.
@@ -135,7 +134,7 @@ class FeedEvent:
     @property
     def subject(self) -> str:
         """What it is about: `source/collection`, `source`, or nothing."""
-        return "/".join(name for name in (self.source, self.collection) if name)
+        return f"{self.source}/{self.collection}" if self.source and self.collection else self.source or ""
 
     def envelope(self, installation: str) -> dict[str, Any]:
         """The event in the envelope of CloudEvents; `installation` is the URI of the store that it comes from."""

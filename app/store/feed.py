@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from uuid import UUID
+
+import orjson
 
 from app.domain.errors import EventsGoneError, SynclineError
 from app.domain.feed import BEGINNING, EVERYTHING, NOW, FeedEvent, Place, Selection
@@ -10,8 +13,6 @@ from app.store.queries import load_statements
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import asyncpg
 
     from app.store.database import Pool
 
@@ -80,18 +81,19 @@ class Feed:
         types = None if selection.types is None else [*selection.types]
         filters = (types, selection.source, selection.collection)
         rows = await self._pool.fetch(_SQL["next_events"], *after, look_at, limit, *filters, after.is_event)
-        last = rows[-1]
-        first = _complete_from(last["gone_upto"])
+        how_far = orjson.loads(rows.pop()["details"])
+        first = _complete_from(how_far["gone_upto"] and int(how_far["gone_upto"]))
         # Where reading may begin is known in any case: a server may have given out no position beyond it yet.
-        _check_completeness(after, first, is_known=last["is_known"] or after == first)
-        events = [_event(row) for row in rows if row["xid"] is not None]
+        _check_completeness(after, first, is_known=how_far["is_known"] or after == first)
+        events = [_event(*row) for row in rows]
         if len(events) == limit:
             return FeedPage(events, events[-1].place, more=True)
-        if last["read"]:
-            reached = Place(last["read_xid"], last["read_task"], last["read_version"])
+        if last := how_far["last"]:
+            position, task, version = last
+            reached = Place(int(position), UUID(task), version)
         else:
             reached = after if after.is_event else await self._get_last(after.position, first)
-        return FeedPage(events, reached, more=last["read"] == look_at)
+        return FeedPage(events, reached, more=how_far["read"] == look_at)
 
 
 def _complete_from(gone_upto: int | None) -> Place:
@@ -109,7 +111,5 @@ def _check_completeness(after: Place, first: Place, *, is_known: bool) -> None:
         )
 
 
-def _event(row: asyncpg.Record) -> FeedEvent:
-    xid, task, version, type_, v, at, status, attempt, worker, source, collection, details, *_ = row
-    place = Place(xid, task, version)
-    return FeedEvent(place, type_, v, at, status, attempt, worker, source, collection, details)
+def _event(position: int, task: UUID, version: int, *rest: Any) -> FeedEvent:
+    return FeedEvent(Place(position, task, version), *rest)

@@ -6,6 +6,7 @@ from contextlib import aclosing
 from http import HTTPStatus
 from typing import TYPE_CHECKING, ClassVar, Final
 
+import orjson
 import structlog
 from starlette.responses import Response, StreamingResponse
 
@@ -70,7 +71,8 @@ class Events(Endpoint):
             return self._stream(request, page, selection)
         return JsonAnswer(
             {
-                "events": [event.envelope(installation) for event in page.events],
+                # Each as text at once: ten thousand envelopes that live together cost twice as much.
+                "events": [orjson.Fragment(as_json(event.envelope(installation))) for event in page.events],
                 "next": str(page.reached),
                 "more": page.more,
             },

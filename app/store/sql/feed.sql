@@ -3,19 +3,24 @@
 
 -- name: next_events
 -- The events after place ($1, $2, $3), at most $5 of those that the filters $6 (types), $7 (source) and $8 (collection) let
--- through, among the next $4. Each row also says how far this has read: how many events, and the place of the last one; what
--- retention has removed; and whether the store has the event at that place ($9: it is one) or has come as far as the position.
--- Without any event there is one row, with null for the event.
+-- through, among the next $4. A last row, without a type, says in `details` how far this has read: how many events, and the
+-- place of the last one; what retention has removed; and whether the store has the event at that place ($9: it is one) or has
+-- come as far as the position.
 --
 -- Below the horizon all transactions have ended, so no event can appear before one that was read (see `next_transactions`).
+-- The index has positions alone: by these the next events are found, with all of their last transaction, and then sorted.
+-- Asked for the whole order at once, the planner would read and sort all events that are left, for every page.
 -- Bookmarks are left out: they may be large, and may have values of the source.
 WITH horizon AS MATERIALIZED (
   SELECT syncline.position(pg_snapshot_xmin(pg_current_snapshot())) AS xid
 ), next AS MATERIALIZED (
-  SELECT e.xid, e.task, e.version, e.type, e.v, e.at, e.status, e.attempt, e.worker, e.data - 'bookmark' AS data
-  FROM syncline.events e
-  WHERE e.xid >= $1 AND (e.xid, e.task, e.version) > ($1, $2, $3) AND e.xid < (SELECT xid FROM horizon)
-  ORDER BY e.xid, e.task, e.version LIMIT $4
+  SELECT * FROM (
+    SELECT e.xid, e.task, e.version, e.type, e.v, e.at, e.status, e.attempt, e.worker, e.data - 'bookmark' AS data
+    FROM syncline.events e
+    WHERE e.xid >= $1 AND (e.xid, e.task, e.version) > ($1, $2, $3) AND e.xid < (SELECT xid FROM horizon)
+    ORDER BY e.xid FETCH FIRST ($4::bigint) ROWS WITH TIES
+  ) AS whole
+  ORDER BY xid, task, version LIMIT $4
 ), wanted AS (
   SELECT n.*, s.source, s.collection
   FROM next n CROSS JOIN LATERAL (
@@ -26,18 +31,16 @@ WITH horizon AS MATERIALIZED (
     AND ($8::text IS NULL OR s.collection = $8)
   ORDER BY n.xid, n.task, n.version LIMIT $5
 )
-SELECT w.xid, w.task, w.version, w.type, w.v, w.at, w.status, w.attempt, w.worker, w.source, w.collection, w.data::text AS details,
-       r.count AS read, r.xid AS read_xid, r.task AS read_task, r.version AS read_version,
-       (SELECT gone_upto FROM syncline.retention) AS gone_upto, r.is_known
-FROM (
-  SELECT (SELECT count(*) FROM next) AS count, last.*,
-         CASE WHEN $9::boolean THEN EXISTS (SELECT FROM syncline.events k WHERE k.task = $2 AND k.version = $3 AND k.xid = $1)
-              ELSE $1 < (SELECT xid FROM horizon) END AS is_known
-  FROM (SELECT true) AS one
-  LEFT JOIN (SELECT xid, task, version FROM next ORDER BY xid DESC, task DESC, version DESC LIMIT 1) AS last ON true
-) AS r
-LEFT JOIN wanted w ON true
-ORDER BY w.xid, w.task, w.version
+SELECT xid, task, version, type, v, at, status, attempt, worker, source, collection, data::text AS details FROM wanted
+UNION ALL
+SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, jsonb_build_object(
+  'read', (SELECT count(*) FROM next),
+  'last', (SELECT jsonb_build_array(xid, task, version) FROM next ORDER BY xid DESC, task DESC, version DESC LIMIT 1),
+  'gone_upto', (SELECT gone_upto FROM syncline.retention),
+  'is_known', CASE WHEN $9::boolean THEN EXISTS (SELECT FROM syncline.events k WHERE k.task = $2 AND k.version = $3 AND k.xid = $1)
+                   ELSE $1 < (SELECT xid FROM horizon) END
+)::text
+ORDER BY xid, task, version
 
 -- name: last_event
 -- The place of the last event below the horizon, and not beyond position $1 if that is given.
