@@ -8,11 +8,19 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import asynccontextmanager, closing
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.servers.durable import DurableServer
+from tests.servers.postgres import migrate
+
 if TYPE_CHECKING:
+    from asyncio import StreamReader
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
     from tests.harness import Store
 
 COMMAND = [sys.executable, "-m", "app.cli", "events"]
@@ -22,6 +30,11 @@ import signal
 from app.cli.main import main
 signal.signal(signal.SIGINT, signal.default_int_handler)
 main()
+"""
+SCHEDULED = """
+INSERT INTO syncline.events (task, version, type, at, status, attempt, data)
+VALUES (syncline.uuid7(syncline.clock(), NULL), 1, 'TaskScheduled', syncline.clock(), 'SCHEDULED', 0,
+        '{{"source": "s", "collection": "{collection}"}}')
 """
 
 
@@ -65,30 +78,53 @@ async def test_json_is_what_the_api_has(store: Store, database_url: str) -> None
     assert [json.loads(line) for line in of_one.stdout.splitlines()] == every[:3]
 
 
-async def test_it_follows_from_now_until_ctrl_c(store: Store, database_url: str) -> None:
-    await ended_task(store, "before")
+@asynccontextmanager
+async def following(url: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, StreamReader, StreamReader]]:
+    """`syncline events -f` that has begun, with what it says."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", INTERRUPTIBLE, "events", "-f"),
-        env=environment(database_url),
+        env=environment(url),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
+    assert process.stdout is not None
+    assert process.stderr is not None
     try:
         async with asyncio.timeout(120):
-            assert process.stdout is not None
-            assert process.stderr is not None
             assert await process.stderr.readline() == b"Following; Ctrl-C ends it.\n"
-            await ended_task(store, "after")
-            lines = [await process.stdout.readline() for _ in range(3)]
-            process.send_signal(signal.SIGINT)
-            rest = await process.communicate()
+            yield process, process.stdout, process.stderr
     finally:
         if process.returncode is None:
             process.kill()
             await process.communicate()
+
+
+async def test_it_follows_from_now_until_ctrl_c(store: Store, database_url: str) -> None:
+    await ended_task(store, "before")
+    async with following(database_url) as (process, shown, _):
+        await ended_task(store, "after")
+        lines = [await shown.readline() for _ in range(3)]
+        process.send_signal(signal.SIGINT)
+        rest = await process.communicate()
     assert all(b"s/after" in line for line in lines)
     assert rest == (b"", b"")
     assert process.returncode == 0
+
+
+async def test_it_goes_on_when_the_server_comes_back(tmp_path: Path) -> None:
+    with closing(DurableServer(tmp_path / "pg")) as server:
+        migrate(server.url)
+        async with following(server.url) as (process, shown, said):
+            for name in ("before", "between", "after"):
+                with server.connect() as connection:
+                    connection.execute(SCHEDULED.format(collection=name).encode())
+                assert f"s/{name}".encode() in await shown.readline()
+                server.stop(signal.SIGQUIT)
+                assert (await said.readline()).endswith(b"; trying again\n")
+                server.start()
+            process.send_signal(signal.SIGINT)
+            assert await process.communicate() == (b"", b"")
+            assert process.returncode == 0
 
 
 @pytest.mark.parametrize(

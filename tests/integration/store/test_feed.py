@@ -12,10 +12,11 @@ import pytest
 from app.domain.errors import EventsGoneError
 from app.domain.events import TASK_SCHEDULED, TASK_SUCCEEDED
 from app.domain.feed import BEGINNING, EVERYTHING, Place, Selection
-from app.store.database import connect
+from app.store.database import connect, open_pool
 from app.store.feed import Feed
 from app.store.queue import schedule_tasks
 from tests.harness import a_task
+from tests.integration.store.test_sessions import pooled, set_database
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,6 +73,13 @@ async def test_pages_have_every_event_once_and_in_order(store: Store, limit: int
         ("other", "alone"),
     }
     assert not any("secret" in event.details for event in events)
+
+
+async def test_the_feed_is_the_same_behind_a_pooler(store: Store, database_url: str) -> None:
+    await some_life(store)
+    set_database(database_url, synchronous_commit="on")
+    async with open_pool(pooled(database_url), name="test") as pool:
+        assert await read_all(Feed(pool), limit=3) == await read_all(Feed(store.pool), limit=10_000)
 
 
 @pytest.mark.parametrize("limit", [1, 3, 10_000])
