@@ -122,6 +122,13 @@ class TaskList(TypedDict):
     tasks: list[Task]
 
 
+class RecentTaskList(TypedDict):
+    """Tasks, newest first; `next` is the `before` of the next page, if there may be one."""
+
+    tasks: list[Task]
+    next: NotRequired[str]
+
+
 class LogLine(TypedDict):
     """One line; `attempt` and `line` give its position."""
 
@@ -371,6 +378,7 @@ class Collection(Pausable):
     last_status: NotRequired[Status]
     last_success_at: NotRequired[Time]
     last_failure_at: NotRequired[Time]
+    last_error: NotRequired[Annotated[str, Field(description="why the last task failed, if it did")]]
     consecutive_failures: int
     tables: NotRequired[list[LoadedTable]]
 

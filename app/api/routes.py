@@ -14,6 +14,7 @@ from app.api.operations.bookmarks import BookmarkList, SetBookmark
 from app.api.operations.events import Events
 from app.api.operations.health import Liveness, OpenApi, Ready
 from app.api.operations.pauses import Pause, Resume
+from app.api.operations.recent_tasks import Recent
 from app.api.operations.sources import ClearCache, Discovery, Sources, SourceTest
 from app.api.operations.tasks import SingleTask, TaskCancel, TaskLogs, Tasks
 
@@ -28,6 +29,8 @@ BASE: Final = "/api/v1"
 
 GUARDED: Final[Mapping[str, type[Endpoint]]] = {
     "/tasks": Tasks,
+    # No task has this id: each ends with a UUID.
+    "/tasks/recent": Recent,
     "/tasks/{task_id}": SingleTask,
     "/tasks/{task_id}/logs": TaskLogs,
     "/tasks/{task_id}/cancel": TaskCancel,

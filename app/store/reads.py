@@ -12,16 +12,18 @@ from app.domain.task import Status
 from app.store.moments import find_moment
 from app.store.positions import require_own_positions
 from app.store.queries import PAGE, load_statements
+from app.store.recent_tasks import fetch_last_runs, fetch_recent
 from app.store.task_lists import page_rows
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
     from datetime import datetime
     from uuid import UUID
 
     from app.domain.feed import Place
     from app.store.database import Pool
     from app.store.moments import Moment
+    from app.store.recent_tasks import RecentTasks
     from app.store.task_lists import TaskFilter
 
 _SQL: Final = load_statements("reads.sql")
@@ -136,6 +138,16 @@ class Reader:
         """Yield pages of tasks, oldest first."""
         async for page in page_rows(self._pool, selection):
             yield list(page) if selection.as_of else await self._with_progress(page)
+
+    async def list_recent(self, wanted: RecentTasks, limit: int) -> list[Row]:
+        """List the newest `limit` of these tasks, newest first."""
+        return await self._with_progress(await fetch_recent(self._pool, wanted, limit))
+
+    async def list_last_runs(
+        self, collections: Sequence[tuple[str, str]], most: int, since: datetime
+    ) -> list[asyncpg.Record]:
+        """List the last tasks of these collections that have ended, as `fetch_last_runs` says."""
+        return await fetch_last_runs(self._pool, collections, most, since)
 
     async def _with_progress(self, rows: list[asyncpg.Record]) -> list[Row]:
         """Add `progress` to the rows of running tasks: the latest report of their attempt, if there is one."""

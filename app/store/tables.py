@@ -153,6 +153,7 @@ tasks = Table(
     PrimaryKeyConstraint("task", name="tasks_pkey"),
     Index("tasks_by_collection", "source", "collection", "created_at", "task"),
     Index("tasks_of_source", "source", "created_at", "task", postgresql_where=text("version > 0")),
+    Index("tasks_without_success", "task", postgresql_where=text("status <> 'SUCCESS'")),
     postgresql_partition_by="RANGE (task)",
 )
 

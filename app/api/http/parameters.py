@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from uuid import UUID
 
 from app.api.documents import NAME_PATTERN
 from app.api.http.errors import RefusedError
@@ -27,10 +29,10 @@ from app.domain.feed import (
 from app.domain.task import Status
 from app.domain.timestamp import read_time
 from app.store.queries import PAGE
+from app.store.recent_tasks import TaskKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from datetime import datetime
 
     from starlette.requests import Request
 
@@ -40,6 +42,11 @@ LARGEST_LIMIT: Final = 2**31 - 1
 LARGEST_ATTEMPT: Final = 2**15 - 1
 LARGEST_PAGE: Final = 10_000
 
+TASK_KEY_PATTERN: Final = r"^[0-9]{1,16}_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+"""What `read_task_key` reads, as JSON Schema has it."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_TASK_KEY: Final = re.compile(TASK_KEY_PATTERN)
 _POSITION: Final = re.compile(r"([0-9]{1,5})\.([0-9]{1,10})")
 
 
@@ -190,6 +197,32 @@ def read_status(text: str) -> Status:
     return Status(text.upper())
 
 
+def read_statuses(text: str) -> frozenset[Status]:
+    """Statuses with commas between them, in upper or lower case.
+
+    Raises:
+        ValueError: one of them is unknown.
+    """
+    return frozenset(map(read_status, text.split(",")))
+
+
+def read_task_key(text: str) -> TaskKey:
+    """A task in the order of their creation, as `task_key_text` writes it.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    if not _TASK_KEY.fullmatch(text):
+        raise ValueError("not a key")
+    at, _, task = text.partition("_")
+    return TaskKey(_EPOCH + timedelta(microseconds=int(at)), UUID(task))
+
+
+def task_key_text(key: TaskKey) -> str:
+    """A task in the order of their creation, as clients send it back."""
+    return f"{(key.created_at - _EPOCH) // timedelta(microseconds=1)}_{key.task}"
+
+
 def read_as_of(text: str) -> datetime | Place:
     """A moment: a time, or a place in the feed.
 
@@ -199,6 +232,7 @@ def read_as_of(text: str) -> datetime | Place:
     return read_time(text) if ":" in text else read_past_place(text)
 
 
+_STATUS: Final = "|".join(Status)
 _TIME_FORM: Final = "a time such as 2021-05-26T15:30:41.040Z (RFC 3339)"
 _TIME_SCHEMA: Final = {"type": "string", "format": "date-time"}
 _NAME_SCHEMA: Final = {"type": "string", "minLength": 1, "pattern": NAME_PATTERN}
@@ -222,8 +256,30 @@ STATUS: Final = Parameter(
     "status",
     "Only tasks with this status, in upper or lower case.",
     f"one of {', '.join(status.lower() for status in Status)}",
-    {"type": "string", "pattern": f"^(?i:{'|'.join(Status)})$"},
+    {"type": "string", "pattern": f"^(?i:{_STATUS})$"},
     read_status,
+)
+STATUSES: Final = Parameter(
+    "status",
+    "Only tasks with one of these statuses, with commas between them, in upper or lower case.",
+    f"one or several of {', '.join(status.lower() for status in Status)}, with commas between them",
+    {"type": "string", "pattern": f"^(?i:({_STATUS})(,({_STATUS}))*)$", "examples": ["failed,canceled"]},
+    read_statuses,
+)
+SINCE: Final = Parameter("since", "Only tasks that were created since then.", _TIME_FORM, _TIME_SCHEMA, read_time)
+BEFORE: Final = Parameter(
+    "before",
+    "Only tasks created before this one: the `next` of the page before.",
+    "the `next` of a page",
+    {"type": "string", "pattern": TASK_KEY_PATTERN},
+    read_task_key,
+)
+NEWEST: Final = Parameter(
+    "limit",
+    "How many tasks to return at most.",
+    f"an integer from 1 to {PAGE}",
+    {"type": "integer", "minimum": 1, "maximum": PAGE, "default": 100},
+    up_to(PAGE),
 )
 LIMIT: Final = Parameter(
     "limit",

@@ -206,6 +206,7 @@ def _collection_document(
             last_status=known.get("last_status"),
             last_success_at=known.get("last_success_at"),
             last_failure_at=known.get("last_failure_at"),
+            last_error=known.get("last_error"),
             consecutive_failures=known.get("consecutive_failures", 0),
             **pause_fields(pause),
             tables=tables or None,

@@ -96,3 +96,17 @@ ORDER BY e.data ->> 'source', e.data ->> 'collection', e.xid DESC
     AND e.type IN ('AttemptFailed', 'AttemptRescued', 'AttemptHandedBack', 'TaskFailed', 'TaskCanceled')
   ORDER BY e.version DESC LIMIT 1
 )
+
+-- name: columns_of_ended
+-- The columns of a task that has ended, in the order of a list.
+task, source, collection, source_type, trigger, fire_time, priority, max_attempts, status, attempt, failures, rows, error,
+       created_at, started_at, finished_at, backfill
+
+-- name: columns_of_active
+-- The same of a head of a collection.
+task, source, collection, source_type, trigger, fire_time, priority, max_attempts, status, attempt, failures, rows, error,
+       created_at, started_at, NULL::timestamptz AS finished_at, backfill
+
+-- name: first_id
+-- The lowest id of a task that was created since $1, so that no week before is opened.
+syncline.uuid7_floor(greatest($1, timestamptz '1970-01-01 00:00:00Z'))

@@ -1,0 +1,70 @@
+"""The newest tasks, of many collections together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from uuid import UUID
+
+from app.domain.task import Status
+from app.store.queries import load_statements
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    import asyncpg
+
+    from app.store.database import Pool
+
+_SQL: Final = load_statements("recent_tasks.sql")
+
+
+class TaskKey(NamedTuple):
+    """A task in the order of their creation."""
+
+    created_at: datetime
+    task: UUID
+
+
+AFTER_ALL_TASKS: Final = TaskKey(datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1))
+
+
+@dataclass(frozen=True, slots=True)
+class RecentTasks:
+    """Tasks that were created since then, before another one. None stands for every source, collection and status."""
+
+    since: datetime
+    before: TaskKey = AFTER_ALL_TASKS
+    source: str | None = None
+    collection: str | None = None
+    statuses: Collection[Status] | None = None
+
+
+async def fetch_recent(pool: Pool, wanted: RecentTasks, limit: int) -> list[asyncpg.Record]:
+    """Fetch the newest `limit` of the tasks, newest first."""
+    statuses = None if wanted.statuses is None else [*wanted.statuses]
+    name, more = _statement_for(wanted)
+    return await pool.fetch(_SQL[name], wanted.since, wanted.before.task, limit, statuses, *more)
+
+
+def _statement_for(wanted: RecentTasks) -> tuple[str, tuple[Any, ...]]:
+    """The statement with an index for these filters, and what it needs beside what all need."""
+    if wanted.statuses is not None and Status.SUCCESS not in wanted.statuses:
+        return "newest_without_success", (wanted.source, wanted.collection)
+    if wanted.source is None:
+        return "newest_of_all", (wanted.collection,)
+    if wanted.collection is None:
+        return "newest_of_source", (wanted.before.created_at, wanted.source)
+    return "newest_of_collection", (wanted.before.created_at, wanted.source, wanted.collection)
+
+
+async def fetch_last_runs(
+    pool: Pool, collections: Sequence[tuple[str, str]], most: int, since: datetime
+) -> list[asyncpg.Record]:
+    """Fetch `status` and `rows` of the last tasks of these collections that have ended, at most so many of each.
+
+    By source and collection, newest first; those that were created before `since` are left out.
+    """
+    sources, names = [source for source, _ in collections], [name for _, name in collections]
+    return await pool.fetch(_SQL["last_runs"], sources, names, most, since)
