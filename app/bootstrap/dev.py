@@ -16,10 +16,12 @@ from sqlalchemy import URL
 from app.bootstrap.api import DEFAULT_HOST, bind
 from app.bootstrap.children import Children
 from app.bootstrap.data_dir import prepare_data_dir
+from app.bootstrap.dev_api import token_for_commands
 from app.bootstrap.embedded_postgres import EmbeddedPostgres, home_below, running_server
 from app.bootstrap.environment import database_address, password_program, url_parts
 from app.bootstrap.migrations import migrate
 from app.bootstrap.signals import StopSignals
+from app.client.address import ApiAddress, publish
 from app.config.reader import load_catalogue
 from app.domain.errors import ConfigurationError, DatabaseUnreachableError
 from app.loops import first_of
@@ -66,7 +68,7 @@ def run_dev(
         migrate(environment["DATABASE_DIRECT_URL"], password=password, patience_seconds=30)
         with asyncio.Runner() as runner:
             shared = ["--config", str(config), *(["--with-fail-points"] if with_fail_points else [])]
-            runner.run(_run(shared, environment, host, port, catalogue, server=server))
+            runner.run(_run(shared, environment, host, port, catalogue, data=data, server=server))
 
 
 def _external_database(settings: Settings) -> dict[str, str] | None:
@@ -107,15 +109,18 @@ async def _run(
     port: int,
     catalogue: Catalogue,
     *,
+    data: Path,
     server: EmbeddedPostgres | None,
 ) -> None:
     signals = StopSignals.listen()
     children = Children(environment, signals.stop)
-    async with asyncio.TaskGroup() as group:
+    direct_url, password = environment["DATABASE_DIRECT_URL"], environment.get("DATABASE_PASSWORD_COMMAND")
+    async with token_for_commands(data, direct_url, password_program(password)) as token, asyncio.TaskGroup() as group:
+        address = ApiAddress(f"http://{_reachable(host)}:{port}", token)
         group.create_task(children.keep("API", ["api", *shared, "--host", host, "--port", str(port)]))
         # Every pool, also those that the catalogue gets later: nothing may wait for a worker that nobody starts.
         group.create_task(children.keep("worker", ["worker", *shared, "--every-pool"]))
-        group.create_task(_welcome(f"http://{_reachable(host)}:{port}", catalogue, environment, signals.stop))
+        group.create_task(_welcome(address, catalogue, environment, data, signals.stop))
         if server is not None:
             await _watch(server, signals.stop)
         await signals.stop.wait()
@@ -144,12 +149,15 @@ async def _hurry(children: Children, signals: StopSignals) -> None:
     children.terminate()
 
 
-async def _welcome(address: str, catalogue: Catalogue, environment: dict[str, str], stop: asyncio.Event) -> None:
-    """Print what is running and what to try, once the API answers."""
-    if not await _is_ready(address, stop):
+async def _welcome(
+    address: ApiAddress, catalogue: Catalogue, environment: dict[str, str], data: Path, stop: asyncio.Event
+) -> None:
+    """Print what is running and what to try, once the API answers; commands find it from then on."""
+    if not await _is_ready(address.url, stop):
         return
-    click.echo(f"\nSyncline is running: API at {address}, one worker, {_database_text(environment)}.")
-    click.echo(_what_to_try(address, catalogue, on_terminal=sys.stdout.isatty()))
+    publish(data, address)
+    click.echo(f"\nSyncline is running: API at {address.url}, one worker, {_database_text(environment)}.")
+    click.echo(_what_to_try(address.url, catalogue, on_terminal=sys.stdout.isatty()))
 
 
 def _what_to_try(address: str, catalogue: Catalogue, *, on_terminal: bool) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -16,9 +17,10 @@ from app.store.address import DatabaseAddress, parse_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from app.config.settings import Settings
+
+_USUAL_CONFIG: Final = Path("syncline.yaml")
 
 
 def database_address(settings: Settings) -> DatabaseAddress:
@@ -66,15 +68,22 @@ def database_in_reach(settings: Settings) -> DatabaseAddress:
 
 
 def config_path(settings: Settings, given: Path | None, *, way: str = "--config FILE") -> Path:
-    """The catalogue's file: that of the command line, or SYNCLINE_CONFIG. `way` is how the command line names it.
+    """The catalogue's file: that of the command line, or SYNCLINE_CONFIG, or `syncline.yaml` in this directory.
+
+    `way` is how the command line names it.
 
     Raises:
-        ConfigurationError: there is neither.
+        ConfigurationError: there is none.
     """
-    path = given or settings.config
+    path = find_config(settings, given)
     if path is None:
-        raise ConfigurationError(f"no catalogue: use {way} or set SYNCLINE_CONFIG")
+        raise ConfigurationError(f"no catalogue: use {way}, set SYNCLINE_CONFIG, or write ./{_USUAL_CONFIG}")
     return path
+
+
+def find_config(settings: Settings, given: Path | None) -> Path | None:
+    """The same; None if there is none."""
+    return given or settings.config or (_USUAL_CONFIG if _USUAL_CONFIG.exists() else None)
 
 
 def worker_pools(settings: Settings, given: Iterable[str]) -> tuple[str, ...]:

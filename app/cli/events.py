@@ -129,14 +129,15 @@ def _find_archive(given: str | None, config: Path | None) -> Archive | None:
 
 
 def _configured_archive(config: Path | None) -> str:
-    from app.bootstrap.environment import config_path, substitution_environment
+    from app.bootstrap.environment import find_config, substitution_environment
     from app.config.reader import load_catalogue
     from app.config.settings import read_settings
 
     settings = read_settings()
-    if not (config or settings.config):
+    path = find_config(settings, config)
+    if path is None:
         return ""
-    return load_catalogue(config_path(settings, config), substitution_environment(settings)).server.archive
+    return load_catalogue(path, substitution_environment(settings)).server.archive
 
 
 @events.command(short_help="Remove what somebody has written from an event.")

@@ -12,6 +12,8 @@ from app.cli.bookmarks import bookmarks
 from app.cli.destinations import destinations
 from app.cli.doctor import doctor
 from app.cli.events import events
+from app.cli.pauses import pause, resume
+from app.cli.run import run
 from app.cli.running import (
     config_option,
     reporting_output_errors,
@@ -21,6 +23,8 @@ from app.cli.running import (
     with_pool,
 )
 from app.cli.sources import sources
+from app.cli.status import status
+from app.cli.tasks import cancel, logs, tasks
 from app.cli.tokens import token
 from app.cli.values import PATH, POOLS
 from app.domain.counts import count
@@ -52,7 +56,8 @@ def main() -> None:
 def cli() -> None:
     """Keep collections in sync on schedule, and record every step in PostgreSQL.
 
-    Exit codes: 0 success, 1 failure or differences found, 2 wrong usage or configuration, 3 PostgreSQL does not answer.
+    Exit codes: 0 success, 1 failure or differences found, 2 wrong usage or configuration, 3 PostgreSQL or the API does
+    not answer.
     """
 
 
@@ -140,7 +145,7 @@ def migrate() -> None:
 @click.argument("config", metavar="[FILE]", type=PATH, required=False)
 @reports_errors
 def check(config: Path | None) -> None:
-    """Report everything that is wrong with the catalogue in FILE (default: environment variable SYNCLINE_CONFIG)."""
+    """Report everything that is wrong with a catalogue: FILE, or that of SYNCLINE_CONFIG, or ./syncline.yaml."""
     from app.bootstrap.environment import config_path, substitution_environment
     from app.config.check import examine_config
     from app.config.settings import read_settings
@@ -198,6 +203,13 @@ def verify() -> None:
     click.echo("Every projection matches the events.")
 
 
+cli.add_command(run)
+cli.add_command(status)
+cli.add_command(tasks)
+cli.add_command(logs)
+cli.add_command(cancel)
+cli.add_command(pause)
+cli.add_command(resume)
 cli.add_command(sources)
 cli.add_command(bookmarks)
 cli.add_command(destinations)

@@ -17,6 +17,7 @@ import click
 from app.cli.values import PATH
 from app.domain.choices import choose_one
 from app.domain.errors import (
+    ApiUnreachableError,
     ConfigurationError,
     DatabaseUnreachableError,
     SchemaVersionError,
@@ -39,6 +40,7 @@ EXIT_CODES: Final = (
     (ConfigurationError, 2),
     (SchemaVersionError, 2),
     (StoreMovedError, 2),
+    (ApiUnreachableError, 3),
     (DatabaseUnreachableError, 3),
     (SynclineError, 1),
 )
@@ -52,7 +54,7 @@ def config_option(command: Callable[Arguments, None]) -> Callable[Arguments, Non
         "config",
         metavar="FILE",
         type=PATH,
-        help="The catalogue's YAML file.  [default: environment variable SYNCLINE_CONFIG]",
+        help="The catalogue's YAML file.  [default: environment variable SYNCLINE_CONFIG, else ./syncline.yaml]",
     )
     return option(command)
 
@@ -68,6 +70,12 @@ def json_text(document: Any) -> str:
     """`document` as people read it, without characters that a terminal would obey."""
     text = json.dumps(document, ensure_ascii=False, indent=2)
     return text if all(map(str.isprintable, text.split("\n"))) else json.dumps(document, indent=2)
+
+
+def compact_json(document: Any) -> str:
+    """`document` in one line, without characters that a terminal would obey."""
+    text = json.dumps(document, ensure_ascii=False)
+    return text if text.isprintable() else json.dumps(document)
 
 
 def reports_errors(command: Callable[Arguments, None]) -> Callable[Arguments, None]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from app.cli.causes import cause_of_command, note_option
+from app.cli.pauses import show_paused, show_resumed
 from app.cli.running import align, config_option, json_text, reports_errors, run_asking, start, with_pool
 from app.cli.table_dropping import drop_tables
 from app.cli.trials import show, tell
@@ -164,10 +165,7 @@ def pause(
         ),
         name="syncline sources",
     )
-    end = f"until {until:%Y-%m-%dT%H:%M:%SZ}" if until else "until it is resumed"
-    click.echo(f"{_shown(source, collection)} is paused {end}.")
-    for task in paused.canceled:
-        click.echo(f"{make_visible(task)} is being canceled.")
+    show_paused(source, collection, until, paused.canceled)
 
 
 @sources.command(short_help="End a pause.")
@@ -190,12 +188,7 @@ def resume(config: Path | None, source: str, collection: str | None, note: str |
     resumed = with_pool(
         lambda pool: resume_source(Pauses(pool), catalogue, source, collection, cause=cause), name="syncline sources"
     )
-    if resumed.source_is_paused:
-        click.echo(f"The pause of {_shown(source, collection)} is over, but all of {_shown(source, None)} is paused.")
-    else:
-        click.echo(f"{_shown(source, collection)} {'goes on' if resumed.was_paused else 'was not paused'}.")
-    for name in resumed.still_paused:
-        click.echo(f"{_shown(source, name)} is still paused: it was paused alone.")
+    show_resumed(source, collection, **resumed._asdict())
 
 
 @sources.command(short_help="Reload an interval of a collection.")
@@ -242,10 +235,6 @@ def backfill(  # noqa: PLR0917 -- one for each argument and option
     tasks = [backfill_task(catalogue, source, collection, each, cause) for each in pieces]
     work = run_backfills if wait or length else request_backfills
     with_pool(lambda pool: work(pool, tasks, report=click.echo), name="syncline sources")
-
-
-def _shown(source: str, collection: str | None) -> str:
-    return make_visible(f"{source}.{collection}" if collection else source)
 
 
 def _table(offered: Sequence[Offered]) -> list[tuple[str, ...]]:

@@ -62,6 +62,8 @@ class Settings(BaseSettings):
     config: Path | None = Field(default=None, validation_alias="SYNCLINE_CONFIG")
     data_dir: Path = Field(default=Path(".syncline"), validation_alias="SYNCLINE_DATA_DIR")
     pools: Annotated[str, AfterValidator(_check_pools)] = Field(default=DEFAULT_POOL, validation_alias="SYNCLINE_POOLS")
+    url: str | None = Field(default=None, validation_alias="SYNCLINE_URL", repr=False)
+    token: str | None = Field(default=None, validation_alias="SYNCLINE_TOKEN", repr=False)
     log_level: Annotated[Literal["debug", "info", "warn", "error"], BeforeValidator(_parse_word)] = Field(
         default="info", validation_alias="SYNCLINE_LOG_LEVEL"
     )

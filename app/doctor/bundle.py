@@ -19,7 +19,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from app.bootstrap.environment import config_path, substitution_environment
+from app.bootstrap.environment import find_config, substitution_environment
 from app.causes import describe_error
 from app.config.reader import CatalogueReader
 from app.doctor.bounded import bounded, in_thread
@@ -177,9 +177,9 @@ def _settings(installation: Installation, server: Mapping[str, str]) -> dict[str
 
 
 async def _catalogue_documents(installation: Installation) -> dict[str, Any]:
-    if installation.config is None and installation.settings.config is None:
+    path = find_config(installation.settings, installation.config)
+    if path is None:
         return {}
-    path = config_path(installation.settings, installation.config)
     reader = CatalogueReader(path, substitution_environment(installation.settings))
     main, separate = await in_thread(reader.read)
     value = main.value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from app.bootstrap.environment import config_path, substitution_environment
+from app.bootstrap.environment import find_config, substitution_environment
 from app.config.check import findings_in, findings_of
 from app.config.problems import CatalogueError
 from app.config.reader import load_catalogue
@@ -25,9 +25,15 @@ _SHOWN: Final = 20
 
 async def look(installation: Installation) -> list[Finding]:
     """What is wrong with the catalogue; the installation then has it, if it can be used."""
-    if installation.config is None and installation.settings.config is None:
-        return [warn(_NAME, "none is named, so none was looked at", "Use --config FILE or set SYNCLINE_CONFIG.")]
-    path = config_path(installation.settings, installation.config)
+    path = find_config(installation.settings, installation.config)
+    if path is None:
+        return [
+            warn(
+                _NAME,
+                "none is named, so none was looked at",
+                "Use --config FILE, set SYNCLINE_CONFIG, or write ./syncline.yaml.",
+            )
+        ]
     environment = substitution_environment(installation.settings)
     try:
         installation.catalogue = await in_thread(lambda: load_catalogue(path, environment))

@@ -61,6 +61,18 @@ class UnsettledError(SynclineError):
     """The queue could not do what was requested, and nothing has changed."""
 
 
+class ApiUnreachableError(SynclineError):
+    """The API does not answer, or cannot do so at the moment."""
+
+
+class ApiRefusalError(SynclineError):
+    """The API refuses what was asked for; `status` is that of HTTP."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 class DatabaseUnreachableError(SynclineError):
     """PostgreSQL does not answer."""
 

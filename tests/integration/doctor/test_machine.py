@@ -93,7 +93,11 @@ async def test_a_disk_that_is_nearly_full_is_named(
 
 async def test_without_a_catalogue_the_warning_says_how_to_name_one() -> None:
     found = await look_once(catalogue.look, installation_at())
-    assert found[1:] == ("warn", "none is named, so none was looked at", "Use --config FILE or set SYNCLINE_CONFIG.")
+    assert found[1:] == (
+        "warn",
+        "none is named, so none was looked at",
+        "Use --config FILE, set SYNCLINE_CONFIG, or write ./syncline.yaml.",
+    )
 
 
 async def test_the_catalogue_s_problems_and_warnings_are_those_of_check(tmp_path: Path) -> None:

@@ -40,7 +40,10 @@ def test_the_file_on_the_command_line_comes_first(path: Path, tmp_path: Path) ->
 def test_without_any_file_it_says_how_to_name_one() -> None:
     result = check()
     assert result.exit_code == 2
-    assert result.stderr == "syncline: no catalogue: use the argument FILE or set SYNCLINE_CONFIG\n"
+    assert (
+        result.stderr
+        == "syncline: no catalogue: use the argument FILE, set SYNCLINE_CONFIG, or write ./syncline.yaml\n"
+    )
 
 
 def test_an_empty_file_name_is_refused_by_its_argument(path: Path) -> None:

@@ -1,0 +1,166 @@
+"""What the commands that ask the API have in common: where it is, which task is meant, and how they show it."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from app.domain.choices import choose_one
+from app.domain.elapsed import span_in_words
+from app.domain.errors import ApiRefusalError, ConfigurationError, SynclineError
+from app.domain.visible import make_visible
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from app.client.api import Api
+
+WHERE_THE_API_IS: Final = (
+    "The API is that in SYNCLINE_URL (with SYNCLINE_TOKEN) or, if that is not set, that of the 'syncline dev' on "
+    "SYNCLINE_DATA_DIR (default: .syncline)."
+)
+"""Of the help of every command that asks the API."""
+
+_NOT_FOUND: Final = 404
+_COLORS: Final = {"error": "red", "warn": "yellow"}
+
+
+def open_api() -> Api:
+    """The API of SYNCLINE_URL, or of the `syncline dev` that runs here.
+
+    Raises:
+        ConfigurationError: there is neither.
+    """
+    from app.client.address import find_api
+    from app.client.api import Api
+    from app.config.settings import read_settings
+
+    settings = read_settings()
+    return Api(find_api(settings.url, settings.token, settings.data_dir))
+
+
+def find_source(api: Api, source: str) -> dict[str, Any]:
+    """The document of a source.
+
+    Raises:
+        ConfigurationError: the catalogue has none of this name, or it is left out.
+    """
+    document = api.get("/sources")
+    sources: dict[str, dict[str, Any]] = {each["id"]: each for each in document["sources"]}
+    if source in sources:
+        return sources[source]
+    for rejected in document["rejected"]:
+        if rejected["id"] == source:
+            problems = "; ".join(f"{each['path']}: {each['message']}" for each in rejected["problems"])
+            raise ConfigurationError(f"the source {source!r} is left out: {problems}")
+    raise ConfigurationError(f"there is no source {source!r}; {choose_one(source, sorted(sources))}")
+
+
+def explain_unknown(api: Api, error: ApiRefusalError, source: str, collection: str | None) -> SynclineError:
+    """A better error than that of the API where a source or collection is unknown: what there is instead."""
+    if error.status != _NOT_FOUND:
+        return error
+    try:
+        known = [each["name"] for each in find_source(api, source)["collections"]]
+    except SynclineError as better:
+        return better
+    if collection is None or collection in known:
+        return error
+    return ConfigurationError(f"source {source!r} has no collection {collection!r}; {choose_one(collection, known)}")
+
+
+def find_task(api: Api, given: Sequence[str], *, active: bool = False) -> str:
+    """The id of a task: the given one, or the last one of the source and collection that are given.
+
+    With `active`, a collection's last task counts only while it waits or runs.
+
+    Raises:
+        SynclineError: the collection has none.
+        UsageError: neither one nor two words are given.
+    """
+    match [*given]:
+        case [task_id]:
+            return task_id
+        case [source, collection]:
+            status = "scheduled,running" if active else None
+            found = api.get("/tasks/recent", source=source, collection=collection, status=status, limit=1)["tasks"]
+            if found:
+                return str(found[0]["id"])
+            known = [each["name"] for each in find_source(api, source)["collections"]]
+            if collection not in known:
+                raise ConfigurationError(
+                    f"source {source!r} has no collection {collection!r}; {choose_one(collection, known)}"
+                )
+            raise SynclineError(f"{source}.{collection} has no {'active ' if active else ''}task")
+        case _:
+            raise click.UsageError("give a task's id, or a source and a collection")
+
+
+def tell(line: str) -> None:
+    """A line beside the output."""
+    click.echo(f"syncline: {make_visible(line)}", err=True)
+
+
+def name_of(task: dict[str, Any]) -> str:
+    return f"{task['source']}.{task['collection']}"
+
+
+def log_text(line: dict[str, Any], task_id: str, *, label: str = "") -> str:
+    """A line of a log as people read it; without the task's id, which every line begins with."""
+    message = make_visible(str(line["message"]).removeprefix(f"[{task_id}] "))
+    level = click.style(f"{line['level']:<5}", fg=_COLORS.get(line["level"]))
+    return f"{make_visible(label)}{'  ' if label else ''}{clock_time(line['time'])}  {level}  {message}"
+
+
+def clock_time(text: str) -> str:
+    """A time of the API to the millisecond, in UTC."""
+    at = datetime.fromisoformat(text)
+    return f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03}Z"
+
+
+def seconds_of(task: dict[str, Any]) -> float | None:
+    """How long a task that has ended took, from its first start; None if it never started."""
+    if "started_at" not in task or "finished_at" not in task:
+        return None
+    return (datetime.fromisoformat(task["finished_at"]) - datetime.fromisoformat(task["started_at"])).total_seconds()
+
+
+def end_text(task: dict[str, Any]) -> str:
+    """How a task has ended, in a sentence."""
+    seconds = seconds_of(task)
+    span = "" if seconds is None else f" in {span_in_words(seconds)}"
+    attempts = f" after {task['attempt']} attempts" if task["attempt"] > 1 else ""
+    match task["status"]:
+        case "SUCCESS":
+            text = f"succeeded{span}{attempts}: {task['rows']:,} rows"
+        case "FAILED":
+            text = f"failed{span}{attempts}: {task.get('error', 'it says no reason')}"
+        case _:
+            text = f"was canceled{attempts}"
+    return make_visible(f"{name_of(task)} {text}")
+
+
+class ProgressLine:
+    """The last line of a terminal, which is written again and again; nothing where standard error is no terminal."""
+
+    def __init__(self) -> None:
+        self._is_shown = False
+        self._is_terminal = sys.stderr.isatty()
+
+    def show(self, text: str) -> None:
+        if self._is_terminal:
+            width = shutil.get_terminal_size().columns
+            sys.stderr.write(f"\r\x1b[K{make_visible(text)[: width - 1]}")
+            sys.stderr.flush()
+            self._is_shown = True
+
+    def clear(self) -> None:
+        """Make room for other output."""
+        if self._is_shown:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+            self._is_shown = False

@@ -1,0 +1,1 @@
+"""The API as commands use it, from anywhere."""

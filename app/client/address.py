@@ -1,0 +1,101 @@
+"""Where the API is, and a token for it: from the environment, or of the `syncline dev` that runs on a data directory.
+
+`syncline dev` leaves both in a file that only its user can read, until it ends.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+from pydantic import HttpUrl, TypeAdapter, ValidationError
+
+from app.domain.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_FILE: Final = "api.json"
+_EXAMPLE: Final = "https://syncline.example.com"
+_BASE: Final = "/api/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class ApiAddress:
+    """`url` has no path of the API's own. `dev` is the data directory, if it is the API of a `syncline dev`."""
+
+    url: str
+    token: str = field(repr=False)
+    dev: Path | None = None
+
+
+class _Published(msgspec.Struct, frozen=True):
+    url: str
+    token: str
+
+
+def find_api(url: str | None, token: str | None, data_dir: Path) -> ApiAddress:
+    """The API at `url`, or else that of the `syncline dev` on the data directory.
+
+    Raises:
+        ConfigurationError: there is neither, or the URL has no token or is not valid.
+    """
+    if url:
+        if not token:
+            raise ConfigurationError(
+                "SYNCLINE_URL is set without SYNCLINE_TOKEN: set it to a token from 'syncline token create', or to the "
+                "catalogue's server.admin_token"
+            )
+        return ApiAddress(_checked(url), token)
+    data_dir = data_dir.absolute()
+    if published := _read(data_dir):
+        return ApiAddress(published.url, published.token, data_dir)
+    raise ConfigurationError(
+        f"SYNCLINE_URL is not set, and no 'syncline dev' is running on {data_dir}: start it, set SYNCLINE_DATA_DIR to "
+        f"its --data, or set SYNCLINE_URL, such as {_EXAMPLE}, and SYNCLINE_TOKEN"
+    )
+
+
+def publish(data_dir: Path, address: ApiAddress) -> None:
+    """Leave the address where `find_api` looks for it; nobody else can read it."""
+    file, new = data_dir / _FILE, data_dir / f"{_FILE}.new"
+    new.unlink(missing_ok=True)
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as writing:
+        writing.write(msgspec.json.encode(_Published(address.url, address.token)))
+    new.replace(file)
+
+
+def withdraw(data_dir: Path, *, only: str | None = None) -> str | None:
+    """Remove what was left there, or `only` what has this token; returns its token, if there was one."""
+    published = _read(data_dir)
+    token = published.token if published else None
+    if only is None or token == only:
+        with suppress(OSError):
+            (data_dir / _FILE).unlink()
+    return token
+
+
+def _read(data_dir: Path) -> _Published | None:
+    """None if nothing is there, or nothing whole."""
+    try:
+        return msgspec.json.decode((data_dir / _FILE).read_bytes(), type=_Published)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def _checked(url: str) -> str:
+    """The URL without a slash at its end, and without the API's own path.
+
+    Raises:
+        ConfigurationError: it is not one. It is not shown, because it may have a password.
+    """
+    try:
+        parsed = TypeAdapter(HttpUrl).validate_python(url)
+    except ValidationError:
+        parsed = None
+    if parsed is None or parsed.query or parsed.fragment:
+        raise ConfigurationError(f"SYNCLINE_URL is not an HTTP URL; expected one such as {_EXAMPLE}")
+    return str(parsed).rstrip("/").removesuffix(_BASE)

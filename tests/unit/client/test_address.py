@@ -1,0 +1,74 @@
+"""Where commands find the API."""
+
+from __future__ import annotations
+
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+
+from app.client.address import ApiAddress, find_api, publish, withdraw
+from app.domain.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TOKEN = "a-secret-token"
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ("https://syncline.example.com", "https://syncline.example.com"),
+        (" http://127.0.0.1:8001/ ", "http://127.0.0.1:8001"),
+        ("https://example.com/tools/syncline/api/v1/", "https://example.com/tools/syncline"),
+        ("http://[::1]:8001", "http://[::1]:8001"),
+    ],
+)
+def test_the_environment_names_the_api(tmp_path: Path, given: str, url: str) -> None:
+    publish(tmp_path, ApiAddress("http://127.0.0.1:1", "of dev"))
+    assert find_api(given, TOKEN, tmp_path) == ApiAddress(url, TOKEN)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["syncline.example.com", "ftp://example.com", "http://", "https://me:secret@", "https://a/?token=x", "http://["],
+)
+def test_what_is_no_address_is_told_without_it(tmp_path: Path, url: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        find_api(url, TOKEN, tmp_path)
+    assert str(caught.value) == ("SYNCLINE_URL is not an HTTP URL; expected one such as https://syncline.example.com")
+
+
+def test_an_address_needs_a_token(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="SYNCLINE_URL is set without SYNCLINE_TOKEN"):
+        find_api("http://127.0.0.1:8001", None, tmp_path)
+
+
+def test_a_dev_that_runs_here_is_found(tmp_path: Path) -> None:
+    address = ApiAddress("http://127.0.0.1:8001", TOKEN)
+    publish(tmp_path, ApiAddress("http://127.0.0.1:1", "of an earlier one"))
+    publish(tmp_path, address)
+    assert find_api(None, None, tmp_path) == ApiAddress(address.url, TOKEN, tmp_path)
+    [file] = tmp_path.iterdir()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert TOKEN not in repr(find_api(None, None, tmp_path))
+
+
+def test_only_its_own_address_is_withdrawn(tmp_path: Path) -> None:
+    publish(tmp_path, ApiAddress("http://127.0.0.1:8001", TOKEN))
+    assert withdraw(tmp_path, only="another") == TOKEN
+    assert find_api(None, None, tmp_path).token == TOKEN
+    assert withdraw(tmp_path) == TOKEN
+    assert withdraw(tmp_path) is None
+
+
+@pytest.mark.parametrize("left", [b"", b"{", b'{"url": 1}'])
+def test_without_any_api_the_ways_to_one_are_told(tmp_path: Path, left: bytes) -> None:
+    (tmp_path / "api.json").write_bytes(left)
+    with pytest.raises(ConfigurationError) as caught:
+        find_api(None, None, tmp_path)
+    assert str(caught.value) == (
+        f"SYNCLINE_URL is not set, and no 'syncline dev' is running on {tmp_path}: start it, set SYNCLINE_DATA_DIR to "
+        "its --data, or set SYNCLINE_URL, such as https://syncline.example.com, and SYNCLINE_TOKEN"
+    )
