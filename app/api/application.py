@@ -14,19 +14,22 @@ from app.api.openapi import openapi_text
 from app.api.routes import make_routes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from starlette.requests import Request
     from starlette.responses import Response
+    from starlette.routing import BaseRoute
 
     from app.api.http.services import Services
 
 
-def create_app(services: Services) -> Starlette:
-    """The API over objects that the caller owns: it opens no connection, starts nothing and closes nothing.
+def create_app(services: Services, pages: Sequence[BaseRoute] = ()) -> Starlette:
+    """The API, and pages for people, over objects that the caller owns: it opens, starts and closes nothing.
 
     The API writes its own access log (structlog, `syncline.api`); the server's would show tokens in query strings.
     """
     app = Starlette(
-        routes=make_routes(),
+        routes=[*make_routes(), *pages],
         middleware=[Middleware(RequestFrame), Middleware(RequestLimits)],
         exception_handlers={HTTPException: _pass_on},
     )

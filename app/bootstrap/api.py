@@ -43,6 +43,7 @@ from app.store.reads import Reader
 from app.store.renewals import RenewedConfigs
 from app.store.resets import reset_collection
 from app.store.tokens import Tokens
+from app.ui.routes import make_pages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -120,7 +121,9 @@ async def run_api(settings: Settings, config: Path, *, host: str | None, port: i
         _logger.info("api.started", address="{}:{}".format(*listener.getsockname()[:2]))
         watching = repeat("positions", partial(watch_positions, pool), stop=signals.stop)
         async with running_alongside(watching):
-            await _serve(create_app(services), listener, watcher, signals)
+            ui = watcher.current.server.ui
+            pages = make_pages(services, ui.prefix) if ui.enabled else []
+            await _serve(create_app(services, pages), listener, watcher, signals)
         await ORPHANS.end()
 
 

@@ -31,6 +31,8 @@ _SHORTEST_PATIENCE: Final = dt.timedelta(seconds=10)
 _SHORTEST_SECRET_KEY: Final = 32
 _LONGEST_PATIENCE: Final = dt.timedelta(days=1)
 _HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
+_PREFIX: Final = re.compile(r"(/[A-Za-z0-9._~-]+)*")
+_RESERVED_PATHS: Final = (["api"], ["livez"], ["readyz"], ["openapi.json"])
 _SECRET_HEADERS: Final = frozenset({"authorization", "cookie", "proxy-authorization", "x-admin-token"})
 
 
@@ -61,6 +63,15 @@ def _check_secret_keys(keys: tuple[str, ...]) -> tuple[str, ...]:
 
 def _check_archive(address: str) -> str:
     return normalize_address(address, WRITABLE) if address else address
+
+
+def _check_prefix(prefix: str) -> str:
+    prefix = prefix.rstrip("/")
+    if not _PREFIX.fullmatch(prefix):
+        raise ValueError("must be a path of letters, digits, '-', '_', '.' and '~', such as /syncline")
+    if prefix.split("/")[1:2] in _RESERVED_PATHS:
+        raise ValueError(f"must not begin with /{prefix.split('/')[1]}, where the API is")
+    return prefix
 
 
 def _parse_network(value: Any) -> IPv4Network | IPv6Network:
@@ -140,6 +151,13 @@ class SyncTasks(Section):
     store_logs: StoreLogs = StoreLogs()
 
 
+class Ui(Section):
+    """The pages for people, below `prefix`, which a proxy before the API must keep."""
+
+    enabled: bool = True
+    prefix: Annotated[str, AfterValidator(_check_prefix)] = ""
+
+
 class Server(Section):
     """`server:`; without `admin_token` only the tokens in the database are valid.
 
@@ -159,6 +177,7 @@ class Server(Section):
     retention: Retention = Retention()
     archive: Annotated[str, AfterValidator(_check_archive)] = ""
     sync_tasks: SyncTasks = SyncTasks()
+    ui: Ui = Ui()
     trusted_proxies: Networks = ()
     user_header: str = ""
 

@@ -159,7 +159,7 @@ def test_the_table_of_commands_is_complete_and_names_their_options() -> None:
 
 
 def test_the_exit_codes_are_those_of_the_command_line() -> None:
-    assert first_cells(section("Exit codes", CLI)) == ["0", "1", "2", "3"]
+    assert first_cells(section("Exit codes", CLI)) == ["0", "1", "2", "3", "130"]
 
 
 @pytest.mark.parametrize("heading", KEYS)
@@ -177,6 +177,8 @@ def test_the_table_of_the_server_has_every_key_with_its_default() -> None:
 def _as_written(default: object) -> str:
     if isinstance(default, timedelta):
         return format_duration(default)
+    if isinstance(default, bool):
+        return str(default).lower()
     return "none" if default in ("", ()) else str(default)
 
 

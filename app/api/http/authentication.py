@@ -17,7 +17,7 @@ from app.domain.cause import Actor
 from app.store.database import UNREACHABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -61,14 +61,22 @@ class Authentication:
 
 
 async def check_tokens(scope: Scope) -> Granted:
-    """What the tokens of a request allow; the catalogue's is checked first, as it needs no database.
+    """What the tokens of a request allow.
 
     Raises:
         RefusedError: 401; none of its tokens is valid.
     """
     services: Services = scope["app"].state.services
+    return await grant(services, list(_tokens_of(scope)))
+
+
+async def grant(services: Services, given: Sequence[bytes]) -> Granted:
+    """What these tokens allow; the catalogue's is checked first, as it needs no database.
+
+    Raises:
+        RefusedError: 401; none of them is valid.
+    """
     admin_token = services.catalogue().server.admin_token
-    given = list(_tokens_of(scope))
     # Compared as bytes: what was sent may not be valid text.
     expected = admin_token.encode()
     if expected and any(hmac.compare_digest(one, expected) for one in given):
@@ -101,7 +109,15 @@ def check_scope(scope: Scope, needed: TokenScope) -> None:
     Raises:
         RefusedError: 403.
     """
-    granted: Granted = scope[GRANTED]
+    check_granted(scope[GRANTED], needed)
+
+
+def check_granted(granted: Granted, needed: TokenScope) -> None:
+    """Refuses what a token does not allow.
+
+    Raises:
+        RefusedError: 403.
+    """
     if not granted.scope.covers(needed):
         why = f"this needs a token with scope '{needed}'; the token given has scope '{granted.scope}'"
         raise RefusedError(HTTPStatus.FORBIDDEN, "Token does not allow this", why)

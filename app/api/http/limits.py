@@ -41,17 +41,27 @@ def _check(scope: Scope) -> None:
         raise _too_large(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body", LARGEST_BODY)
 
 
-async def read_object(request: Request) -> dict[str, Any]:
-    """The request's body, which must be a JSON object.
+async def read_body(request: Request) -> bytes:
+    """The request's body.
 
     Raises:
-        RefusedError: 400 or 413; it is not an object, or too large.
+        RefusedError: 413; it is too large.
     """
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > LARGEST_BODY:  # a chunked body has no length to check in advance
             raise _too_large(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body", LARGEST_BODY)
+    return bytes(body)
+
+
+async def read_object(request: Request) -> dict[str, Any]:
+    """The request's body, which must be a JSON object.
+
+    Raises:
+        RefusedError: 400 or 413; it is not an object, or too large.
+    """
+    body = await read_body(request)
     try:
         content = orjson.loads(body)
     except orjson.JSONDecodeError:

@@ -30,7 +30,7 @@ COLLECTION_KEYS = (
 )
 SERVER_KEYS = (
     "admin_token, archive, drain_seconds, port, retention, secret_key, sources_reload_sec, sync_tasks, "
-    "trusted_proxies, unknown_source_patience, user_header"
+    "trusted_proxies, ui, unknown_source_patience, user_header"
 )
 SHORT_KEY = "must have at least 32 characters: make one with 'openssl rand -base64 32'"
 PROXIES = "trusted_proxies: 10.0.0.0/8"

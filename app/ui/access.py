@@ -1,0 +1,98 @@
+"""Who looks at the pages: a token of the API, which the browser keeps in a cookie.
+
+Only the pages read the cookie, so no other site can use it to reach the API. An action must come from one of our pages,
+as the browser says in `Sec-Fetch-Site`, or in `Origin` if it is too old for that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from http import HTTPStatus
+from http.cookies import SimpleCookie
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote, unquote, urlsplit
+
+from starlette.datastructures import Headers
+
+from app.api.http.authentication import GRANTED, grant
+from app.api.http.errors import RefusedError
+from app.api.http.proxies import user_named_by_proxy
+from app.api.http.secrecy import secrecy_of
+from app.domain.cause import Actor
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.types import Scope
+
+    from app.api.http.known_tokens import Granted
+    from app.api.http.services import Services
+
+# A browser accepts the first one only over https, for exactly this host, and from nobody else.
+_SECURE_COOKIE: Final = "__Host-syncline"
+_PLAIN_COOKIE: Final = "syncline"
+_LIFETIME_SECONDS: Final = 30 * 24 * 3600
+
+
+async def find_viewer(scope: Scope) -> Granted | None:
+    """What the token in the request's cookie grants; None if there is none, or it is not valid any more."""
+    token = _token_in(Headers(scope=scope))
+    if token is None:
+        return None
+    services: Services = scope["app"].state.services
+    try:
+        granted = await grant(services, [token.encode()])
+    except RefusedError as refused:
+        if refused.status != HTTPStatus.UNAUTHORIZED:
+            raise
+        return None
+    server = services.catalogue().server
+    if user := user_named_by_proxy(scope, server):
+        granted = replace(granted, who=Actor("proxy", secrecy_of(server.admin_token).text(user)))
+    scope[GRANTED] = granted
+    return granted
+
+
+def check_origin(request: Request) -> None:
+    """Refuses an action that another site has sent.
+
+    Raises:
+        RefusedError: 403.
+    """
+    site = request.headers.get("Sec-Fetch-Site")
+    origin = urlsplit(request.headers.get("Origin", ""))
+    is_ours = site == "same-origin" if site else origin.netloc == request.headers.get("Host") and bool(origin.netloc)
+    if not is_ours:
+        raise RefusedError(HTTPStatus.FORBIDDEN, "Not sent by this page", "reload the page, and try again there")
+
+
+def is_encrypted(request: Request) -> bool:
+    """Whether the browser has reached this page over https; a proxy in between may have decrypted that."""
+    return request.url.scheme == "https" or request.headers.get("Origin", "").startswith("https://")
+
+
+def remember(answer: Response, token: str, *, encrypted: bool) -> None:
+    """Let the browser keep the token; its scripts cannot read it."""
+    answer.set_cookie(
+        _SECURE_COOKIE if encrypted else _PLAIN_COOKIE,
+        quote(token, safe=""),
+        max_age=_LIFETIME_SECONDS,
+        secure=encrypted,
+        httponly=True,
+        samesite="strict",
+    )
+
+
+def forget(answer: Response) -> None:
+    """Let the browser forget the token."""
+    answer.delete_cookie(_SECURE_COOKIE, secure=True, httponly=True, samesite="strict")
+    answer.delete_cookie(_PLAIN_COOKIE, httponly=True, samesite="strict")
+
+
+def _token_in(headers: Headers) -> str | None:
+    cookies: SimpleCookie = SimpleCookie()
+    cookies.load(headers.get("cookie", ""))
+    for name in (_SECURE_COOKIE, _PLAIN_COOKIE):
+        if name in cookies:
+            return unquote(cookies[name].value)
+    return None

@@ -1,0 +1,158 @@
+"""What every page has: who looks at it, what is allowed, and errors as pages of their own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl, quote
+
+import orjson
+import structlog
+from starlette.responses import RedirectResponse
+
+from app.api.http.authentication import check_granted
+from app.api.http.errors import answer_to
+from app.api.http.limits import read_body
+from app.api.http.secrecy import secrecy_of
+from app.domain.api_token import TokenScope
+from app.domain.cause import Cause, read_note
+from app.ui.access import check_origin, find_viewer
+from app.ui.rendering import HEADERS, render
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from app.api.http.known_tokens import Granted
+    from app.api.http.services import Services
+
+_UNEXPECTED: Final = HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A request for a page, by somebody with a token."""
+
+    request: Request
+    granted: Granted
+    prefix: str
+
+    @property
+    def services(self) -> Services:
+        services: Services = self.request.app.state.services
+        return services
+
+    def may(self, scope: TokenScope) -> bool:
+        return self.granted.scope.covers(scope)
+
+    def cause(self, note: str | None) -> Cause:
+        """Who acts, and why; people may paste a token even into a note."""
+        secrecy = secrecy_of(self.services.catalogue().server.admin_token)
+        return Cause(self.granted.who, secrecy.text(read_note(note)) if note else None)
+
+    def render(self, template: str, *, current: str, **values: Any) -> Response:
+        """The page, with what the frame around it needs; `current` is its entry in the navigation."""
+        frame = {
+            "prefix": self.prefix,
+            "current": current,
+            "path": f"{self.request.url.path}?{self.request.url.query}".rstrip("?"),
+            "who": self.granted.who.name,
+            "scope": self.granted.scope.value,
+            "may_run": self.may(TokenScope.RUN),
+            "may_admin": self.may(TokenScope.ADMIN),
+            "now": datetime.now(UTC),
+            "config_problem": self.services.config_problem(),
+        }
+        return render(template, {**frame, **values})
+
+
+def page(
+    show: Callable[[View], Awaitable[Response]], prefix: str, *, scope: TokenScope = TokenScope.READ
+) -> Callable[[Request], Awaitable[Response]]:
+    """An endpoint that shows a page, or carries out an action if the request is a POST.
+
+    Without a valid token it leads to the login; what is refused becomes a page that says why.
+    """
+
+    async def show_to_viewer(request: Request, prefix: str) -> Response:
+        if request.method == "POST":
+            check_origin(request)
+        granted = await find_viewer(request.scope)
+        if granted is None:
+            return _to_login(request, prefix)
+        check_granted(granted, scope)
+        return await show(View(request, granted, prefix))
+
+    return open_page(show_to_viewer, prefix)
+
+
+def open_page(
+    show: Callable[[Request, str], Awaitable[Response]], prefix: str
+) -> Callable[[Request], Awaitable[Response]]:
+    """The same for everybody."""
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            return await show(request, prefix)
+        except Exception as error:  # noqa: BLE001 - what is not known is raised again
+            return _refusal(request, error, prefix)
+
+    return endpoint
+
+
+async def read_form(request: Request) -> Mapping[str, str]:
+    """The fields of a form; of a repeated one the first.
+
+    Raises:
+        RefusedError: 413; it is too large.
+    """
+    body = await read_body(request)
+    fields: dict[str, str] = {}
+    for name, value in parse_qsl(body.decode(errors="replace"), keep_blank_values=True):
+        fields.setdefault(name, value)
+    return fields
+
+
+def go_to(path: str) -> Response:
+    """An answer to an action: the page to look at now."""
+    return RedirectResponse(path, status_code=HTTPStatus.SEE_OTHER, headers=HEADERS)
+
+
+def safe_path(path: str, prefix: str) -> str:
+    """The path, if it is one of our pages; otherwise that of the first page."""
+    is_ours = path.startswith(f"{prefix}/") and not path.startswith("//") and "\\" not in path and path.isprintable()
+    return path if is_ours else f"{prefix}/"
+
+
+def _to_login(request: Request, prefix: str) -> Response:
+    wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    target = f"{prefix}/login" + ("" if request.method == "POST" else f"?next={quote(wanted, safe='/')}")
+    if request.headers.get("HX-Request"):
+        # htmx would put the login into a part of the page.
+        return RedirectResponse(target, headers={**HEADERS, "HX-Redirect": target}, status_code=HTTPStatus.NO_CONTENT)
+    return go_to(target)
+
+
+def _refusal(request: Request, error: Exception, prefix: str) -> Response:
+    """A page that says what was refused, and why.
+
+    Raises:
+        Exception: the error itself, if nobody expected it.
+    """
+    services: Services = request.app.state.services
+    redact = secrecy_of(services.catalogue().server.admin_token).text
+    answer = answer_to(error, str(structlog.contextvars.get_contextvars().get("request_id", "")), redact)
+    if answer.status_code == _UNEXPECTED:
+        raise error
+    document = orjson.loads(bytes(answer.body))
+    values = {
+        "prefix": prefix,
+        "message": document["message"],
+        "error": document.get("error"),
+        "status": answer.status_code,
+    }
+    return render("refused.html", values, status=answer.status_code)

@@ -1,0 +1,120 @@
+"""The first page: is everything all right, and if not, what needs somebody?"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlencode
+
+from app.domain.condition import Condition
+from app.domain.counts import count
+from app.ui.filters import read_filter
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from starlette.responses import Response
+
+    from app.ui.page import View
+    from app.ui.snapshot import CollectionState, Snapshot, Snapshots
+
+MOST_ROWS: Final = 100
+RUNS: Final = 20
+_QUALIFIERS: Final = ("source", "collection", "state", "error", "schedule")
+_RUNS_SINCE: Final = timedelta(weeks=10)
+_TILES: Final = (
+    Condition.FAILING,
+    Condition.RUNNING,
+    Condition.WAITING,
+    Condition.PAUSED,
+    Condition.FINE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A task that has ended, as a bar."""
+
+    status: str
+    rows: int
+
+
+async def show_overview(view: View, snapshots: Snapshots) -> Response:
+    """Show the collections that the filter takes, those that need somebody first, page by page."""
+    query = view.request.query_params
+    typed = query.get("q", "")
+    wanted = read_filter(typed, _QUALIFIERS)
+    snapshot = await snapshots.get()
+    found = [
+        each
+        for each in snapshot.collections
+        if wanted.takes(
+            each.name,
+            source=each.source,
+            collection=each.collection,
+            state=each.condition.value,
+            error=each.facts.last_error or "",
+            schedule=each.schedule or "",
+        )
+    ]
+    first = _number(query.get("from", "0"), len(found))
+    rows = found[first : first + MOST_ROWS]
+    return view.render(
+        "overview.html",
+        current="overview",
+        title=_title(snapshot),
+        summary=f"{count(len(snapshot.collections), 'collection')} of {count(snapshot.sources, 'source')}",
+        tiles=[(each.value, snapshot.counts.get(each, 0)) for each in _TILES],
+        state=wanted.qualifiers.get("state"),
+        typed=typed,
+        problem=wanted.problem,
+        rows=rows,
+        runs=await _runs_of(view, rows),
+        most_runs=RUNS,
+        shown=_shown(first, len(rows), len(found)),
+        pages=_pages(typed, first, len(found)),
+        has_any=bool(snapshot.collections),
+    )
+
+
+def _title(snapshot: Snapshot) -> str:
+    """The answer to the page's question."""
+    match snapshot.counts.get(Condition.FAILING, 0):
+        case 0:
+            return "Everything is fine" if snapshot.collections else "Nothing to copy yet"
+        case 1:
+            return "One collection needs you"
+        case failing:
+            return f"{failing:,} collections need you"
+
+
+async def _runs_of(view: View, rows: Sequence[CollectionState]) -> dict[tuple[str, str], list[Run]]:
+    """The last runs of the collections that are shown, oldest first."""
+    names = [(each.source, each.collection) for each in rows]
+    runs: dict[tuple[str, str], list[Run]] = defaultdict(list)
+    since = datetime.now(UTC) - _RUNS_SINCE
+    for row in reversed(await view.services.reader.list_last_runs(names, RUNS, since)):
+        runs[row["source"], row["collection"]].append(Run(row["status"], row["rows"]))
+    return runs
+
+
+def _number(text: str, most: int) -> int:
+    """Where the page begins; the beginning, if that is not understood."""
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0  # noqa: PLR2004 - no huge number
+    return number if number < most else 0
+
+
+def _shown(first: int, rows: int, found: int) -> str:
+    return count(found, "collection") if rows == found else f"{first + 1:,} to {first + rows:,} of {found:,}"
+
+
+def _pages(typed: str, first: int, found: int) -> dict[str, str]:
+    """The queries of the pages before and after this one."""
+    pages = {}
+    if first:
+        pages["previous"] = urlencode({"q": typed, "from": max(0, first - MOST_ROWS)})
+    if first + MOST_ROWS < found:
+        pages["next"] = urlencode({"q": typed, "from": first + MOST_ROWS})
+    return pages

@@ -1,0 +1,88 @@
+"""Pages as HTML: the templates, and how they write numbers, names and times."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+from starlette.responses import HTMLResponse
+
+from app.domain.elapsed import ago_in_words, span_in_words
+from app.domain.visible import make_visible
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+HEADERS: Final = {
+    "Content-Security-Policy": _POLICY,
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+"""Of every page: nothing that a name or a log line holds can become a script, and no other site can frame it."""
+
+
+def render(template: str, values: Mapping[str, Any], *, status: int = 200) -> HTMLResponse:
+    """The page of a template."""
+    return HTMLResponse(_environment().get_template(template).render(values), status_code=status, headers=HEADERS)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("app.ui"),
+        autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "visible": make_visible,
+        "number": lambda number: f"{number:,}",
+        "span": span_in_words,
+        "ago": _ago,
+        "clock": lambda at: f"{at:%H:%M:%S}",
+        "utc": lambda at: f"{at:%Y-%m-%dT%H:%M:%SZ}",
+        "sparkline": _sparkline,
+    }
+    return environment
+
+
+def _ago(at: datetime, now: datetime | None = None) -> Markup:
+    """A time in words from now; the page's script adds the local time to what is shown on hover."""
+    words = ago_in_words(at, now or datetime.now(UTC))
+    return Markup('<time datetime="{0}" title="{0}">{1}</time>').format(f"{at:%Y-%m-%dT%H:%M:%SZ}", words)
+
+
+_BAR_WIDTH: Final = 5
+_BAR_STEP: Final = 7
+_HEIGHT: Final = 22
+_LOWEST: Final = 3
+
+
+def _sparkline(runs: list[Any], most: int) -> Markup:
+    """Bars of the rows of the last runs, oldest first; how each has ended is its class, and said in words beside it."""
+    if not runs:
+        return Markup('<span class="quiet">–</span>')
+    top = max(run.rows for run in runs) or 1
+    bars, first = [], most - len(runs)
+    for place, run in enumerate(runs, first):
+        height = max(_LOWEST, round(_HEIGHT * run.rows / top))
+        bars.append(
+            Markup('<rect class="{}" x="{}" y="{}" width="{}" height="{}" rx="1"/>').format(
+                run.status.lower(), place * _BAR_STEP, _HEIGHT - height, _BAR_WIDTH, height
+            )
+        )
+    failed = sum(run.status == "FAILED" for run in runs)
+    words = f"The last {len(runs)} runs: {failed} failed, up to {top if any(run.rows for run in runs) else 0:,} rows"
+    return Markup('<svg class="runs" role="img" aria-label="{}" width="{}" height="{}">{}</svg>').format(
+        words, most * _BAR_STEP, _HEIGHT, Markup("").join(bars)
+    )

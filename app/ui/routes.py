@@ -1,0 +1,53 @@
+"""The path of every page and action."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from app.domain.api_token import TokenScope
+from app.ui.live import show_live
+from app.ui.page import open_page, page
+from app.ui.pages.actions import cancel, pause, resume, run
+from app.ui.pages.login import log_in, log_out, show_login
+from app.ui.pages.overview import show_overview
+from app.ui.snapshot import Snapshots
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from starlette.responses import Response
+    from starlette.routing import BaseRoute
+
+    from app.api.http.services import Services
+
+
+class _Static(StaticFiles):
+    """What pages are made of. A browser asks whether it has changed, for a new release has the same names."""
+
+    def file_response(self, *arguments: Any, **options: Any) -> Response:
+        answer = super().file_response(*arguments, **options)
+        answer.headers["Cache-Control"] = "no-cache"
+        answer.headers["X-Content-Type-Options"] = "nosniff"
+        return answer
+
+
+def make_pages(services: Services, prefix: str) -> list[BaseRoute]:
+    """The pages below a prefix, which begins with a slash or is empty."""
+    return [*_pages(services, prefix)]
+
+
+def _pages(services: Services, prefix: str) -> Iterator[BaseRoute]:
+    snapshots = Snapshots(services)
+    yield Route(prefix or "/", page(partial(show_overview, snapshots=snapshots), prefix))
+    yield Route(f"{prefix}/live", page(show_live, prefix))
+    yield Route(f"{prefix}/login", open_page(show_login, prefix), methods=["GET"])
+    yield Route(f"{prefix}/login", open_page(log_in, prefix), methods=["POST"])
+    yield Route(f"{prefix}/logout", open_page(log_out, prefix), methods=["POST"])
+    for name, act in (("run", run), ("cancel", cancel), ("pause", pause), ("resume", resume)):
+        endpoint = page(partial(act, snapshots=snapshots), prefix, scope=TokenScope.RUN)
+        yield Route(f"{prefix}/{name}", endpoint, methods=["POST"])
+    yield Mount(f"{prefix}/static", _Static(packages=[("app.ui", "static")]))

@@ -1,0 +1,159 @@
+"""All collections as they are now, read once for everybody who looks at that moment."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from app.api.http.single_flight import SingleFlight
+from app.domain.condition import RANKS, Condition, Facts, condition_of, describe
+from app.domain.task import Status, task_id
+from app.store.pauses import WHOLE_SOURCE
+from app.store.recent_tasks import RecentTasks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from app.api.http.services import Services
+
+# Pages that live ask again after each change. Whatever their number, the store is asked no more often than this.
+_FRESH_SECONDS: Final = 1.0
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MOST_RUNNING: Final = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectionState:
+    """A collection of the catalogue, and how it is."""
+
+    source: str
+    collection: str
+    condition: Condition
+    facts: Facts
+    schedule: str | None
+    next_fire_at: datetime | None
+    last_task: str | None
+    paused_alone: bool
+
+    @property
+    def name(self) -> str:
+        return f"{self.source}.{self.collection}"
+
+    def words(self, now: datetime) -> str:
+        return describe(self.facts, now)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Every collection, those that need somebody first, and how many are in each condition."""
+
+    collections: Sequence[CollectionState]
+    counts: Mapping[Condition, int]
+    sources: int
+
+
+class Snapshots:
+    """Reads snapshots; one that is fresh is shared."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._read = SingleFlight(self._look)
+        self._last: Snapshot | None = None
+        self._until = 0.0
+
+    async def get(self) -> Snapshot:
+        """All collections as they were at most a second ago."""
+        if self._last is None or time.monotonic() >= self._until:
+            return await self._read()
+        return self._last
+
+    def forget(self) -> None:
+        """Somebody has changed something here, and wants to see it."""
+        self._until = 0.0
+
+    async def _look(self) -> Snapshot:
+        services = self._services
+        began = time.monotonic()
+        known = await self._read_rows()
+        sources = services.catalogue().sources.values()
+        found = [
+            known.state_of(source.id, collection.name, collection.schedule)
+            for source in sources
+            for collection in source.collections.values()
+        ]
+        found.sort(key=lambda each: (RANKS[each.condition], each.source, each.collection))
+        self._last = Snapshot(found, Counter(each.condition for each in found), len(sources))
+        self._until = began + _FRESH_SECONDS
+        return self._last
+
+    async def _read_rows(self) -> _Rows:
+        reader = self._services.reader
+        running = await reader.list_recent(RecentTasks(_EPOCH, statuses={Status.RUNNING}), _MOST_RUNNING)
+        return _Rows(
+            _by_name(await reader.list_collections()),
+            _by_name(running),
+            _by_name(await self._services.pauses.list_active()),
+        )
+
+
+def _by_name(rows: Iterable[Any]) -> Mapping[tuple[str, str], Any]:
+    return {(row["source"], row["collection"]): row for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """What the store has, by source and collection: heads with their schedules, running tasks, and pauses."""
+
+    heads: Mapping[tuple[str, str], Any]
+    running: Mapping[tuple[str, str], Any]
+    pauses: Mapping[tuple[str, str], Any]
+
+    def state_of(self, source: str, collection: str, schedule: str | None) -> CollectionState:
+        name = (source, collection)
+        head, alone = self.heads.get(name), self.pauses.get(name)
+        pause = alone or self.pauses.get((source, WHOLE_SOURCE))
+        facts = Facts(**_of_head(head), **_of_run(self.running.get(name)), **_of_pause(pause))
+        return CollectionState(
+            source=source,
+            collection=collection,
+            condition=condition_of(facts),
+            facts=facts,
+            schedule=schedule,
+            next_fire_at=head["next_fire_at"] if head and schedule else None,
+            last_task=task_id(source, collection, head["last_task"]) if head and head["last_task"] else None,
+            paused_alone=alone is not None,
+        )
+
+
+def _of_head(head: Any) -> dict[str, Any]:
+    if head is None:
+        return {}
+    names = ("last_success_at", "last_failure_at", "last_error", "consecutive_failures")
+    status = head["last_status"] and Status(head["last_status"])
+    return {"last_status": status, **{name: head[name] for name in names}}
+
+
+def _of_run(run: Any) -> dict[str, Any]:
+    if run is None:
+        return {}
+    progress = run.get("progress") or {}
+    share = progress.get("share")
+    return {
+        "started_at": run["started_at"],
+        "records_read": progress.get("records_read"),
+        "percent": None if share is None else 100 * share,
+    }
+
+
+def _of_pause(pause: Any) -> dict[str, Any]:
+    if pause is None:
+        return {}
+    return {
+        "paused_since": pause["since"],
+        "paused_until": pause["until"],
+        "paused_by": pause["who"] and pause["who"]["name"],
+        "pause_note": pause["note"],
+    }

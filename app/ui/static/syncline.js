@@ -1,0 +1,96 @@
+// What pages do by themselves: themes, keys, local times, and renewing what is shown when something has happened.
+// Everything can be read without it.
+"use strict";
+
+const $ = (selector) => document.querySelector(selector);
+const themes = ["system", "light", "dark"];
+
+function showTheme() {
+  const theme = localStorage.getItem("theme") ?? "system";
+  $("#theme").textContent = theme[0].toUpperCase() + theme.slice(1);
+  if (theme === "system") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = theme;
+}
+
+function nextTheme() {
+  const theme = themes[(themes.indexOf(localStorage.getItem("theme") ?? "system") + 1) % themes.length];
+  localStorage.setItem("theme", theme);
+  showTheme();
+}
+
+// Times are words; what is shown on hover has them in UTC and as they are here.
+function showLocalTimes() {
+  for (const time of document.querySelectorAll("time[datetime]:not([data-local])")) {
+    const at = new Date(time.dateTime);
+    time.title = `${time.dateTime}\n${at.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "long" })}`;
+    time.dataset.local = "";
+  }
+}
+
+let lastRefresh = 0;
+let waiting = null;
+
+// Seconds between two renewals; 0 if the page shall stay as it is.
+function pace() {
+  return Number(localStorage.getItem("live") ?? "2");
+}
+
+function refresh() {
+  clearTimeout(waiting);
+  waiting = null;
+  lastRefresh = Date.now();
+  htmx.trigger($("#content"), "refresh");
+}
+
+function somethingHappened() {
+  if (!pace() || waiting !== null || document.hidden) return;
+  waiting = setTimeout(refresh, Math.max(0, lastRefresh + 1000 * pace() - Date.now()));
+}
+
+function isTyping(target) {
+  return target.closest("input, textarea, select, dialog") !== null;
+}
+
+let going = false;
+const keys = {
+  "/": () => $("input[type=search]")?.focus(),
+  "?": () => $("#help").showModal(),
+  r: refresh,
+  t: nextTheme,
+  g: () => {
+    going = true;
+    setTimeout(() => { going = false; }, 1500);
+  },
+};
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
+  const place = going && $(`[data-go="${CSS.escape(event.key)}"]`);
+  const act = place ? () => place.click() : keys[event.key];
+  if (!act) return;
+  event.preventDefault();
+  act();
+});
+
+document.addEventListener("DOMContentLoaded", () => {
+  showTheme();
+  showLocalTimes();
+  $("#theme").addEventListener("click", nextTheme);
+  $("#help-button").addEventListener("click", keys["?"]);
+  const live = $("#live");
+  live.value = String(pace());
+  live.addEventListener("change", () => {
+    localStorage.setItem("live", live.value);
+    somethingHappened();
+  });
+  const feed = $("#feed");
+  feed.addEventListener("changed", somethingHappened);
+  feed.addEventListener("htmx:sse:error", () => { $("#away").hidden = false; });
+  feed.addEventListener("htmx:sse:after:connection", () => {
+    // What happened while nobody listened is not told again.
+    if (!$("#away").hidden) somethingHappened();
+    $("#away").hidden = true;
+  });
+  document.addEventListener("htmx:after:swap", showLocalTimes);
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) somethingHappened(); });
+});
