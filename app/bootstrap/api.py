@@ -42,6 +42,7 @@ from app.store.queue import TaskQueue
 from app.store.reads import Reader
 from app.store.renewals import RenewedConfigs
 from app.store.resets import reset_collection
+from app.store.stories import Stories
 from app.store.tokens import Tokens
 from app.ui.routes import make_pages
 
@@ -103,6 +104,7 @@ async def run_api(settings: Settings, config: Path, *, host: str | None, port: i
         services = Services(
             queue=TaskQueue(pool, answer_seconds=_QUEUE_SECONDS + _STATEMENT_SECONDS, notifier=notifier),
             reader=reader,
+            stories=Stories(pool),
             pauses=Pauses(pool),
             bookmarks=Bookmarks(pool),
             known_tokens=KnownTokens(Tokens(pool)),

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from app.store.feed import FeedPage
     from app.ui.page import View
+    from app.ui.snapshot import Snapshots
 
 _QUIET_SECONDS: Final = 15.0
 # However much happens, a page asks no more often.
@@ -31,27 +32,28 @@ _LONGEST_SECONDS: Final = 600.0
 _RETRY_MILLISECONDS: Final = 1000
 
 
-async def show_live(view: View) -> Response:
+async def show_live(view: View, snapshots: Snapshots) -> Response:
     """A stream with `changed` whenever there are new events. It ends after ten minutes, and the page comes again."""
     if view.services.live_feed.is_full:
         raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "Too many streams", "too many pages are open; reload later")
     feed = view.services.feed
     page = await feed.read(await feed.get_end(), limit=1)
     headers = {**HEADERS, "X-Accel-Buffering": "no"}
-    return StreamingResponse(_changes(view, page), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(_changes(view, page, snapshots), media_type="text/event-stream", headers=headers)
 
 
-async def _changes(view: View, page: FeedPage) -> AsyncGenerator[bytes]:
+async def _changes(view: View, page: FeedPage, snapshots: Snapshots) -> AsyncGenerator[bytes]:
     loop = asyncio.get_running_loop()
     ends = loop.time() + _LONGEST_SECONDS
     yield b"retry: %d\n\n" % _RETRY_MILLISECONDS
     followed = view.services.live_feed.follow(page, EVERYTHING, quiet_seconds=_QUIET_SECONDS)
     async with aclosing(followed):
         try:
-            async for messages, _ in followed:
+            async for messages, reached in followed:
                 if loop.time() > ends or await find_viewer({**view.request.scope, GRANTED: None}) is None:
                     return
                 if messages:
+                    snapshots.tell(reached)
                     yield b"event: changed\ndata: .\n\n"
                     await asyncio.sleep(_REST_SECONDS)
                 else:

@@ -14,6 +14,7 @@ from app.ui.page import open_page, page
 from app.ui.pages.actions import cancel, pause, resume, run
 from app.ui.pages.login import log_in, log_out, show_login
 from app.ui.pages.overview import show_overview
+from app.ui.pages.task import show_task
 from app.ui.snapshot import Snapshots
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ def make_pages(services: Services, prefix: str) -> list[BaseRoute]:
 def _pages(services: Services, prefix: str) -> Iterator[BaseRoute]:
     snapshots = Snapshots(services)
     yield Route(prefix or "/", page(partial(show_overview, snapshots=snapshots), prefix))
-    yield Route(f"{prefix}/live", page(show_live, prefix))
+    yield Route(f"{prefix}/tasks/{{task_id}}", page(show_task, prefix))
+    yield Route(f"{prefix}/live", page(partial(show_live, snapshots=snapshots), prefix))
     yield Route(f"{prefix}/login", open_page(show_login, prefix), methods=["GET"])
     yield Route(f"{prefix}/login", open_page(log_in, prefix), methods=["POST"])
     yield Route(f"{prefix}/logout", open_page(log_out, prefix), methods=["POST"])

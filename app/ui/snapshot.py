@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from app.api.http.single_flight import SingleFlight
 from app.domain.condition import RANKS, Condition, Facts, condition_of, describe
+from app.domain.feed import BEGINNING
 from app.domain.task import Status, task_id
 from app.store.pauses import WHOLE_SOURCE
 from app.store.recent_tasks import RecentTasks
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from app.api.http.services import Services
+    from app.domain.feed import Place
 
 # Pages that live ask again after each change. Whatever their number, the store is asked no more often than this.
 _FRESH_SECONDS: Final = 1.0
@@ -56,27 +58,37 @@ class Snapshot:
 
 
 class Snapshots:
-    """Reads snapshots; one that is fresh is shared."""
+    """Reads snapshots. One is shared for a moment, and never by those who know of something that has happened since."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
         self._read = SingleFlight(self._look)
         self._last: Snapshot | None = None
         self._until = 0.0
+        self._told_upto = BEGINNING
+        # How often it was forgotten, now and when the last one was begun.
+        self._age = 0
+        self._last_age = -1
 
     async def get(self) -> Snapshot:
-        """All collections as they were at most a second ago."""
-        if self._last is None or time.monotonic() >= self._until:
-            return await self._read()
+        """All collections as they were at most a second ago, and not before anything that was told."""
+        age = self._age
+        while self._last is None or time.monotonic() >= self._until or self._last_age < age:
+            await self._read()
         return self._last
 
     def forget(self) -> None:
         """Somebody has changed something here, and wants to see it."""
-        self._until = 0.0
+        self._age += 1
+
+    def tell(self, upto: Place) -> None:
+        """Something has happened, up to this place of the feed; everybody who follows that says so."""
+        if upto > self._told_upto:
+            self._told_upto = upto
+            self.forget()
 
     async def _look(self) -> Snapshot:
-        services = self._services
-        began = time.monotonic()
+        services, began, age = self._services, time.monotonic(), self._age
         known = await self._read_rows()
         sources = services.catalogue().sources.values()
         found = [
@@ -86,7 +98,7 @@ class Snapshots:
         ]
         found.sort(key=lambda each: (RANKS[each.condition], each.source, each.collection))
         self._last = Snapshot(found, Counter(each.condition for each in found), len(sources))
-        self._until = began + _FRESH_SECONDS
+        self._until, self._last_age = began + _FRESH_SECONDS, age
         return self._last
 
     async def _read_rows(self) -> _Rows:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from app.store.pauses import Pauses
     from app.store.queue import TaskQueue
     from app.store.reads import Reader
+    from app.store.stories import Stories
 
 
 class ResetCollection(Protocol):
@@ -38,6 +39,8 @@ class Services:
     """Where tasks are scheduled and canceled."""
     reader: Reader
     """Tasks, logs and collections."""
+    stories: Stories
+    """What has happened to tasks."""
     pauses: Pauses
     """What is paused."""
     bookmarks: Bookmarks

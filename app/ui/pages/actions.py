@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from uuid import UUID
+from urllib.parse import quote
 
-from app.api.http.errors import unknown_task
 from app.domain.task import task_id
 from app.pausing import check_known, pause_source, resume_source
 from app.task_requests import sync_task
 from app.ui.page import go_to, read_form, safe_path
+from app.ui.pages.task import find_task
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -17,31 +17,23 @@ if TYPE_CHECKING:
     from app.ui.page import View
     from app.ui.snapshot import Snapshots
 
-_UUID_LENGTH = 36
-
 
 async def run(view: View, snapshots: Snapshots) -> Response:
     """Ask for a task of a collection."""
     form = await read_form(view.request)
     services, cause = view.services, view.cause(form.get("note"))
-    await services.queue.schedule(
-        sync_task(services.catalogue(), form.get("source", ""), form.get("collection", ""), cause)
-    )
+    source, collection = form.get("source", ""), form.get("collection", "")
+    task, _ = await services.queue.schedule(sync_task(services.catalogue(), source, collection, cause))
+    if form.get("show") == "task":
+        return _back(view, f"{view.prefix}/tasks/{quote(task_id(source, collection, task))}", snapshots)
     return _back(view, form.get("back", ""), snapshots)
 
 
 async def cancel(view: View, snapshots: Snapshots) -> Response:
     """Cancel a task."""
     form = await read_form(view.request)
-    given = form.get("task", "")
-    try:
-        task = UUID(given[-_UUID_LENGTH:])
-    except ValueError:
-        raise unknown_task(given) from None
-    row = await view.services.reader.get_task(task)
-    if row is None or task_id(row["source"], row["collection"], row["task"]) != given:
-        raise unknown_task(given)
-    await view.services.queue.cancel(task, view.cause(form.get("note")))
+    row = await find_task(view, form.get("task", ""))
+    await view.services.queue.cancel(row["task"], view.cause(form.get("note")))
     return _back(view, form.get("back", ""), snapshots)
 
 

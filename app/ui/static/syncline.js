@@ -7,7 +7,7 @@ const themes = ["system", "light", "dark"];
 
 function showTheme() {
   const theme = localStorage.getItem("theme") ?? "system";
-  $("#theme").textContent = theme[0].toUpperCase() + theme.slice(1);
+  $("#theme-name").textContent = theme[0].toUpperCase() + theme.slice(1);
   if (theme === "system") delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = theme;
 }

@@ -36,6 +36,7 @@ from app.store.pauses import Pauses
 from app.store.queue import TaskQueue
 from app.store.reads import Reader
 from app.store.resets import reset_collection
+from app.store.stories import Stories
 from app.store.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -138,6 +139,7 @@ async def opened_api(database_url: str, catalogue: str = CATALOGUE) -> AsyncIter
         services = Services(
             queue=TaskQueue(pool, notifier=notifier),
             pauses=Pauses(pool),
+            stories=Stories(pool),
             bookmarks=Bookmarks(pool),
             reader=Reader(pool),
             known_tokens=KnownTokens(tokens),

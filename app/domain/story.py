@@ -1,0 +1,141 @@
+"""What has happened to a task, event by event, in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from app.domain import events
+from app.domain.cause import Cause
+from app.domain.counts import count
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from uuid import UUID
+
+Tone = Literal["plain", "busy", "good", "bad"]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An event as a title, and details if there are any."""
+
+    at: datetime
+    title: str
+    details: str
+    tone: Tone
+
+
+def tell(type_: str, at: datetime, attempt: int, worker: UUID | None, data: Mapping[str, Any]) -> Told:
+    """An event in words. One of a type that this release does not know has its name."""
+    teller = _TELLERS.get(type_)
+    if teller is None:
+        return Told(at, type_, "", "plain")
+    title, details = teller(_Facts(attempt, worker, data))
+    return Told(at, title, details, _TONES.get(type_, "plain"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    attempt: int
+    worker: UUID | None
+    data: Mapping[str, Any]
+
+    @property
+    def cause(self) -> str:
+        """Who it was, and why."""
+        cause = Cause.of(self.data)
+        return ": ".join(filter(None, [f"by {cause.who.name}" if cause.who else "", cause.note or ""]))
+
+    @property
+    def error(self) -> str:
+        return str(self.data.get("error") or "")
+
+    @property
+    def by_worker(self) -> str:
+        return f"worker {str(self.worker)[-12:]}" if self.worker else ""
+
+
+def _scheduled(facts: _Facts) -> tuple[str, str]:
+    data = facts.data
+    if fire_time := data.get("fire_time"):
+        return "Scheduled", f"fire time {_time(fire_time)}"
+    if interval := data.get("backfill"):
+        return "Backfill requested", ", ".join(filter(None, [str(interval).replace("/", " to "), facts.cause]))
+    return "Requested", facts.cause
+
+
+def _started(facts: _Facts) -> tuple[str, str]:
+    release = facts.data.get("release")
+    details = [facts.by_worker, f"release {release}" if release else ""]
+    return f"Attempt {facts.attempt} started", ", ".join(filter(None, details))
+
+
+def _failed_attempt(facts: _Facts) -> tuple[str, str]:
+    again = facts.data.get("run_at")
+    return f"Attempt {facts.attempt} failed", facts.error + (f"; tried again after {_time(again)}" if again else "")
+
+
+def _rescued(facts: _Facts) -> tuple[str, str]:
+    return f"The worker of attempt {facts.attempt} was lost", facts.error
+
+
+def _handed_back(facts: _Facts) -> tuple[str, str]:
+    return f"Attempt {facts.attempt} was handed back", str(facts.data.get("reason") or "")
+
+
+def _saved(facts: _Facts) -> tuple[str, str]:
+    return f"{count(facts.data['rows'], 'row')} committed", f"to {facts.data['destination']}"
+
+
+def _schema(facts: _Facts) -> tuple[str, str]:
+    table = f"{facts.data['table']} at {facts.data['destination']}"
+    changes = [describe_change(each) for each in facts.data.get("changes") or ()]
+    return ("Columns have changed", f"{table}: {', '.join(changes)}") if changes else ("Columns are known", table)
+
+
+def describe_change(change: Mapping[str, Any]) -> str:
+    """A changed column: `+ coupon`, `- email`, `total: integer → text`."""
+    name = change["field"]
+    match change["change"]:
+        case "added":
+            return f"+ {name}"
+        case "removed":
+            return f"- {name}"
+        case _:
+            of = "field" if "to_field_type" in change else "column"
+            return f"{name}: {change.get(f'from_{of}_type', '?')} → {change.get(f'to_{of}_type', '?')}"
+
+
+def _renewed(facts: _Facts) -> tuple[str, str]:
+    kept = "kept" if facts.data.get("kept") else "not kept: server.secret_key is not set"
+    return f"{facts.data.get('role', '').capitalize()} {facts.data.get('name', '')} renewed its configuration", kept
+
+
+def _time(text: str) -> str:
+    return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M:%S}Z"
+
+
+_TELLERS: Final[Mapping[str, Callable[[_Facts], tuple[str, str]]]] = {
+    events.TASK_SCHEDULED: _scheduled,
+    events.TASK_STARTED: _started,
+    events.BOOKMARK_SAVED: _saved,
+    events.SCHEMA_CHANGED: _schema,
+    events.CONFIG_RENEWED: _renewed,
+    events.CANCEL_REQUESTED: lambda facts: ("Cancellation requested", facts.cause),
+    events.RUN_AGAIN_REQUESTED: lambda facts: ("One more run requested", facts.cause),
+    events.ATTEMPT_FAILED: _failed_attempt,
+    events.ATTEMPT_RESCUED: _rescued,
+    events.ATTEMPT_HANDED_BACK: _handed_back,
+    events.TASK_SUCCEEDED: lambda _: ("Succeeded", ""),
+    events.TASK_FAILED: lambda facts: ("Failed", facts.error),
+    events.TASK_CANCELED: lambda facts: ("Canceled", facts.cause),
+}
+_TONES: Final[Mapping[str, Tone]] = {
+    events.TASK_STARTED: "busy",
+    events.ATTEMPT_FAILED: "bad",
+    events.ATTEMPT_RESCUED: "bad",
+    events.TASK_SUCCEEDED: "good",
+    events.TASK_FAILED: "bad",
+}

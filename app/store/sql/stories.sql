@@ -1,0 +1,40 @@
+-- The story of a task: its events, its neighbours, and with what it was started.
+
+-- name: story
+-- The first $2 events of task $1, in order. Reports of progress are left out, because they are many, and so are bookmarks, because
+-- they may have values of the source.
+SELECT version, type, at, attempt, worker, data - 'bookmark' AS data FROM syncline.events
+WHERE task = $1 AND type <> 'ProgressReported' ORDER BY version LIMIT $2
+
+-- name: neighbours
+-- The tasks of collection ($1, $2) before and after task $4, which was created at $3; null where there is none.
+SELECT (
+  SELECT task FROM syncline.tasks WHERE source = $1 AND collection = $2 AND (created_at, task) < ($3, $4)
+  ORDER BY created_at DESC, task DESC LIMIT 1
+) AS before, coalesce((
+  SELECT task FROM syncline.tasks WHERE source = $1 AND collection = $2 AND (created_at, task) > ($3, $4)
+  ORDER BY created_at, task LIMIT 1
+), (
+  SELECT task FROM syncline.collections WHERE source = $1 AND collection = $2 AND (created_at, task) > ($3, $4)
+)) AS after
+
+-- name: last_success
+-- The last task of collection ($1, $2) before task $4, created at $3, that succeeded: among the last $5.
+SELECT * FROM (
+  SELECT task, attempt, rows, status, created_at, started_at, finished_at FROM syncline.tasks
+  WHERE source = $1 AND collection = $2 AND (created_at, task) < ($3, $4)
+  ORDER BY created_at DESC, task DESC LIMIT $5
+) AS earlier
+WHERE status = 'SUCCESS' ORDER BY created_at DESC, task DESC LIMIT 1
+
+-- name: last_start
+-- With what the last attempt of task $1 of source $2 was started.
+SELECT e.worker, e.data ->> 'release' AS release, c.connector, c.connector_version, c.config_digest, c.digest_key_id
+FROM syncline.events e LEFT JOIN syncline.catalogues c ON c.catalogue = e.data ->> 'catalogue' AND c.source = $2
+WHERE e.task = $1 AND e.type = 'TaskStarted' ORDER BY e.version DESC LIMIT 1
+
+-- name: schema_changes_between
+-- How the columns of the tables of collection ($1, $2) have changed after $3, up to $4; oldest first.
+SELECT destination, table_name, changes, changed_at FROM syncline.table_schemas
+WHERE source = $1 AND collection = $2 AND changed_at > $3 AND changed_at <= $4 AND revision > 1
+ORDER BY changed_at, destination, table_name

@@ -1,0 +1,180 @@
+"""A task: how it is, what has happened to it, what it says, and what was different when its collection last worked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+from app.api.http.errors import unknown_task
+from app.domain.elapsed import span_in_words
+from app.domain.story import describe_change, tell
+from app.domain.task import Status, task_id
+from app.store.reads import LogFilter
+from app.store.stories import Stories, TaskKeyOf
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.responses import Response
+
+    from app.store.reads import Row
+    from app.ui.page import View
+
+LINES: Final = 500
+_EVENTS: Final = 500
+_LEVELS: Final = ("all", "info", "warn", "error")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_END_OF_TIME: Final = datetime.max.replace(tzinfo=UTC)
+_UUID_LENGTH: Final = 36
+_CONDITIONS: Final = {
+    Status.SCHEDULED: "waiting",
+    Status.RUNNING: "running",
+    Status.SUCCESS: "fine",
+    Status.FAILED: "failing",
+    Status.CANCELED: "canceled",
+}
+_WORDS: Final = {
+    Status.SCHEDULED: "Waiting",
+    Status.RUNNING: "Running",
+    Status.SUCCESS: "Succeeded",
+    Status.FAILED: "Failed",
+    Status.CANCELED: "Canceled",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Something that was one thing when the collection last worked, and is one now."""
+
+    what: str
+    before: str
+    now: str
+
+    @property
+    def is_different(self) -> bool:
+        return self.before != self.now
+
+
+async def show_task(view: View) -> Response:
+    """Show a task."""
+    stories = view.services.stories
+    row = await find_task(view, view.request.path_params["task_id"])
+    key = TaskKeyOf(row["source"], row["collection"], row["created_at"], row["task"])
+    status = Status(row["status"])
+    neighbours = await stories.get_neighbours(key)
+    level = view.request.query_params.get("level", "all")
+    lines = await _last_lines(view, row["task"])
+    differences, compared_with = await _differences(stories, key, row) if status is Status.FAILED else ([], None)
+    return view.render(
+        "task.html",
+        current="overview",
+        task=row,
+        id=task_id(row["source"], row["collection"], row["task"]),
+        condition=_CONDITIONS[status],
+        status=_WORDS[status],
+        is_active=status in {Status.SCHEDULED, Status.RUNNING},
+        facts=_facts(row),
+        before=neighbours.before and task_id(row["source"], row["collection"], neighbours.before),
+        after=neighbours.after and task_id(row["source"], row["collection"], neighbours.after),
+        story=[
+            tell(each["type"], each["at"], each["attempt"], each["worker"], each["data"])
+            for each in await stories.list_events(row["task"], _EVENTS)
+        ],
+        lines=[line for line in lines if level in {"all", line["level"]}],
+        level=level if level in _LEVELS else "all",
+        levels=_LEVELS,
+        is_tail=len(lines) == LINES,
+        most_lines=LINES,
+        differences=differences,
+        compared_with=compared_with,
+    )
+
+
+async def find_task(view: View, given: str) -> Row:
+    """The row of the task of this id.
+
+    Raises:
+        RefusedError: 404.
+    """
+    try:
+        task = UUID(given[-_UUID_LENGTH:])
+    except ValueError:
+        raise unknown_task(given) from None
+    row = await view.services.reader.get_task(task)
+    if row is None or task_id(row["source"], row["collection"], row["task"]) != given:
+        raise unknown_task(given)
+    return row
+
+
+async def _last_lines(view: View, task: UUID) -> list[dict[str, Any]]:
+    """The last lines of the log, without the id that each begins with."""
+    wanted = LogFilter(_EPOCH, _END_OF_TIME, tail=LINES)
+    [page] = [page async for page in view.services.reader.page_log(task, wanted)]
+    return [{**line, "message": line["message"].partition("] ")[2] or line["message"]} for line in page]
+
+
+def _facts(row: Row) -> list[str]:
+    """What there is to say of a task in one line."""
+    facts = []
+    if row["started_at"]:
+        until = row["finished_at"] or datetime.now(UTC)
+        facts.append(span_in_words((until - row["started_at"]).total_seconds()))
+    if row["attempt"] > 1 or row["failures"]:
+        facts.append(f"attempt {row['attempt']} of {row['max_attempts']}")
+    facts.append(f"{row['rows']:,} rows")
+    if progress := row.get("progress"):
+        facts.append(f"{progress['records_read']:,} read")
+        if progress.get("share") is not None:
+            facts.append(f"{100 * progress['share']:.0f} %")
+    return facts
+
+
+async def _differences(stories: Stories, key: TaskKeyOf, row: Row) -> tuple[list[Difference], Mapping[str, Any] | None]:
+    """What was different when the collection last worked, and the task that it was."""
+    success = await stories.find_last_success(key)
+    if success is None:
+        return [], None
+    then = await stories.find_last_start(success["task"], key.source)
+    now = await stories.find_last_start(key.task, key.source)
+    changes = await stories.list_schema_changes(
+        key.source, key.collection, success["created_at"], row["finished_at"] or datetime.now(UTC)
+    )
+    found = [
+        Difference("configuration", *_digests(then, now)),
+        Difference("connector", _connector(then), _connector(now)),
+        Difference("release", _of(then, "release"), _of(now, "release")),
+        Difference("worker", _of(then, "worker")[-12:], _of(now, "worker")[-12:]),
+        Difference("columns", "as before", _changes(changes) or "as before"),
+        Difference("rows", f"{success['rows']:,}", f"{row['rows']:,}"),
+        Difference("time", _duration(success), _duration(row)),
+    ]
+    return found, {"id": task_id(key.source, key.collection, success["task"]), "at": success["finished_at"]}
+
+
+def _of(start: Mapping[str, Any] | None, name: str) -> str:
+    return str(start[name]) if start is not None and start[name] is not None else "–"
+
+
+def _connector(start: Mapping[str, Any] | None) -> str:
+    name, version = _of(start, "connector"), _of(start, "connector_version")
+    return name if version == "–" else f"{name} {version}"
+
+
+def _digests(then: Mapping[str, Any] | None, now: Mapping[str, Any] | None) -> tuple[str, str]:
+    """Digests tell only whether the configuration is the same, and only those of the same key do."""
+    if _of(then, "digest_key_id") != _of(now, "digest_key_id"):
+        return "–", "–"
+    before, after = _of(then, "config_digest"), _of(now, "config_digest")
+    return (before[:8], before[:8]) if before == after else (before[:8], f"changed: {after[:8]}")
+
+
+def _changes(changes: Any) -> str:
+    return "; ".join(f"{each['table_name']}: {', '.join(map(describe_change, each['changes']))}" for each in changes)
+
+
+def _duration(row: Row) -> str:
+    if row["started_at"] is None or row["finished_at"] is None:
+        return "–"
+    return span_in_words((row["finished_at"] - row["started_at"]).total_seconds())

@@ -1,0 +1,85 @@
+"""The page of a task in a browser: its story, its log, and what changed since it last worked."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.visiting import HOSTILE, violations
+
+if TYPE_CHECKING:
+    from playwright.async_api import Page
+
+    from tests.browser.visiting import Site
+
+
+async def lines_of(page: Page) -> list[str]:
+    return await page.get_by_role("log").locator("div span").all_inner_texts()
+
+
+async def test_a_task_tells_its_story_and_shows_its_log(site: Site) -> None:
+    task_id = site.api.run("load", "quick")
+    site.api.ended(task_id)
+    async with site.visited(f"/tasks/{task_id}") as page:
+        await expect(page).to_have_title("load.quick succeeded · Syncline")
+        story = await page.get_by_role("listitem").all_inner_texts()
+        titles = [re.sub(r"^\S+\s+", "", each) for each in story]
+        assert titles[0].startswith("Requested")
+        assert "by admin" in titles[0]
+        assert titles[1].startswith("Attempt 1 started")
+        assert titles[-1] == "Succeeded"
+        prefix = f"[{task_id}] "
+        assert await lines_of(page) == [line["message"].removeprefix(prefix) for line in site.api.log(task_id)]
+        await page.get_by_role("link", name="error", exact=True).click()
+        assert await lines_of(page) == []
+        await expect(page.get_by_text("No lines.")).to_be_visible()
+
+
+async def test_a_failed_task_says_why_and_leads_to_its_neighbours_and_to_the_next_run(site: Site) -> None:
+    first, second = (site.api.ended(site.api.run("load", "broken"))["id"] for _ in range(2))
+    async with site.visited(f"/tasks/{second}") as page:
+        await expect(page.get_by_role("alert")).to_have_text("made to fail with probability 1")
+        await page.get_by_role("link", name="← before").click()
+        await expect(page).to_have_url(f"{site.address}/tasks/{first}")
+        await page.get_by_role("link", name="after →").click()
+        await expect(page).to_have_url(f"{site.address}/tasks/{second}")
+        await page.get_by_role("button", name="Run again").click()
+        await expect(page.get_by_role("link", name="← before")).to_have_attribute("href", f"/tasks/{second}")
+
+
+async def test_a_running_task_is_followed_until_somebody_cancels_it(site: Site) -> None:
+    task_id = site.api.run("load", "endless")
+    async with site.visited(f"/tasks/{task_id}") as page:
+        await expect(page.get_by_role("heading", level=1).locator("xpath=..")).to_contain_text("Running")
+        await expect(page.get_by_role("listitem").filter(has_text="Attempt 1 started")).to_be_visible()
+        await page.get_by_role("button", name="Cancel").click()
+        await expect(page.get_by_role("listitem").last).to_contain_text("Canceled")
+        await expect(page.get_by_role("button", name="Run again")).to_be_visible()
+
+
+async def test_hostile_names_are_text_here_too(site: Site) -> None:
+    task_id = site.api.run("load", HOSTILE)
+    site.api.ended(task_id)
+    async with site.visited(f"/tasks/{quote(task_id)}") as page:
+        await expect(page.get_by_role("heading", level=1)).to_have_text(f"load / {HOSTILE}")
+
+
+async def test_a_task_that_does_not_exist_is_told(site: Site) -> None:
+    async with site.visited("/") as page:
+        answer = await page.request.get("/tasks/load_quick_1")
+        assert answer.status == 404
+        assert "Task [load_quick_1] doesn&#39;t exist" in await answer.text()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_nothing_stands_in_the_way_of_anybody(site: Site, scheme: Any) -> None:
+    task_id = site.api.run("load", "broken")
+    site.api.ended(task_id)
+    async with site.visited(f"/tasks/{task_id}", color_scheme=scheme, bypass_csp=True) as page:
+        assert await violations(page) == []
+        await page.set_viewport_size({"width": 320, "height": 700})
+        assert await page.evaluate("document.documentElement.scrollWidth") == 320
