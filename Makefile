@@ -29,6 +29,7 @@ demo-rows: install ## add a week of new rows to the demo's source
 	@$(BIN)/python deploy/demo/source.py
 
 test: install-dev ## run the whole test suite, and check the table in docs/connectors.md against it
+	@scripts/browser
 	@$(PYTEST) --seen $(SEEN)
 	@$(BIN)/python -m tests.scenarios --check $(SEEN)
 

@@ -15,6 +15,7 @@ from app.ui.pages.actions import cancel, pause, resume, run
 from app.ui.pages.login import log_in, log_out, show_login
 from app.ui.pages.overview import show_overview
 from app.ui.pages.task import show_task
+from app.ui.pages.timeline import show_timeline
 from app.ui.snapshot import Snapshots
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def make_pages(services: Services, prefix: str) -> list[BaseRoute]:
 def _pages(services: Services, prefix: str) -> Iterator[BaseRoute]:
     snapshots = Snapshots(services)
     yield Route(prefix or "/", page(partial(show_overview, snapshots=snapshots), prefix))
+    yield Route(f"{prefix}/timeline", page(partial(show_timeline, snapshots=snapshots), prefix))
     yield Route(f"{prefix}/tasks/{{task_id}}", page(show_task, prefix))
     yield Route(f"{prefix}/live", page(partial(show_live, snapshots=snapshots), prefix))
     yield Route(f"{prefix}/login", open_page(show_login, prefix), methods=["GET"])

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from app.api.http.services import Services
+    from app.domain.collection import Collection
     from app.domain.feed import Place
 
 # Pages that live ask again after each change. Whatever their number, the store is asked no more often than this.
@@ -36,6 +37,7 @@ class CollectionState:
     condition: Condition
     facts: Facts
     schedule: str | None
+    timezone: str
     next_fire_at: datetime | None
     last_task: str | None
     paused_alone: bool
@@ -92,9 +94,7 @@ class Snapshots:
         known = await self._read_rows()
         sources = services.catalogue().sources.values()
         found = [
-            known.state_of(source.id, collection.name, collection.schedule)
-            for source in sources
-            for collection in source.collections.values()
+            known.state_of(source.id, collection) for source in sources for collection in source.collections.values()
         ]
         found.sort(key=lambda each: (RANKS[each.condition], each.source, each.collection))
         self._last = Snapshot(found, Counter(each.condition for each in found), len(sources))
@@ -123,19 +123,20 @@ class _Rows:
     running: Mapping[tuple[str, str], Any]
     pauses: Mapping[tuple[str, str], Any]
 
-    def state_of(self, source: str, collection: str, schedule: str | None) -> CollectionState:
-        name = (source, collection)
+    def state_of(self, source: str, collection: Collection) -> CollectionState:
+        name, schedule = (source, collection.name), collection.schedule
         head, alone = self.heads.get(name), self.pauses.get(name)
         pause = alone or self.pauses.get((source, WHOLE_SOURCE))
         facts = Facts(**_of_head(head), **_of_run(self.running.get(name)), **_of_pause(pause))
         return CollectionState(
             source=source,
-            collection=collection,
+            collection=collection.name,
             condition=condition_of(facts),
             facts=facts,
             schedule=schedule,
+            timezone=collection.timezone,
             next_fire_at=head["next_fire_at"] if head and schedule else None,
-            last_task=task_id(source, collection, head["last_task"]) if head and head["last_task"] else None,
+            last_task=task_id(source, collection.name, head["last_task"]) if head and head["last_task"] else None,
             paused_alone=alone is not None,
         )
 

@@ -51,10 +51,12 @@ class Difference:
     what: str
     before: str
     now: str
+    may_explain: bool = True
+    """Rows and time differ whenever something fails."""
 
     @property
     def is_different(self) -> bool:
-        return self.before != self.now
+        return self.may_explain and self.before != self.now
 
 
 async def show_task(view: View) -> Response:
@@ -147,8 +149,8 @@ async def _differences(stories: Stories, key: TaskKeyOf, row: Row) -> tuple[list
         Difference("release", _of(then, "release"), _of(now, "release")),
         Difference("worker", _of(then, "worker")[-12:], _of(now, "worker")[-12:]),
         Difference("columns", "as before", _changes(changes) or "as before"),
-        Difference("rows", f"{success['rows']:,}", f"{row['rows']:,}"),
-        Difference("time", _duration(success), _duration(row)),
+        Difference("rows", f"{success['rows']:,}", f"{row['rows']:,}", may_explain=False),
+        Difference("time", _duration(success), _duration(row), may_explain=False),
     ]
     return found, {"id": task_id(key.source, key.collection, success["task"]), "at": success["finished_at"]}
 
