@@ -27,7 +27,7 @@ function showLocalTimes() {
   }
 }
 
-let lastRefresh = 0;
+let lastRefresh = Date.now();
 let waiting = null;
 
 // Seconds between two renewals; 0 if the page shall stay as it is.
@@ -43,8 +43,32 @@ function refresh() {
 }
 
 function somethingHappened() {
-  if (!pace() || waiting !== null || document.hidden) return;
+  if (!pace() || waiting !== null) return;
   waiting = setTimeout(refresh, Math.max(0, lastRefresh + 1000 * pace() - Date.now()));
+}
+
+let stream = null;
+let missing = null;
+
+// A browser opens only a few connections to a server, so pages that nobody sees have none.
+function listen() {
+  stream?.close();
+  stream = null;
+  if (document.hidden) return;
+  stream = new EventSource(document.body.dataset.live);
+  stream.addEventListener("changed", somethingHappened);
+  stream.addEventListener("open", () => {
+    clearTimeout(missing);
+    missing = null;
+    $("#away").hidden = true;
+    // What happened while nobody listened is not told again.
+    somethingHappened();
+  });
+  stream.addEventListener("error", () => {
+    missing ??= setTimeout(() => { $("#away").hidden = false; }, 3000);
+    // The browser tries again by itself unless it was refused.
+    if (stream.readyState === EventSource.CLOSED) setTimeout(listen, 3000);
+  });
 }
 
 function isTyping(target) {
@@ -83,14 +107,7 @@ document.addEventListener("DOMContentLoaded", () => {
     localStorage.setItem("live", live.value);
     somethingHappened();
   });
-  const feed = $("#feed");
-  feed.addEventListener("changed", somethingHappened);
-  feed.addEventListener("htmx:sse:error", () => { $("#away").hidden = false; });
-  feed.addEventListener("htmx:sse:after:connection", () => {
-    // What happened while nobody listened is not told again.
-    if (!$("#away").hidden) somethingHappened();
-    $("#away").hidden = true;
-  });
   document.addEventListener("htmx:after:swap", showLocalTimes);
-  document.addEventListener("visibilitychange", () => { if (!document.hidden) somethingHappened(); });
+  document.addEventListener("visibilitychange", listen);
+  listen();
 });
