@@ -156,6 +156,9 @@ async def _welcome(
     if not await _is_ready(address.url, stop):
         return
     publish(data, address)
+    ui = catalogue.server.ui
+    if ui.enabled:
+        click.echo(f"\nOpen {address.url}{ui.prefix}/ to see what happens.")
     click.echo(f"\nSyncline is running: API at {address.url}, one worker, {_database_text(environment)}.")
     click.echo(_what_to_try(address.url, catalogue, on_terminal=sys.stdout.isatty()))
 

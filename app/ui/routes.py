@@ -12,6 +12,7 @@ from app.domain.api_token import TokenScope
 from app.ui.live import show_live
 from app.ui.page import open_page, page
 from app.ui.pages.actions import cancel, pause, resume, run
+from app.ui.pages.failures import run_again, show_failures
 from app.ui.pages.login import log_in, log_out, show_login
 from app.ui.pages.overview import show_overview
 from app.ui.pages.task import show_task
@@ -51,7 +52,8 @@ def _pages(services: Services, prefix: str) -> Iterator[BaseRoute]:
     yield Route(f"{prefix}/login", open_page(show_login, prefix), methods=["GET"])
     yield Route(f"{prefix}/login", open_page(log_in, prefix), methods=["POST"])
     yield Route(f"{prefix}/logout", open_page(log_out, prefix), methods=["POST"])
-    for name, act in (("run", run), ("cancel", cancel), ("pause", pause), ("resume", resume)):
+    yield Route(f"{prefix}/failures", page(partial(show_failures, snapshots=snapshots), prefix))
+    for name, act in (("run", run), ("run-again", run_again), ("cancel", cancel), ("pause", pause), ("resume", resume)):
         endpoint = page(partial(act, snapshots=snapshots), prefix, scope=TokenScope.RUN)
         yield Route(f"{prefix}/{name}", endpoint, methods=["POST"])
     yield Mount(f"{prefix}/static", _Static(packages=[("app.ui", "static")]))

@@ -13,8 +13,11 @@ import pytest
 
 from app.api.application import create_app
 from app.domain.api_token import TokenScope
+from app.domain.events import TASK_FAILED
+from app.domain.task import Status
 from app.store.tokens import TokenAdmin
 from app.ui.routes import make_pages
+from tests.harness import until
 from tests.integration.api.serving import TOKEN, opened_api
 
 if TYPE_CHECKING:
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
     from tests.harness import Store
 
 OURS = {"Sec-Fetch-Site": "same-origin"}
-ACTIONS = ("run", "cancel", "pause", "resume")
+ACTIONS = ("run", "run-again", "cancel", "pause", "resume")
 
 
 async def opened(database_url: str, prefix: str) -> AsyncIterator[httpx.AsyncClient]:
@@ -49,6 +52,16 @@ async def prefixed(database_url: str) -> AsyncIterator[httpx.AsyncClient]:
 
 async def log_in(client: httpx.AsyncClient, token: str = TOKEN, *, path: str = "") -> httpx.Response:
     return await client.post(f"{path}/login", data={"token": token, "next": f"{path}/?q=x"}, headers=OURS)
+
+
+async def shown(client: httpx.AsyncClient, path: str, text: str) -> str:
+    """The page, once it has the text: what all collections are like is read once a second."""
+
+    async def has_text() -> str | None:
+        page = (await client.get(path)).text
+        return page if text in page else None
+
+    return await until(has_text)
 
 
 async def test_the_token_goes_into_a_cookie_that_only_the_pages_read(visitor: httpx.AsyncClient) -> None:
@@ -125,6 +138,28 @@ async def test_a_token_that_may_only_look_sees_no_action_and_can_carry_out_none(
         assert answer.status_code == 403
         assert "this needs a token with scope &#39;run&#39;" in answer.text
     assert await store.pool.fetchval("SELECT count(*) FROM syncline.collections") == 0
+
+
+async def test_a_cause_is_dealt_with_once_its_collections_succeed_again(
+    visitor: httpx.AsyncClient, store: Store
+) -> None:
+    await log_in(visitor)
+    worker = await store.worker()
+    for collection in ("quick", "slow"):
+        claim = await store.claimed(worker, collection, source="load", max_attempts=1)
+        await store.end(worker, claim, type_=TASK_FAILED, status=Status.FAILED, error="no space after 3 files")
+    page = (await visitor.get("/failures")).text
+    assert "1 cause needs you" in page
+    assert "no space after # files" in page
+    assert "Run all 2 again" in page
+    claim = await store.claimed(worker, "quick", source="load")
+    await store.end(worker, claim)
+    page = await shown(visitor, "/failures", "works again")
+    assert "Run again" in page
+    claim = await store.claimed(worker, "slow", source="load")
+    await store.end(worker, claim)
+    page = await shown(visitor, "/failures", "Every failure is dealt with")
+    assert "Run again" not in page
 
 
 async def test_a_revoked_token_is_logged_out(visitor: httpx.AsyncClient, store: Store) -> None:

@@ -1,0 +1,44 @@
+"""The failures in a browser, by cause."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.visiting import HOSTILE, violations
+
+if TYPE_CHECKING:
+    from tests.browser.visiting import Site
+
+
+async def test_failures_with_one_cause_are_one_and_all_are_run_again(site: Site) -> None:
+    ids = [site.api.ended(site.api.run("load", name))["id"] for name in ("broken", HOSTILE, "broken")]
+    async with site.visited("/failures") as page:
+        cause = page.get_by_role("region", name="made to fail with probability #")
+        await expect(cause).to_contain_text("Failing")
+        await expect(page.get_by_role("heading", level=1)).to_have_text("1 cause needs you")
+        await expect(cause.get_by_role("listitem")).to_have_count(2)
+        await expect(cause.get_by_role("link", name=f"load / {HOSTILE}")).to_be_visible()
+        await cause.get_by_role("button", name="Run all 2 again").click()
+
+        async def newest() -> set[str]:
+            tasks = site.api.call("GET", "/tasks/recent", source="load", status="failed").json()["tasks"]
+            return {task["id"] for task in tasks} - set(ids)
+
+        await expect(cause).to_contain_text("failures")
+        while {name for task in await newest() for name in ("broken", HOSTILE) if f"load_{name}_" in task} != {
+            "broken",
+            HOSTILE,
+        }:
+            await page.wait_for_timeout(100)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_nothing_stands_in_the_way_of_anybody(site: Site, scheme: Any) -> None:
+    site.api.ended(site.api.run("load", "broken"))
+    async with site.visited("/failures?since=24h", color_scheme=scheme, bypass_csp=True) as page:
+        assert await violations(page) == []
+        await page.set_viewport_size({"width": 320, "height": 700})
+        assert await page.evaluate("document.documentElement.scrollWidth") == 320
