@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from http import HTTPStatus
-from http.cookies import SimpleCookie
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, unquote, urlsplit
 
-from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
 
 from app.api.http.authentication import GRANTED, grant
 from app.api.http.errors import RefusedError
@@ -36,7 +35,7 @@ _LIFETIME_SECONDS: Final = 30 * 24 * 3600
 
 async def find_viewer(scope: Scope) -> Granted | None:
     """What the token in the request's cookie grants; None if there is none, or it is not valid any more."""
-    token = _token_in(Headers(scope=scope))
+    token = _token_in(scope)
     if token is None:
         return None
     services: Services = scope["app"].state.services
@@ -89,10 +88,8 @@ def forget(answer: Response) -> None:
     answer.delete_cookie(_PLAIN_COOKIE, httponly=True, samesite="strict")
 
 
-def _token_in(headers: Headers) -> str | None:
-    cookies: SimpleCookie = SimpleCookie()
-    cookies.load(headers.get("cookie", ""))
-    for name in (_SECURE_COOKIE, _PLAIN_COOKIE):
-        if name in cookies:
-            return unquote(cookies[name].value)
-    return None
+def _token_in(scope: Scope) -> str | None:
+    """The token in a cookie. Whatever else is on this host may have set any others."""
+    cookies = HTTPConnection(scope).cookies
+    token = cookies.get(_SECURE_COOKIE) or cookies.get(_PLAIN_COOKIE)
+    return unquote(token) if token else None

@@ -13,11 +13,11 @@ import structlog
 from starlette.responses import RedirectResponse
 
 from app.api.http.authentication import check_granted
-from app.api.http.errors import answer_to
+from app.api.http.errors import RefusedError, answer_to
 from app.api.http.limits import read_body
 from app.api.http.secrecy import secrecy_of
 from app.domain.api_token import TokenScope
-from app.domain.cause import Cause, read_note
+from app.domain.cause import NOTE_FORM, Cause, read_note
 from app.ui.access import check_origin, find_viewer
 from app.ui.rendering import HEADERS, render
 
@@ -50,9 +50,17 @@ class View:
         return self.granted.scope.covers(scope)
 
     def cause(self, note: str | None) -> Cause:
-        """Who acts, and why; people may paste a token even into a note."""
+        """Who acts, and why; people may paste a token even into a note.
+
+        Raises:
+            RefusedError: 400; it is not a note.
+        """
         secrecy = secrecy_of(self.services.catalogue().server.admin_token)
-        return Cause(self.granted.who, secrecy.text(read_note(note)) if note else None)
+        try:
+            return Cause(self.granted.who, secrecy.text(read_note(note)) if note else None)
+        except ValueError:
+            why = f"'note' must have {NOTE_FORM}"
+            raise RefusedError(HTTPStatus.BAD_REQUEST, "Error parsing 'note' field", why) from None
 
     def render(self, template: str, *, current: str, **values: Any) -> Response:
         """The page, with what the frame around it needs; `current` is its entry in the navigation."""

@@ -67,6 +67,7 @@ async def show_task(view: View) -> Response:
     status = Status(row["status"])
     neighbours = await stories.get_neighbours(key)
     level = view.request.query_params.get("level", "all")
+    level = level if level in _LEVELS else "all"
     lines = await _last_lines(view, row["task"])
     differences, compared_with = await _differences(stories, key, row) if status is Status.FAILED else ([], None)
     return view.render(
@@ -85,7 +86,7 @@ async def show_task(view: View) -> Response:
             for each in await stories.list_events(row["task"], _EVENTS)
         ],
         lines=[line for line in lines if level in {"all", line["level"]}],
-        level=level if level in _LEVELS else "all",
+        level=level,
         levels=_LEVELS,
         is_tail=len(lines) == LINES,
         most_lines=LINES,

@@ -52,10 +52,12 @@ _ICONS: Final = {
     "missed": "∅",
     "paused": "‖",
     "started": "→",
+    "due": "?",
     "future": "·",
 }
 _WORDS: Final = {
     "future": "to come",
+    "due": "due: no worker has decided yet",
     "started": "started; the task is not kept any more",
     "skipped": "skipped: still running",
     "paused": "skipped: paused",
@@ -175,7 +177,7 @@ def _outcome(row: Any) -> Cell:
 
 
 def _future(state: CollectionState, period: Period, now: datetime) -> Iterator[tuple[int, Cell]]:
-    """The fire times that are still to come, one cell for each span that has some."""
+    """The fire times that nobody has decided about, most of them still to come: a cell for each span with some."""
     if state.schedule is None or state.next_fire_at is None:
         return
     schedule = parse_schedule(state.schedule, state.timezone)
@@ -184,7 +186,10 @@ def _future(state: CollectionState, period: Period, now: datetime) -> Iterator[t
     while at is not None and at < period.end:
         span = period.span_of(at)
         is_paused = facts.paused_since is not None and (facts.paused_until is None or at < facts.paused_until)
-        kind, words = ("paused", "to come, and paused") if is_paused else ("future", "to come")
+        if at < now:
+            kind, words = "due", "due, and no worker has decided about it"
+        else:
+            kind, words = ("paused", "to come, and paused") if is_paused else ("future", "to come")
         if span >= 0:
             yield span, Cell(1, kind, _ICONS[kind], f"{at:%Y-%m-%d %H:%M:%S}Z {words}, {ago_in_words(at, now)}")
         # To the next span: many fire times may lie in one.

@@ -78,6 +78,12 @@ async def test_the_token_goes_into_a_cookie_that_only_the_pages_read(visitor: ht
     assert (await visitor.get("/")).status_code == 303
 
 
+async def test_cookies_of_others_are_no_concern_of_ours(visitor: httpx.AsyncClient) -> None:
+    for other in ("a,b=c", "x[y]=1", "=", "syncline=", "\xff=\xff", "a b"):
+        headers = {b"Cookie": f"{other}; syncline={TOKEN}".encode("latin-1")}
+        assert (await visitor.get("/", headers=headers)).status_code == 200
+
+
 async def test_over_https_no_other_host_can_set_the_cookie_or_get_it(visitor: httpx.AsyncClient) -> None:
     headers = {**OURS, "Origin": "https://syncline.example.com"}
     answer = await visitor.post("/login", data={"token": TOKEN}, headers=headers)
@@ -179,6 +185,8 @@ async def test_what_is_refused_is_a_page_that_says_why(visitor: httpx.AsyncClien
     unknown = await visitor.post("/run", data={"source": "lod", "collection": "quick"}, headers=OURS)
     assert unknown.status_code == 404
     assert "Source [lod] doesn&#39;t exist" in unknown.text
+    note = await visitor.post("/run", data={"source": "load", "collection": "quick", "note": "\0"}, headers=OURS)
+    assert (note.status_code, "&#39;note&#39; must have at most" in note.text) == (400, True)
     large = await visitor.post("/run", content=b"x" * 70_000, headers=OURS)
     assert large.status_code == 413
     # Programs are answered as programs.

@@ -54,6 +54,13 @@ def test_what_is_to_come_is_shown_once_for_each_span() -> None:
     assert [cell.is_now for cell in future] == [True] + [False] * (len(future) - 1)
 
 
+def test_what_is_due_waits_for_a_worker_to_decide() -> None:
+    period = period_around(NOW, FIVE_MINUTES)
+    first = datetime(2026, 11, 30, 21, 0, tzinfo=UTC)
+    states = [cell.state for cell in _cells(a_collection("*/10 * * * *", first), {}, period, NOW) if cell.state]
+    assert states[:3] == ["due", "due", "future"]
+
+
 def test_a_pause_covers_what_is_to_come_until_it_ends() -> None:
     period = period_around(NOW, FIVE_MINUTES)
     first = datetime(2026, 11, 30, 21, 30, tzinfo=UTC)
