@@ -110,3 +110,9 @@ task, source, collection, source_type, trigger, fire_time, priority, max_attempt
 -- name: first_id
 -- The lowest id of a task that was created since $1, so that no week before is opened.
 syncline.uuid7_floor(greatest($1, timestamptz '1970-01-01 00:00:00Z'))
+
+-- name: active_heads
+-- The heads whose task waits or runs: each status has an index with these alone.
+(
+      SELECT * FROM syncline.collections WHERE status = 'SCHEDULED' UNION ALL SELECT * FROM syncline.collections WHERE status = 'RUNNING'
+    ) AS active

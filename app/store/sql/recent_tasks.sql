@@ -13,8 +13,8 @@ SELECT * FROM (
   )
   UNION ALL
   (
-    SELECT {columns_of_active} FROM syncline.collections
-    WHERE status IN ('SCHEDULED', 'RUNNING') AND created_at >= $1 AND task < $2 AND ($4::text[] IS NULL OR status = ANY ($4))
+    SELECT {columns_of_active} FROM {active_heads}
+    WHERE created_at >= $1 AND task < $2 AND ($4::text[] IS NULL OR status = ANY ($4))
       AND ($5::text IS NULL OR collection = $5)
     ORDER BY task DESC LIMIT $3
   )
@@ -33,8 +33,8 @@ SELECT * FROM (
   )
   UNION ALL
   (
-    SELECT {columns_of_active} FROM syncline.collections
-    WHERE status IN ('SCHEDULED', 'RUNNING') AND created_at >= $1 AND task < $2 AND status = ANY ($4)
+    SELECT {columns_of_active} FROM {active_heads}
+    WHERE created_at >= $1 AND task < $2 AND status = ANY ($4)
       AND ($5::text IS NULL OR source = $5) AND ($6::text IS NULL OR collection = $6)
     ORDER BY task DESC LIMIT $3
   )

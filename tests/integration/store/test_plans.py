@@ -7,6 +7,7 @@ import json
 import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import pytest
 
@@ -18,7 +19,6 @@ from tests.harness import a_task, ending
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from uuid import UUID
 
     from tests.harness import Store
 
@@ -29,8 +29,9 @@ BEFORE_IDS = datetime(1, 1, 1, tzinfo=UTC)
 ORDERED = {"collections_ready", "schedules_due"}
 ACTIVE = {None, "collections"}
 BIG = {"collections", "tasks", "events", "log_events", "schedules", "fire_times"}
-QUEUE, STREAMS, LOG, READS, SCHEDULES, LEASES, FEED = (
-    load_statements(f"{name}.sql") for name in ("queue", "streams", "log", "reads", "schedules", "leases", "feed")
+QUEUE, STREAMS, LOG, READS, SCHEDULES, LEASES, FEED, RECENT = (
+    load_statements(f"{name}.sql")
+    for name in ("queue", "streams", "log", "reads", "schedules", "leases", "feed", "recent_tasks")
 )
 
 
@@ -390,6 +391,37 @@ async def test_the_newest_tasks_are_looked_for_in_the_last_weeks_first(store: St
     both = 2 * 3 * WEEKS
     assert await weeks_read(store, TaskFilter("s", LONG_AGO, LATER, limit=1)) <= both + 100
     assert await weeks_read(store, TaskFilter("s", LONG_AGO, LATER, "often")) >= WEEKS
+
+
+NO_ID_IS_LATER = UUID(int=2**128 - 1)
+
+
+@pytest.mark.parametrize(
+    ("statement", "statuses", "more"),
+    [
+        ("newest_of_all", None, (None,)),
+        ("newest_of_all", ["SUCCESS", "RUNNING"], (None,)),
+        ("newest_without_success", ["FAILED"], (None, None)),
+        ("newest_without_success", ["FAILED"], ("s", "often")),
+        ("newest_of_source", None, (LATER, "s")),
+        ("newest_of_collection", None, (LATER, "s", "often")),
+    ],
+)
+async def test_the_newest_tasks_of_many_collections_are_read_from_the_end(
+    store: Store, statement: str, statuses: list[str] | None, more: tuple[object, ...]
+) -> None:
+    await store.admin.execute(MANY_WEEKS)
+    await store.admin.execute("VACUUM ANALYZE syncline.tasks, syncline.collections")
+    limit = 20
+    plan = await executed(store, RECENT[statement], LONG_AGO, NO_ID_IS_LATER, limit, statuses, *more)
+    # Of the heads, those of active tasks.
+    assert {node for node in bad_nodes(plan, sort=True) if node != "Index Scan collections"} == set()
+    of_tasks = [node for node in plan if node.get("Relation Name", "").startswith("tasks_") and "Actual Rows" in node]
+    read = sum(
+        (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"] for node in of_tasks
+    )
+    # The first of each week, where they have to be merged.
+    assert limit / 2 <= read <= 2 * limit + WEEKS
 
 
 async def weeks_read(store: Store, wanted: TaskFilter) -> int:
