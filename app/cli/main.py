@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from app.cli.bookmarks import bookmarks
+from app.cli.check import check
 from app.cli.destinations import destinations
 from app.cli.doctor import doctor
 from app.cli.events import events
@@ -27,7 +28,6 @@ from app.cli.status import status
 from app.cli.tasks import cancel, logs, tasks
 from app.cli.tokens import token
 from app.cli.values import PATH, POOLS
-from app.domain.counts import count
 from app.domain.ports import HIGHEST_PORT
 from app.hiding import hide_from_others
 
@@ -141,31 +141,6 @@ def migrate() -> None:
     click.echo(f"{server_of(address.direct)} is at version {head()}.")
 
 
-@cli.command(short_help="Check a catalogue for mistakes.")
-@click.argument("config", metavar="[FILE]", type=PATH, required=False)
-@reports_errors
-def check(config: Path | None) -> None:
-    """Report everything that is wrong with a catalogue: FILE, or that of SYNCLINE_CONFIG, or ./syncline.yaml."""
-    from app.bootstrap.environment import config_path, substitution_environment
-    from app.config.check import examine_config
-    from app.config.settings import read_settings
-    from app.domain.visible import make_visible
-
-    settings = read_settings()
-    file = config_path(settings, config, way="the argument FILE")
-    path = make_visible(str(file))
-    findings = examine_config(file, substitution_environment(settings))
-    for warning in findings.warnings:
-        click.echo(f"warning: {warning}", err=True)
-    for problem in findings.problems:
-        click.echo(str(problem), err=True)
-    if findings.problems:
-        click.echo(f"{path} cannot be used: {count(len(findings.problems), 'problem')}.", err=True)
-        sys.exit(2)
-    sources, collections = count(findings.sources, "source"), count(findings.collections, "collection")
-    click.echo(f"{path} is valid: {sources} with {collections}.")
-
-
 @cli.group(short_help="Rebuild or verify projections of events.")
 def projections() -> None:
     """Rebuild what is derived from the events, or verify it against them.
@@ -203,6 +178,7 @@ def verify() -> None:
     click.echo("Every projection matches the events.")
 
 
+cli.add_command(check)
 cli.add_command(run)
 cli.add_command(status)
 cli.add_command(tasks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -109,3 +110,24 @@ def test_a_name_that_would_command_a_terminal_is_escaped_in_every_line(tmp_path:
     assert result.exit_code == 2
     assert result.stderr.isascii()
     assert result.stderr.count("a\\x1b[31mb\\u200b.yaml") == 2
+
+
+def test_programs_get_the_same_as_json(path: Path) -> None:
+    result = check(str(path), "--json")
+    assert (result.exit_code, json.loads(result.stdout)) == (
+        0,
+        {"valid": True, "sources": 1, "collections": 2, "problems": [], "warnings": []},
+    )
+    path.write_text(GOOD.replace("synthetic", "synthetik"))
+    result = check(str(path), "--json")
+    document = json.loads(result.stdout)
+    assert (result.exit_code, document["valid"], document["sources"]) == (2, False, 0)
+    [problem] = document["problems"]
+    assert (problem["key"], problem["place"]) == ("sources.s.type", f"{path}:1")
+    assert problem["message"].startswith("unknown source type 'synthetik'; did you mean 'synthetic'?")
+
+
+def test_the_catalogue_of_the_directory_is_the_usual_one(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(path.parent)
+    result = check()
+    assert (result.exit_code, result.stdout) == (0, "syncline.yaml is valid: 1 source with 2 collections.\n")
