@@ -138,7 +138,7 @@ def end_text(task: dict[str, Any]) -> str:
         case "SUCCESS":
             text = f"succeeded{span}{attempts}: {task['rows']:,} rows"
         case "FAILED":
-            text = f"failed{span}{attempts}: {task.get('error', 'it says no reason')}"
+            text = f"failed{span}{attempts}: {task.get('error', 'no error message')}"
         case _:
             text = f"was canceled{attempts}"
     return make_visible(f"{name_of(task)} {text}")

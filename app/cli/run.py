@@ -75,7 +75,7 @@ def run(
 
 
 def _how(task: dict[str, Any]) -> str:
-    return "is asked for" if task["is_new"] else "waits or runs already"
+    return "requested" if task["is_new"] else "already queued or running"
 
 
 @dataclass(slots=True)

@@ -49,7 +49,7 @@ def status(source: str | None, *, as_json: bool) -> None:
         click.echo("No collections.", err=True)
         return
     failing = sum(condition is Condition.FAILING for _, _, condition, _ in found)
-    summary = f"{failing} of {count(len(found), 'collection')} failing" if failing else "Nothing fails"
+    summary = f"{failing} of {count(len(found), 'collection')} failing" if failing else "No collection is failing"
     click.echo(f"{summary}.", err=True)
     rows = [
         (name, condition.value, _next(collection, now), describe(facts, now))

@@ -133,9 +133,9 @@ def _row(task: dict[str, Any]) -> tuple[str, ...]:
 
 @click.command(short_help="Show the log of a task.", epilog=WHERE_THE_API_IS)
 @click.argument("task", metavar="TASK | SOURCE COLLECTION", nargs=-1, type=NAME, required=True)
-@click.option("-f", "--follow", is_flag=True, help="Go on until the task has ended; exit with 1 unless it succeeds.")
+@click.option("-f", "--follow", is_flag=True, help="Keep printing until the task ends; exit with 1 unless it succeeds.")
 @click.option(
-    "-n", "--tail", type=click.IntRange(1, _MOST_TAIL), metavar="LINES", help="Only so many of the last lines."
+    "-n", "--tail", type=click.IntRange(1, _MOST_TAIL), metavar="LINES", help="Show only the last LINES lines."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each line.")
 @reports_errors
@@ -168,7 +168,7 @@ def _read_tail(api: Api, task_id: str, lines: int) -> list[dict[str, Any]]:
 
 
 def _follow_log(api: Api, task_id: str, tail: int | None, *, as_json: bool) -> bool:
-    """Show the log until the task has ended, or until Ctrl-C; returns whether the task has not failed."""
+    """Show the log until the task has ended, or until Ctrl-C; returns True if it succeeded, or on Ctrl-C."""
     from app.client.following import follow, position_of
 
     last = _read_tail(api, task_id, tail) if tail else []

@@ -58,7 +58,7 @@ def cause_of_error(error: str) -> str:
     line = error.strip().partition("\n")[0][:_LONGEST]
     for varying, mark in _VARYING:
         line = varying.sub(mark, line)
-    return line or "It says no reason"
+    return line or "No error message"
 
 
 def group_failures(failures: Iterable[Failure]) -> list[FailureGroup]:

@@ -18,7 +18,7 @@ Tone = Literal["plain", "busy", "good", "bad"]
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class StoryEntry:
     """An event as a title, and details if there are any."""
 
     at: datetime
@@ -27,13 +27,13 @@ class Told:
     tone: Tone
 
 
-def tell(type_: str, at: datetime, attempt: int, worker: UUID | None, data: Mapping[str, Any]) -> Told:
+def entry_of(type_: str, at: datetime, attempt: int, worker: UUID | None, data: Mapping[str, Any]) -> StoryEntry:
     """An event in words. One of a type that this release does not know has its name."""
-    teller = _TELLERS.get(type_)
-    if teller is None:
-        return Told(at, type_, "", "plain")
-    title, details = teller(_Facts(attempt, worker, data))
-    return Told(at, title, details, _TONES.get(type_, "plain"))
+    describe = _ENTRIES.get(type_)
+    if describe is None:
+        return StoryEntry(at, type_, "", "plain")
+    title, details = describe(_Facts(attempt, worker, data))
+    return StoryEntry(at, title, details, _TONES.get(type_, "plain"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def _started(facts: _Facts) -> tuple[str, str]:
 
 def _failed_attempt(facts: _Facts) -> tuple[str, str]:
     again = facts.data.get("run_at")
-    return f"Attempt {facts.attempt} failed", facts.error + (f"; tried again after {_time(again)}" if again else "")
+    return f"Attempt {facts.attempt} failed", facts.error + (f"; next attempt at {_time(again)}" if again else "")
 
 
 def _rescued(facts: _Facts) -> tuple[str, str]:
@@ -92,7 +92,7 @@ def _saved(facts: _Facts) -> tuple[str, str]:
 def _schema(facts: _Facts) -> tuple[str, str]:
     table = f"{facts.data['table']} at {facts.data['destination']}"
     changes = [describe_change(each) for each in facts.data.get("changes") or ()]
-    return ("Columns have changed", f"{table}: {', '.join(changes)}") if changes else ("Columns are known", table)
+    return ("Columns have changed", f"{table}: {', '.join(changes)}") if changes else ("Columns recorded", table)
 
 
 def describe_change(change: Mapping[str, Any]) -> str:
@@ -117,7 +117,7 @@ def _time(text: str) -> str:
     return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M:%S}Z"
 
 
-_TELLERS: Final[Mapping[str, Callable[[_Facts], tuple[str, str]]]] = {
+_ENTRIES: Final[Mapping[str, Callable[[_Facts], tuple[str, str]]]] = {
     events.TASK_SCHEDULED: _scheduled,
     events.TASK_STARTED: _started,
     events.BOOKMARK_SAVED: _saved,

@@ -36,7 +36,8 @@ Row: TypeAlias = "asyncpg.Record | dict[str, Any]"
 class LogFilter:
     """Lines written in [start, end], after the line `after` (attempt, line).
 
-    `tail` takes the last N of them, at most `PAGE`; then `limit` takes the first N of the rest, 0 all.
+    `tail` takes the last N of them, at most `PAGE`; then `limit` takes the first N of the rest, 0 all. `level` takes
+    only the lines of this level; None all.
     """
 
     start: datetime
@@ -44,6 +45,7 @@ class LogFilter:
     after: tuple[int, int] = BEFORE_ALL_LINES
     tail: int | None = None
     limit: int = 0
+    level: str | None = None
 
 
 async def fetch_schema_version(database: Pool | asyncpg.Connection[asyncpg.Record]) -> str | None:
@@ -162,13 +164,15 @@ class Reader:
         """Yield pages of a task's log in the order of attempts and lines."""
         interval = selection.start, selection.end
         if selection.tail is not None:
-            page = await self._pool.fetch(_SQL["log_tail"], task, *selection.after, *interval, selection.tail)
+            page = await self._pool.fetch(
+                _SQL["log_tail"], task, *selection.after, *interval, selection.tail, selection.level
+            )
             yield page[::-1][: selection.limit or None]
             return
         after, left = selection.after, selection.limit or None
         while left != 0:
             size = PAGE if left is None else min(PAGE, left)
-            page = await self._pool.fetch(_SQL["log_page"], task, *after, *interval, size)
+            page = await self._pool.fetch(_SQL["log_page"], task, *after, *interval, size, selection.level)
             if page:
                 yield page
             if len(page) < size:

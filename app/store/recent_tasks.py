@@ -27,12 +27,16 @@ class TaskKey(NamedTuple):
     task: UUID
 
 
+ACTIVE: Final = frozenset({Status.SCHEDULED, Status.RUNNING})
 AFTER_ALL_TASKS: Final = TaskKey(datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1))
 
 
 @dataclass(frozen=True, slots=True)
 class RecentTasks:
-    """Tasks that were created since then, before another one. None stands for every source, collection and status."""
+    """Tasks that were created since then, before another one. None stands for every source, collection and status.
+
+    A collection needs its source.
+    """
 
     since: datetime
     before: TaskKey = AFTER_ALL_TASKS
@@ -50,10 +54,12 @@ async def fetch_recent(pool: Pool, wanted: RecentTasks, limit: int) -> list[asyn
 
 def _statement_for(wanted: RecentTasks) -> tuple[str, tuple[Any, ...]]:
     """The statement with an index for these filters, and what it needs beside what all need."""
-    if wanted.statuses is not None and Status.SUCCESS not in wanted.statuses:
+    if wanted.statuses is not None and ACTIVE.issuperset(wanted.statuses):
+        return "newest_active", (wanted.source, wanted.collection)
+    if wanted.statuses is not None and Status.SUCCESS not in wanted.statuses and wanted.collection is None:
         return "newest_without_success", (wanted.source, wanted.collection)
     if wanted.source is None:
-        return "newest_of_all", (wanted.collection,)
+        return "newest_of_all", ()
     if wanted.collection is None:
         return "newest_of_source", (wanted.before.created_at, wanted.source)
     return "newest_of_collection", (wanted.before.created_at, wanted.source, wanted.collection)

@@ -42,9 +42,12 @@ class Stories:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def list_events(self, task: UUID, limit: int) -> list[asyncpg.Record]:
-        """List the first events of a task, without reports of progress and without bookmarks."""
-        return await self._pool.fetch(_SQL["story"], task, limit)
+    async def list_events(self, task: UUID, first: int, last: int) -> list[asyncpg.Record]:
+        """List the first and the last events of a task, without reports of progress and without bookmarks.
+
+        `left_out` is how many lie between an event and the one before it.
+        """
+        return await self._pool.fetch(_SQL["story"], task, first, last)
 
     async def get_neighbours(self, of: TaskKeyOf) -> Neighbours:
         """Get the tasks before and after one."""

@@ -35,7 +35,11 @@ _RETRY_MILLISECONDS: Final = 1000
 async def show_live(view: View, snapshots: Snapshots) -> Response:
     """A stream with `changed` whenever there are new events. It ends after ten minutes, and the page comes again."""
     if view.services.live_feed.is_full:
-        raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "Too many streams", "too many pages are open; reload later")
+        raise RefusedError(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "Too many streams",
+            "too many pages are open; close some, or try again later",
+        )
     feed = view.services.feed
     page = await feed.read(await feed.get_end(), limit=1)
     headers = {**HEADERS, "X-Accel-Buffering": "no"}
@@ -53,7 +57,7 @@ async def _changes(view: View, page: FeedPage, snapshots: Snapshots) -> AsyncGen
                 if loop.time() > ends or await find_viewer({**view.request.scope, GRANTED: None}) is None:
                     return
                 if messages:
-                    snapshots.tell(reached)
+                    snapshots.forget_before(reached)
                     yield b"event: changed\ndata: .\n\n"
                     await asyncio.sleep(_REST_SECONDS)
                 else:

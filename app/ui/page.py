@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote
 
-import orjson
-import structlog
 from starlette.responses import RedirectResponse
 
 from app.api.http.authentication import check_granted
-from app.api.http.errors import RefusedError, answer_to
+from app.api.http.errors import RefusedError, refusal_of
 from app.api.http.limits import read_body
 from app.api.http.secrecy import secrecy_of
 from app.domain.api_token import TokenScope
@@ -29,8 +27,6 @@ if TYPE_CHECKING:
 
     from app.api.http.known_tokens import Granted
     from app.api.http.services import Services
-
-_UNEXPECTED: Final = HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +67,6 @@ class View:
             "who": self.granted.who.name,
             "scope": self.granted.scope.value,
             "may_run": self.may(TokenScope.RUN),
-            "may_admin": self.may(TokenScope.ADMIN),
             "now": datetime.now(UTC),
             "config_problem": self.services.config_problem(),
         }
@@ -153,14 +148,10 @@ def _refusal(request: Request, error: Exception, prefix: str) -> Response:
     """
     services: Services = request.app.state.services
     redact = secrecy_of(services.catalogue().server.admin_token).text
-    answer = answer_to(error, str(structlog.contextvars.get_contextvars().get("request_id", "")), redact)
-    if answer.status_code == _UNEXPECTED:
+    refused = refusal_of(error, redact)
+    if refused is None:
         raise error
-    document = orjson.loads(bytes(answer.body))
-    values = {
-        "prefix": prefix,
-        "message": document["message"],
-        "error": document.get("error"),
-        "status": answer.status_code,
-    }
-    return render("refused.html", values, status=answer.status_code)
+    values = {"prefix": prefix, "message": refused.message, "error": refused.error}
+    answer = render("refused.html", values, status=refused.status)
+    answer.headers.update(refused.headers or {})
+    return answer

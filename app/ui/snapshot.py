@@ -13,7 +13,7 @@ from app.domain.condition import RANKS, Condition, Facts, condition_of, describe
 from app.domain.feed import BEGINNING
 from app.domain.task import Status, task_id
 from app.store.pauses import WHOLE_SOURCE
-from app.store.recent_tasks import RecentTasks
+from app.store.recent_tasks import ACTIVE, RecentTasks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -43,6 +43,11 @@ class CollectionState:
     paused_alone: bool
 
     @property
+    def is_active(self) -> bool:
+        """Whether its last task waits or runs."""
+        return self.facts.last_status in ACTIVE
+
+    @property
     def name(self) -> str:
         return f"{self.source}.{self.collection}"
 
@@ -66,7 +71,7 @@ class Snapshots:
         self._services = services
         self._read = SingleFlight(self._look)
         self._last: Snapshot | None = None
-        self._until = 0.0
+        self._began = 0.0
         self._told_upto = BEGINNING
         # How often it was forgotten, now and when the last one was begun.
         self._age = 0
@@ -74,8 +79,8 @@ class Snapshots:
 
     async def get(self) -> Snapshot:
         """All collections as they were at most a second ago, and not before anything that was told."""
-        age = self._age
-        while self._last is None or time.monotonic() >= self._until or self._last_age < age:
+        age, oldest = self._age, time.monotonic() - _FRESH_SECONDS
+        while self._last is None or self._began < oldest or self._last_age < age:
             await self._read()
         return self._last
 
@@ -83,7 +88,7 @@ class Snapshots:
         """Somebody has changed something here, and wants to see it."""
         self._age += 1
 
-    def tell(self, upto: Place) -> None:
+    def forget_before(self, upto: Place) -> None:
         """Something has happened, up to this place of the feed; everybody who follows that says so."""
         if upto > self._told_upto:
             self._told_upto = upto
@@ -98,7 +103,7 @@ class Snapshots:
         ]
         found.sort(key=lambda each: (RANKS[each.condition], each.source, each.collection))
         self._last = Snapshot(found, Counter(each.condition for each in found), len(sources))
-        self._until, self._last_age = began + _FRESH_SECONDS, age
+        self._began, self._last_age = began, age
         return self._last
 
     async def _read_rows(self) -> _Rows:

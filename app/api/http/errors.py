@@ -66,12 +66,20 @@ def answer_to(error: Exception, request_id: str, redact: Callable[[str], str]) -
 
     It says nothing about an unexpected error except the request's id.
     """
-    match _refusal(error):
+    match refusal_of(error, redact):
         case None:
             return _answer(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal server error", request_id)
         case refused:
-            error_text = None if refused.error is None else redact(refused.error)
-            return _answer(refused.status, redact(refused.message), error_text, refused.headers, refused.details)
+            return _answer(refused.status, refused.message, refused.error, refused.headers, refused.details)
+
+
+def refusal_of(error: Exception, redact: Callable[[str], str]) -> RefusedError | None:
+    """What a request that failed with `error` is answered, without secrets; None if nobody expected the error."""
+    refused = _refusal(error)
+    if refused is None:
+        return None
+    text = None if refused.error is None else redact(refused.error)
+    return RefusedError(refused.status, redact(refused.message), text, headers=refused.headers, details=refused.details)
 
 
 def _refusal(error: Exception) -> RefusedError | None:

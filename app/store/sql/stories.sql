@@ -1,10 +1,16 @@
 -- The story of a task: its events, its neighbours, and with what it was started.
 
 -- name: story
--- The first $2 events of task $1, in order. Reports of progress are left out, because they are many, and so are bookmarks, because
--- they may have values of the source.
-SELECT version, type, at, attempt, worker, data - 'bookmark' AS data FROM syncline.events
-WHERE task = $1 AND type <> 'ProgressReported' ORDER BY version LIMIT $2
+-- The first $2 and the last $3 events of task $1, in order; `left_out` is how many lie between an event and the one before it.
+-- Reports of progress are left out, because they are many, and so are bookmarks, because they may have values of the source.
+SELECT version, type, at, attempt, worker, data, number - lag(number, 1, 0::bigint) OVER (ORDER BY number) - 1 AS left_out
+FROM (
+  SELECT version, type, at, attempt, worker, data - 'bookmark' AS data, row_number() OVER (ORDER BY version) AS number,
+         count(*) OVER () AS events
+  FROM syncline.events WHERE task = $1 AND type <> 'ProgressReported'
+) AS story
+WHERE number <= $2 OR number > events - $3
+ORDER BY version
 
 -- name: neighbours
 -- The tasks of collection ($1, $2) before and after task $4, which was created at $3; null where there is none.

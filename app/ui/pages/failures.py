@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
+from app.domain.condition import Condition
 from app.domain.failures import Failure, FailureGroup, group_failures
 from app.domain.task import Status, task_id
 from app.store.recent_tasks import RecentTasks
@@ -13,12 +16,12 @@ from app.task_requests import sync_task
 from app.ui.page import go_to, read_form, safe_path
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from starlette.responses import Response
 
     from app.ui.page import View
-    from app.ui.snapshot import Snapshots
+    from app.ui.snapshot import CollectionState, Snapshots
 
 _SINCE: Final = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30)}
 _USUAL: Final = "7d"
@@ -26,22 +29,40 @@ _MOST_FAILURES: Final = 5_000
 _NAMES: Final = 6
 
 
+class Since(StrEnum):
+    """What has become of a collection since it failed because of a cause."""
+
+    FAILS = "fails"
+    """It has not succeeded since, and nothing else was wrong."""
+    FAILS_OTHERWISE = "now fails for another reason"
+    WORKS = "works again"
+    REMOVED = "not in the catalogue any more"
+
+
 @dataclass(frozen=True, slots=True)
-class Cause:
-    """A cause, and the collections whose last task failed because of it: those are not dealt with."""
+class FailureCause:
+    """A cause, and what has become of each collection that it has stopped; those first that still fail."""
 
     group: FailureGroup
-    still: Sequence[Failure]
-    gone: Sequence[Failure]
+    collections: Sequence[tuple[Failure, Since]]
 
     @property
-    def shown(self) -> Sequence[Failure]:
-        """Some of its collections, those first that still fail."""
-        return [*self.still, *self.gone][:_NAMES]
+    def still(self) -> Sequence[Failure]:
+        """The last failures of the collections that still fail because of it."""
+        return [failure for failure, since in self.collections if since is Since.FAILS]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it may still be there: a collection that fails for another reason now has not come so far again."""
+        return any(since in {Since.FAILS, Since.FAILS_OTHERWISE} for _, since in self.collections)
+
+    @property
+    def shown(self) -> Sequence[tuple[Failure, Since]]:
+        return self.collections[:_NAMES]
 
     @property
     def more(self) -> int:
-        return len(self.still) + len(self.gone) - len(self.shown)
+        return len(self.collections) - len(self.shown)
 
 
 async def show_failures(view: View, snapshots: Snapshots) -> Response:
@@ -52,8 +73,9 @@ async def show_failures(view: View, snapshots: Snapshots) -> Response:
     return view.render(
         "failures.html",
         current="failures",
-        causes=sorted(causes, key=lambda each: not each.still),
-        open=sum(bool(each.still) for each in causes),
+        causes=sorted(causes, key=lambda each: not each.is_open),
+        open=sum(each.is_open for each in causes),
+        failing=(await snapshots.get()).counts.get(Condition.FAILING, 0),
         since=chosen,
         periods=list(_SINCE),
         left_out=None if is_all else _MOST_FAILURES,
@@ -66,24 +88,22 @@ async def run_again(view: View, snapshots: Snapshots) -> Response:
     causes, _ = await _causes(view, snapshots, _SINCE.get(form.get("since", ""), _SINCE[_USUAL]))
     services, cause = view.services, view.cause(form.get("note"))
     catalogue = services.catalogue()
-    for failure in (each for found in causes if found.group.key == form.get("cause") for each in found.still):
-        await services.queue.schedule(sync_task(catalogue, failure.source, failure.collection, cause))
+    wanted = [each for found in causes if found.group.key == form.get("cause") for each in found.still]
+    # Together, so that they share a statement.
+    await asyncio.gather(
+        *(services.queue.schedule(sync_task(catalogue, each.source, each.collection, cause)) for each in wanted)
+    )
     snapshots.forget()
     return go_to(safe_path(form.get("back", ""), view.prefix))
 
 
-async def _causes(view: View, snapshots: Snapshots, since: timedelta) -> tuple[list[Cause], bool]:
+async def _causes(view: View, snapshots: Snapshots, since: timedelta) -> tuple[list[FailureCause], bool]:
     """The causes of the failures since then, the newest first, and whether these are all failures."""
     wanted = RecentTasks(datetime.now(UTC) - since, statuses={Status.FAILED})
     rows = await view.services.reader.list_recent(wanted, _MOST_FAILURES)
-    snapshot = await snapshots.get()
-    failing = {
-        (each.source, each.collection): each.facts.last_failure_at
-        for each in snapshot.collections
-        if each.facts.consecutive_failures
-    }
+    states = {(each.source, each.collection): each for each in (await snapshots.get()).collections}
     groups = group_failures(map(_failure, rows))
-    return [_cause(group, failing) for group in groups], len(rows) < _MOST_FAILURES
+    return [_cause_of(group, states) for group in groups], len(rows) < _MOST_FAILURES
 
 
 def _failure(row: Any) -> Failure:
@@ -91,8 +111,14 @@ def _failure(row: Any) -> Failure:
     return Failure(id_, row["source"], row["collection"], row["error"] or "", row["finished_at"])
 
 
-def _cause(group: FailureGroup, failing: dict[tuple[str, str], datetime | None]) -> Cause:
-    """A collection still fails because of a cause if its last failure had it, and nothing has succeeded since."""
-    last = group.collections
-    still = [failure for name, failure in last.items() if failing.get(name) == failure.at]
-    return Cause(group, still, [failure for failure in last.values() if failure not in still])
+def _cause_of(group: FailureGroup, states: Mapping[tuple[str, str], CollectionState]) -> FailureCause:
+    found = [(failure, _since(failure, states.get(name))) for name, failure in group.collections.items()]
+    return FailureCause(group, sorted(found, key=lambda each: list(Since).index(each[1])))
+
+
+def _since(failure: Failure, state: CollectionState | None) -> Since:
+    if state is None:
+        return Since.REMOVED
+    if not state.facts.consecutive_failures:
+        return Since.WORKS
+    return Since.FAILS if state.facts.last_failure_at == failure.at else Since.FAILS_OTHERWISE

@@ -85,9 +85,9 @@ def _title(snapshot: Snapshot) -> str:
         case 0:
             return "Everything is fine" if snapshot.collections else "Nothing to copy yet"
         case 1:
-            return "One collection needs you"
+            return "One collection needs attention"
         case failing:
-            return f"{failing:,} collections need you"
+            return f"{failing:,} collections need attention"
 
 
 async def _runs_of(view: View, rows: Sequence[CollectionState]) -> dict[tuple[str, str], list[Run]]:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from app.api.http.errors import unknown_task
 from app.domain.elapsed import span_in_words
-from app.domain.story import describe_change, tell
+from app.domain.story import describe_change, entry_of
 from app.domain.task import Status, task_id
 from app.store.reads import LogFilter
 from app.store.stories import Stories, TaskKeyOf
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from app.ui.page import View
 
 LINES: Final = 500
-_EVENTS: Final = 500
+_FIRST_EVENTS: Final = 100
+_LAST_EVENTS: Final = 300
 _LEVELS: Final = ("all", "info", "warn", "error")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _END_OF_TIME: Final = datetime.max.replace(tzinfo=UTC)
@@ -68,13 +69,14 @@ async def show_task(view: View) -> Response:
     neighbours = await stories.get_neighbours(key)
     level = view.request.query_params.get("level", "all")
     level = level if level in _LEVELS else "all"
-    lines = await _last_lines(view, row["task"])
+    id_ = task_id(row["source"], row["collection"], row["task"])
+    lines = await _last_lines(view, row["task"], id_, level)
     differences, compared_with = await _differences(stories, key, row) if status is Status.FAILED else ([], None)
     return view.render(
         "task.html",
         current="overview",
         task=row,
-        id=task_id(row["source"], row["collection"], row["task"]),
+        id=id_,
         condition=_CONDITIONS[status],
         status=_WORDS[status],
         is_active=status in {Status.SCHEDULED, Status.RUNNING},
@@ -82,13 +84,13 @@ async def show_task(view: View) -> Response:
         before=neighbours.before and task_id(row["source"], row["collection"], neighbours.before),
         after=neighbours.after and task_id(row["source"], row["collection"], neighbours.after),
         story=[
-            tell(each["type"], each["at"], each["attempt"], each["worker"], each["data"])
-            for each in await stories.list_events(row["task"], _EVENTS)
+            (each["left_out"], entry_of(each["type"], each["at"], each["attempt"], each["worker"], each["data"]))
+            for each in await stories.list_events(row["task"], _FIRST_EVENTS, _LAST_EVENTS)
         ],
-        lines=[line for line in lines if level in {"all", line["level"]}],
+        lines=lines[-LINES:],
         level=level,
         levels=_LEVELS,
-        is_tail=len(lines) == LINES,
+        is_tail=len(lines) > LINES,
         most_lines=LINES,
         differences=differences,
         compared_with=compared_with,
@@ -111,11 +113,11 @@ async def find_task(view: View, given: str) -> Row:
     return row
 
 
-async def _last_lines(view: View, task: UUID) -> list[dict[str, Any]]:
-    """The last lines of the log, without the id that each begins with."""
-    wanted = LogFilter(_EPOCH, _END_OF_TIME, tail=LINES)
+async def _last_lines(view: View, task: UUID, id_: str, level: str) -> list[dict[str, Any]]:
+    """The last lines of the log, one more than are shown, without the id that each begins with."""
+    wanted = LogFilter(_EPOCH, _END_OF_TIME, tail=LINES + 1, level=None if level == "all" else level)
     [page] = [page async for page in view.services.reader.page_log(task, wanted)]
-    return [{**line, "message": line["message"].partition("] ")[2] or line["message"]} for line in page]
+    return [{**line, "message": line["message"].removeprefix(f"[{id_}] ")} for line in page]
 
 
 def _facts(row: Row) -> list[str]:
@@ -142,7 +144,7 @@ async def _differences(stories: Stories, key: TaskKeyOf, row: Row) -> tuple[list
     then = await stories.find_last_start(success["task"], key.source)
     now = await stories.find_last_start(key.task, key.source)
     changes = await stories.list_schema_changes(
-        key.source, key.collection, success["created_at"], row["finished_at"] or datetime.now(UTC)
+        key.source, key.collection, success["finished_at"], row["finished_at"] or datetime.now(UTC)
     )
     found = [
         Difference("configuration", *_digests(then, now)),

@@ -57,7 +57,7 @@ _ICONS: Final = {
 }
 _WORDS: Final = {
     "future": "to come",
-    "due": "due: no worker has decided yet",
+    "due": "due; not yet picked up by a worker",
     "started": "started; the task is not kept any more",
     "skipped": "skipped: still running",
     "paused": "skipped: paused",
@@ -169,7 +169,7 @@ def _outcome(row: Any) -> Cell:
     parts = [f"{row['fire_time']:%Y-%m-%d %H:%M:%S}Z {_WORDS.get(state, state)}"]
     if state == "missed":
         reason = _REASONS.get(row["reason"], row["reason"])
-        parts.append(f"{reason}; nobody decided before {row['decided_at']:%H:%M:%S}Z")
+        parts.append(f"{reason}; decided at {row['decided_at']:%Y-%m-%d %H:%M:%S}Z")
     if row["fire_times"] > 1:
         parts.append(f"the most important of {count(row['fire_times'], 'fire time')} here")
     task = row["task"] and task_id(row["source"], row["collection"], row["task"])
@@ -187,11 +187,11 @@ def _future(state: CollectionState, period: Period, now: datetime) -> Iterator[t
         span = period.span_of(at)
         is_paused = facts.paused_since is not None and (facts.paused_until is None or at < facts.paused_until)
         if at < now:
-            kind, words = "due", "due, and no worker has decided about it"
+            kind, words = "due", "due; not yet picked up by a worker"
         else:
             kind, words = ("paused", "to come, and paused") if is_paused else ("future", "to come")
         if span >= 0:
             yield span, Cell(1, kind, _ICONS[kind], f"{at:%Y-%m-%d %H:%M:%S}Z {words}, {ago_in_words(at, now)}")
         # To the next span: many fire times may lie in one.
-        beyond = max(at, period.start + (span + 1) * period.span - timedelta(microseconds=1))
+        beyond = max(at, period.start + max(span + 1, 0) * period.span - timedelta(microseconds=1))
         at = schedule.next_after(beyond, state.next_fire_at)

@@ -66,9 +66,27 @@ function listen() {
   });
   stream.addEventListener("error", () => {
     missing ??= setTimeout(() => { $("#away").hidden = false; }, 3000);
-    // The browser tries again by itself unless it was refused.
-    if (stream.readyState === EventSource.CLOSED) setTimeout(listen, 3000);
+    // The browser tries again by itself unless it was refused: perhaps one has to log in again, which the page finds out.
+    if (stream.readyState === EventSource.CLOSED) {
+      setTimeout(() => {
+        refresh();
+        listen();
+      }, 3000);
+    }
   });
+}
+
+// A log is read from its end, and stays there unless somebody has scrolled back.
+let isAtEnd = true;
+
+function noteEnd() {
+  const log = $(".log");
+  isAtEnd = !log || log.scrollHeight - log.scrollTop - log.clientHeight < 40;
+}
+
+function goToEnd() {
+  const log = $(".log");
+  if (log && isAtEnd) log.scrollTop = log.scrollHeight;
 }
 
 function isTyping(target) {
@@ -107,7 +125,14 @@ document.addEventListener("DOMContentLoaded", () => {
     localStorage.setItem("live", live.value);
     somethingHappened();
   });
-  document.addEventListener("htmx:after:swap", showLocalTimes);
+  document.addEventListener("htmx:before:swap", noteEnd);
+  document.addEventListener("htmx:after:swap", () => {
+    showLocalTimes();
+    goToEnd();
+  });
+  goToEnd();
+  // Lines of a log are no events.
+  setInterval(() => { if ($("[data-active]") && !document.hidden) somethingHappened(); }, 2000);
   document.addEventListener("visibilitychange", listen);
   listen();
 });

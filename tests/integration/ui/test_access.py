@@ -155,7 +155,7 @@ async def test_a_cause_is_dealt_with_once_its_collections_succeed_again(
         claim = await store.claimed(worker, collection, source="load", max_attempts=1)
         await store.end(worker, claim, type_=TASK_FAILED, status=Status.FAILED, error="no space after 3 files")
     page = (await visitor.get("/failures")).text
-    assert "1 cause needs you" in page
+    assert "1 cause needs attention" in page
     assert "no space after # files" in page
     assert "Run all 2 again" in page
     claim = await store.claimed(worker, "quick", source="load")
@@ -173,9 +173,12 @@ async def test_a_revoked_token_is_logged_out(visitor: httpx.AsyncClient, store: 
     token = await admin.create("", TokenScope.ADMIN, None)
     await log_in(visitor, token.text)
     await admin.revoke(token.id)
-    fragment = await visitor.get("/", headers={"HX-Request": "true"})
-    while fragment.status_code == 200:  # known for a second
-        fragment = await visitor.get("/", headers={"HX-Request": "true"})
+
+    async def refused() -> httpx.Response | None:
+        answer = await visitor.get("/", headers={"HX-Request": "true"})
+        return None if answer.status_code == 200 else answer
+
+    fragment = await until(refused)  # known for a second
     # The whole page goes there, and not a part of it.
     assert (fragment.status_code, fragment.headers["hx-redirect"]) == (204, "/login?next=/")
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from app.domain.events import TASK_TYPES
-from app.domain.story import tell
+from app.domain.story import entry_of
 
 AT = datetime(2026, 11, 30, 12, tzinfo=UTC)
 WORKER = UUID("01a22e18-50df-7e1c-ae8c-1f48baa000d2")
@@ -26,7 +26,7 @@ OPS = {"who": {"kind": "token", "name": "ops"}, "note": "month end"}
          "2024-01-01T00:00:00Z to 2024-02-01T00:00:00Z, by ops: month end"),
         ("TaskStarted", {"release": "0.2.0"}, "Attempt 2 started", "worker 1f48baa000d2, release 0.2.0"),
         ("BookmarkSaved", {"rows": 1200, "destination": "lake"}, "1,200 rows committed", "to lake"),
-        ("SchemaChanged", {"table": "t", "destination": "lake", "revision": 1}, "Columns are known", "t at lake"),
+        ("SchemaChanged", {"table": "t", "destination": "lake", "revision": 1}, "Columns recorded", "t at lake"),
         ("SchemaChanged", {"table": "t", "destination": "lake", "changes": [
             {"change": "added", "field": "coupon"}, {"change": "removed", "field": "email"},
             {"change": "retyped", "field": "total", "from_field_type": "int4", "to_field_type": "text"},
@@ -37,7 +37,7 @@ OPS = {"who": {"kind": "token", "name": "ops"}, "note": "month end"}
         ("CancelRequested", OPS, "Cancellation requested", "by ops: month end"),
         ("RunAgainRequested", OPS, "One more run requested", "by ops: month end"),
         ("AttemptFailed", {"error": "no disk", "run_at": "2026-11-30T12:00:05+00:00"}, "Attempt 2 failed",
-         "no disk; tried again after 2026-11-30 12:00:05Z"),
+         "no disk; next attempt at 2026-11-30 12:00:05Z"),
         ("AttemptRescued", {"error": "lease expired"}, "The worker of attempt 2 was lost", "lease expired"),
         ("AttemptHandedBack", {"reason": "draining"}, "Attempt 2 was handed back", "draining"),
         ("TaskSucceeded", {}, "Succeeded", ""),
@@ -47,11 +47,11 @@ OPS = {"who": {"kind": "token", "name": "ops"}, "note": "month end"}
     ],
 )  # fmt: skip
 def test_an_event_is_told(type_: str, data: dict[str, Any], title: str, details: str) -> None:
-    told = tell(type_, AT, 2, WORKER, data)
-    assert (told.title, told.details) == (title, details)
+    entry = entry_of(type_, AT, 2, WORKER, data)
+    assert (entry.title, entry.details) == (title, details)
 
 
 def test_every_event_that_a_story_has_is_told_in_words() -> None:
     left_out = {"ProgressReported"}
     facts = {"rows": 0, "destination": "d", "table": "t"}
-    assert [type_ for type_ in TASK_TYPES if tell(type_, AT, 1, None, facts).title == type_] == [*left_out]
+    assert [type_ for type_ in TASK_TYPES if entry_of(type_, AT, 1, None, facts).title == type_] == [*left_out]
