@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 import sys
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -25,6 +25,7 @@ WHERE_THE_API_IS: Final = (
 )
 """Of the help of every command that asks the API."""
 
+_USUAL_WIDTH: Final = 80
 _NOT_FOUND: Final = 404
 _COLORS: Final = {"error": "red", "warn": "yellow"}
 
@@ -153,7 +154,7 @@ class ProgressLine:
 
     def show(self, text: str) -> None:
         if self._is_terminal:
-            width = shutil.get_terminal_size().columns
+            width = os.get_terminal_size(sys.stderr.fileno()).columns or _USUAL_WIDTH
             sys.stderr.write(f"\r\x1b[K{make_visible(text)[: width - 1]}")
             sys.stderr.flush()
             self._is_shown = True

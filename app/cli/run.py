@@ -58,12 +58,16 @@ def run(
         if not names:
             raise SynclineError(f"source {source!r} has no collections")
         asked = _Asked(api, source, again=again, note=note)
-        tasks = [task for name in dict.fromkeys(names) if (task := asked.ask(name)) is not None]
         watched = wait or follow
-        for task in tasks:
+        tasks = []
+        for name in dict.fromkeys(names):
+            if (task := asked.ask(name)) is None:
+                continue
+            tasks.append(task)
+            # At once: whoever interrupts this should know what there is by then.
             if not as_json:
-                tell_of_task = make_visible(f"{name_of(task)} {_how(task)}: task {task['task_id']}")
-                click.echo(tell_of_task, err=watched)
+                line = f"{name_of(task)} {_how(task)}: task {task['task_id']}"
+                click.echo(make_visible(line), err=watched)
             elif not watched:
                 click.echo(compact_json(task))
         succeeded = not asked.refused
@@ -143,7 +147,9 @@ class _Shown:
             if step.is_last:
                 self._show_end(step.task)
             else:
-                pace = self._running.setdefault(step.task["id"], _Pace(step.task))
+                pace = self._running.get(step.task["id"])
+                if pace is None or pace.is_over(step.task):
+                    pace = self._running[step.task["id"]] = _Pace(step.task)
                 pace.task = step.task
             if self._running:
                 self.progress.show(self._progress_text())
@@ -177,6 +183,10 @@ class _Pace:
         self.task = task
         self._began = time.monotonic()
         self._had = task.get("records_read", 0)
+
+    def is_over(self, task: dict[str, Any]) -> bool:
+        """Whether the task does something else now: it waited and runs, or this is another attempt."""
+        return (task["status"], task["attempt"]) != (self.task["status"], self.task["attempt"])
 
     def text(self) -> str:
         task, seconds = self.task, time.monotonic() - self._began

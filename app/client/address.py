@@ -49,7 +49,7 @@ def find_api(url: str | None, token: str | None, data_dir: Path) -> ApiAddress:
                 "SYNCLINE_URL is set without SYNCLINE_TOKEN: set it to a token from 'syncline token create', or to the "
                 "catalogue's server.admin_token"
             )
-        return ApiAddress(_checked(url), token)
+        return ApiAddress(_checked(url), _checked_token(token))
     data_dir = data_dir.absolute()
     if published := _read(data_dir):
         return ApiAddress(published.url, published.token, data_dir)
@@ -84,6 +84,18 @@ def _read(data_dir: Path) -> _Published | None:
         return msgspec.json.decode((data_dir / _FILE).read_bytes(), type=_Published)
     except (OSError, msgspec.DecodeError):
         return None
+
+
+def _checked_token(token: str) -> str:
+    """The token, without the line break of a file.
+
+    Raises:
+        ConfigurationError: no header can hold it. It is not shown.
+    """
+    token = token.strip()
+    if not (token.isascii() and token.isprintable()):
+        raise ConfigurationError("SYNCLINE_TOKEN has a character that no token has: copy it again")
+    return token
 
 
 def _checked(url: str) -> str:

@@ -59,10 +59,16 @@ def check_origin(request: Request) -> None:
         RefusedError: 403.
     """
     site = request.headers.get("Sec-Fetch-Site")
-    origin = urlsplit(request.headers.get("Origin", ""))
-    is_ours = site == "same-origin" if site else origin.netloc == request.headers.get("Host") and bool(origin.netloc)
-    if not is_ours:
+    if not (site == "same-origin" if site else _is_of_this_host(request)):
         raise RefusedError(HTTPStatus.FORBIDDEN, "Not sent by this page", "reload the page, and try again there")
+
+
+def _is_of_this_host(request: Request) -> bool:
+    try:
+        origin = urlsplit(request.headers.get("Origin", "")).netloc
+    except ValueError:
+        return False
+    return bool(origin) and origin == request.headers.get("Host")
 
 
 def is_encrypted(request: Request) -> bool:

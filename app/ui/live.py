@@ -11,6 +11,7 @@ from starlette.responses import StreamingResponse
 
 from app.api.http.authentication import GRANTED
 from app.api.http.errors import RefusedError
+from app.domain.errors import EventsGoneError
 from app.domain.feed import EVERYTHING
 from app.store.database import UNREACHABLE
 from app.ui.access import find_viewer
@@ -62,5 +63,6 @@ async def _changes(view: View, page: FeedPage, snapshots: Snapshots) -> AsyncGen
                     await asyncio.sleep(_REST_SECONDS)
                 else:
                     yield b": still here\n\n"
-        except UNREACHABLE:
-            return
+        except (*UNREACHABLE, EventsGoneError):
+            # After a failover, the page is read again, and so is the end of the feed.
+            yield b"event: changed\ndata: .\n\n"

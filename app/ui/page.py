@@ -111,11 +111,13 @@ async def read_form(request: Request) -> Mapping[str, str]:
     """The fields of a form; of a repeated one the first.
 
     Raises:
-        RefusedError: 413; it is too large.
+        RefusedError: 400 or 413; it has a NUL, which no name has, or is too large.
     """
     body = await read_body(request)
     fields: dict[str, str] = {}
     for name, value in parse_qsl(body.decode(errors="replace"), keep_blank_values=True):
+        if "\0" in value:
+            raise RefusedError(HTTPStatus.BAD_REQUEST, f"Error parsing '{name}' field", "it must not have a NUL")
         fields.setdefault(name, value)
     return fields
 

@@ -50,11 +50,12 @@ async def log_out(request: Request, prefix: str) -> Response:
 
 def _form(request: Request, prefix: str, *, wanted: str, problem: str | None = None) -> Response:
     status = HTTPStatus.OK if problem is None else HTTPStatus.UNAUTHORIZED
-    is_local = request.url.hostname in {"127.0.0.1", "localhost", "::1"}
+    # Browsers send it over https, and to this machine.
+    is_safe = "Sec-Fetch-Mode" in request.headers or is_encrypted(request)
     values = {
         "prefix": prefix,
         "next": wanted,
         "problem": problem,
-        "is_plain": not is_encrypted(request) and not is_local,
+        "is_plain": not is_safe,
     }
     return render("login.html", values, status=status)

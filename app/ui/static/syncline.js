@@ -47,6 +47,10 @@ function somethingHappened() {
   waiting = setTimeout(refresh, Math.max(0, lastRefresh + 1000 * pace() - Date.now()));
 }
 
+function showAway() {
+  $("#away").hidden = false;
+}
+
 let stream = null;
 let missing = null;
 
@@ -65,7 +69,7 @@ function listen() {
     somethingHappened();
   });
   stream.addEventListener("error", () => {
-    missing ??= setTimeout(() => { $("#away").hidden = false; }, 3000);
+    missing ??= setTimeout(showAway, 3000);
     // The browser tries again by itself unless it was refused: perhaps one has to log in again, which the page finds out.
     if (stream.readyState === EventSource.CLOSED) {
       setTimeout(() => {
@@ -125,8 +129,15 @@ document.addEventListener("DOMContentLoaded", () => {
     localStorage.setItem("live", live.value);
     somethingHappened();
   });
+  // What is shown stays, and is tried again.
+  document.addEventListener("htmx:response:error", (event) => {
+    if (event.detail.ctx.response.status < 500) return;
+    showAway();
+    somethingHappened();
+  });
   document.addEventListener("htmx:before:swap", noteEnd);
   document.addEventListener("htmx:after:swap", () => {
+    if (stream?.readyState === EventSource.OPEN) $("#away").hidden = true;
     showLocalTimes();
     goToEnd();
   });

@@ -106,6 +106,7 @@ async def test_a_login_leads_only_to_our_pages(visitor: httpx.AsyncClient, next_
         {"Sec-Fetch-Site": "none"},
         {"Origin": "https://elsewhere.example"},
         {"Origin": "null"},
+        {"Origin": "http://[x"},
         {},
     ],
 )
@@ -188,8 +189,10 @@ async def test_what_is_refused_is_a_page_that_says_why(visitor: httpx.AsyncClien
     unknown = await visitor.post("/run", data={"source": "lod", "collection": "quick"}, headers=OURS)
     assert unknown.status_code == 404
     assert "Source [lod] doesn&#39;t exist" in unknown.text
-    note = await visitor.post("/run", data={"source": "load", "collection": "quick", "note": "\0"}, headers=OURS)
+    note = await visitor.post("/run", data={"source": "load", "collection": "quick", "note": "\x07"}, headers=OURS)
     assert (note.status_code, "&#39;note&#39; must have at most" in note.text) == (400, True)
+    nul = await visitor.post("/resume", data={"source": "\0"}, headers=OURS)
+    assert (nul.status_code, "must not have a NUL" in nul.text) == (400, True)
     large = await visitor.post("/run", content=b"x" * 70_000, headers=OURS)
     assert large.status_code == 413
     # Programs are answered as programs.

@@ -40,6 +40,14 @@ def test_what_is_no_address_is_told_without_it(tmp_path: Path, url: str) -> None
     assert str(caught.value) == ("SYNCLINE_URL is not an HTTP URL; expected one such as https://syncline.example.com")
 
 
+def test_a_token_is_as_a_header_can_hold_it(tmp_path: Path) -> None:
+    assert find_api("http://127.0.0.1:8001", f"{TOKEN}\r\n", tmp_path).token == TOKEN
+    for wrong in ("geheim-ü", "a\nb", "a\x1bb"):
+        with pytest.raises(ConfigurationError) as caught:
+            find_api("http://127.0.0.1:8001", wrong, tmp_path)
+        assert str(caught.value) == "SYNCLINE_TOKEN has a character that no token has: copy it again"
+
+
 def test_an_address_needs_a_token(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="SYNCLINE_URL is set without SYNCLINE_TOKEN"):
         find_api("http://127.0.0.1:8001", None, tmp_path)
