@@ -6,7 +6,8 @@ The envelope is that of CloudEvents 1.0 (https://github.com/cloudevents/spec, `s
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID
@@ -19,12 +20,11 @@ from app.domain.task import task_id
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-    from datetime import datetime
 
 PREFIX: Final = "dev.syncline."
 
 _WORD: Final = re.compile(r"[A-Z][a-z0-9]*")
-_PAST: Final = r"[0-9]{1,19}(\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.[0-9]{1,10})?"
+_PAST: Final = r"[0-9]{1,19}(\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.[0-9]{1,10}(\.[0-9a-f]{8})?)?"
 PLACE_PATTERN: Final = rf"^(now|{_PAST})$"
 """What `read_place` reads, as JSON Schema has it."""
 PAST_PLACE_PATTERN: Final = rf"^{_PAST}$"
@@ -34,21 +34,39 @@ _PLACE: Final = re.compile(PLACE_PATTERN)
 _LAST_TASK: Final = UUID(int=2**128 - 1)
 _LAST_VERSION: Final = 2**31 - 1
 _LAST_POSITION: Final = 2**64 - 1
+_CHECK_BITS: Final = 2**32 - 1
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
 
 
-class Place(NamedTuple):
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
     """Where an event is in the order of all: by position, which its transaction has, then by task and version.
 
-    As text it is `position.task.version`. The place after all events of a transaction is the position alone.
+    As text it is `position.task.version.check`. The place after all events of a transaction is the position alone.
+
+    After a failover that has lost the last events, positions are given out again, and the next event of the same task
+    may even get the position of the one that was lost. `check`, which is made of the time of the event, tells the two
+    apart; 0 if it is not known.
     """
 
     position: int
     task: UUID
     version: int
+    check: int = field(default=0, compare=False)
 
     @classmethod
     def after_all_of(cls, position: int) -> Place:
         return cls(position, _LAST_TASK, _LAST_VERSION)
+
+    @classmethod
+    def of(cls, position: int, task: UUID, version: int, at: datetime) -> Place:
+        """The place of an event of this time."""
+        return cls(position, task, version, (at - _EPOCH) // _MICROSECOND & _CHECK_BITS)
+
+    @property
+    def key(self) -> tuple[int, UUID, int]:
+        return self.position, self.task, self.version
 
     @property
     def is_event(self) -> bool:
@@ -57,7 +75,10 @@ class Place(NamedTuple):
 
     def __str__(self) -> str:
         """As clients send it back."""
-        return f"{self.position}.{self.task}.{self.version}" if self.is_event else str(self.position)
+        if not self.is_event:
+            return str(self.position)
+        text = f"{self.position}.{self.task}.{self.version}"
+        return f"{text}.{self.check:08x}" if self.check else text
 
 
 BEGINNING: Final = Place.after_all_of(0)
@@ -80,8 +101,8 @@ def read_place(text: str) -> Place:
     position, *event = text.split(".")
     if not event:
         return Place.after_all_of(int(position))
-    task, version = event
-    return Place(int(position), UUID(task), min(int(version), _LAST_VERSION))
+    task, version, *check = event
+    return Place(int(position), UUID(task), min(int(version), _LAST_VERSION), int(check[0], 16) if check else 0)
 
 
 def read_past_place(text: str) -> Place:

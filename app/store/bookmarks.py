@@ -82,12 +82,12 @@ class Bookmarks:
 
     async def list_at(self, source: str, collection: str, place: Place) -> dict[str, str | None]:
         """List the bookmarks as they were at a place; None where everything was to be loaded again."""
-        rows = await self._pool.fetch(_SQL["bookmarks_at"], source, collection, *place)
+        rows = await self._pool.fetch(_SQL["bookmarks_at"], source, collection, *place.key)
         return {row["destination"]: row["bookmark"] for row in rows}
 
     async def knows(self, place: Place) -> bool:
         """Whether the store has the event at a place, or, for a place between events, all events before it."""
-        known: bool = await self._pool.fetchval(_SQL["place_is_known"], *place, place.is_event)
+        known: bool = await self._pool.fetchval(_SQL["place_is_known"], *place.key, place.is_event, place.check)
         return known
 
 

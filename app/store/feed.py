@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -13,6 +13,8 @@ from app.store.queries import load_statements
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import asyncpg
 
     from app.store.database import Pool
 
@@ -66,7 +68,7 @@ class Feed:
     async def _get_last(self, position: int | None, otherwise: Place) -> Place:
         """The place of the last event, up to that position; `otherwise` if that is beyond it."""
         row = await self._pool.fetchrow(_SQL["last_event"], position)
-        return max(Place(*row), otherwise) if row else otherwise
+        return max(Place.of(*row), otherwise) if row else otherwise
 
     async def read(self, after: Place, *, limit: int, selection: Selection = EVERYTHING) -> FeedPage:
         """Read at most `limit` of the selected events after a place.
@@ -80,17 +82,18 @@ class Feed:
         look_at = limit if selection.is_everything else max(limit, _MOST_LOOKED_AT)
         types = None if selection.types is None else [*selection.types]
         filters = (types, selection.source, selection.collection)
-        rows = await self._pool.fetch(_SQL["next_events"], *after, look_at, limit, *filters, after.is_event)
+        check = after.is_event, after.check
+        rows = await self._pool.fetch(_SQL["next_events"], *after.key, look_at, limit, *filters, *check)
         how_far = orjson.loads(rows.pop()["details"])
         first = _complete_from(how_far["gone_upto"] and int(how_far["gone_upto"]))
         # Where reading may begin is known in any case: a server may have given out no position beyond it yet.
         _check_completeness(after, first, is_known=how_far["is_known"] or after == first)
-        events = [_event(*row) for row in rows]
+        events = [_event(row) for row in rows]
         if len(events) == limit:
             return FeedPage(events, events[-1].place, more=True)
         if last := how_far["last"]:
-            position, task, version = last
-            reached = Place(int(position), UUID(task), version)
+            position, task, version, check_of_last = last
+            reached = Place(int(position), UUID(task), version, check_of_last)
         else:
             reached = after if after.is_event else await self._get_last(after.position, first)
         return FeedPage(events, reached, more=how_far["read"] == look_at)
@@ -111,5 +114,6 @@ def _check_completeness(after: Place, first: Place, *, is_known: bool) -> None:
         )
 
 
-def _event(position: int, task: UUID, version: int, *rest: Any) -> FeedEvent:
-    return FeedEvent(Place(position, task, version), *rest)
+def _event(row: asyncpg.Record) -> FeedEvent:
+    position, task, version, type_, v, at, *rest = row
+    return FeedEvent(Place.of(position, task, version, at), type_, v, at, *rest)

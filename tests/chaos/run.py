@@ -146,11 +146,11 @@ async def _come_to_rest(system: System, follower: Follower) -> None:
 def _last_event(system: System) -> str:
     with system.connect() as connection:
         row = connection.execute(
-            "SELECT xid::text::bigint, task, version FROM syncline.events e"
+            "SELECT xid::text::bigint, task, version, at FROM syncline.events e"
             " ORDER BY e.xid DESC, task DESC, version DESC LIMIT 1"
         ).fetchone()
     assert row is not None
-    return str(Place(*row))
+    return str(Place.of(*row))
 
 
 def _history(system: System, callers: Callers, follower: Follower, watch: TransactionWatch) -> History:

@@ -80,12 +80,12 @@ def read_acknowledged(url: str, since: datetime) -> Acknowledged:
         )
         lines = connection.execute(f"SELECT {_LINE} FROM syncline.log_lines WHERE at >= %s".encode(), [since])
         places = connection.execute(
-            "SELECT xid::text::bigint, task, version FROM syncline.events WHERE at >= %s", [since]
+            "SELECT xid::text::bigint, task, version, at FROM syncline.events WHERE at >= %s", [since]
         )
         return Acknowledged(
             {task: (source, collection) for task, source, collection in tasks},
             frozenset(Line(*row) for row in lines),
-            frozenset(str(Place(*row)) for row in places),
+            frozenset(str(Place.of(*row)) for row in places),
         )
 
 

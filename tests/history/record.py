@@ -231,8 +231,7 @@ class History:
     def feed(self) -> list[str]:
         """The ids of all events, in the order of the feed."""
         stored = (*self.events, *self.facts)
-        places = sorted((one.xid, one.event.task, one.event.version) for one in stored)
-        return [str(Place(*place)) for place in places]
+        return [*map(str, sorted(Place.of(one.xid, one.event.task, one.event.version, one.event.at) for one in stored))]
 
     def with_(self, **changed: Any) -> History:
         """The same history but for some parts."""

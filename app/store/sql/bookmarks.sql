@@ -157,6 +157,9 @@ WHERE destination NOT IN (SELECT destination FROM last)
 ORDER BY destination
 
 -- name: place_is_known
--- Whether the store has the event at place ($1, $2, $3), or everything up to position $1 if $4 is false.
-SELECT CASE WHEN $4::boolean THEN EXISTS (SELECT FROM syncline.events WHERE xid = $1 AND task = $2 AND version = $3)
+-- Whether the store has the event at place ($1, $2, $3) with check $5 (0 if it is not known), or everything up to position $1 if
+-- $4 is false.
+SELECT CASE WHEN $4::boolean THEN EXISTS (
+              SELECT FROM syncline.events WHERE xid = $1 AND task = $2 AND version = $3 AND ($5::bigint = 0 OR $5 = {check})
+            )
             ELSE coalesce($1 >= (SELECT gone_upto FROM syncline.retention), true) END

@@ -4,8 +4,8 @@
 -- name: next_events
 -- The events after place ($1, $2, $3), at most $5 of those that the filters $6 (types), $7 (source) and $8 (collection) let
 -- through, among the next $4. A last row, without a type, says in `details` how far this has read: how many events, and the
--- place of the last one; what retention has removed; and whether the store has the event at that place ($9: it is one) or has
--- come as far as the position.
+-- place of the last one; what retention has removed; and whether the store has the event at that place ($9: it is one; $10: its
+-- check, 0 if it is not known) or has come as far as the position.
 --
 -- Below the horizon all transactions have ended, so no event can appear before one that was read (see `next_transactions`).
 -- The index has positions alone: by these the next events are found, with all of their last transaction, and then sorted.
@@ -35,16 +35,19 @@ SELECT xid, task, version, type, v, at, status, attempt, worker, source, collect
 UNION ALL
 SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, jsonb_build_object(
   'read', (SELECT count(*) FROM next),
-  'last', (SELECT jsonb_build_array(xid, task, version) FROM next ORDER BY xid DESC, task DESC, version DESC LIMIT 1),
+  'last', (SELECT jsonb_build_array(xid, task, version, {check}) FROM next ORDER BY xid DESC, task DESC, version DESC LIMIT 1),
   'gone_upto', (SELECT gone_upto FROM syncline.retention),
-  'is_known', CASE WHEN $9::boolean THEN EXISTS (SELECT FROM syncline.events k WHERE k.task = $2 AND k.version = $3 AND k.xid = $1)
+  'is_known', CASE WHEN $9::boolean THEN EXISTS (
+                     SELECT FROM syncline.events
+                     WHERE task = $2 AND version = $3 AND xid = $1 AND ($10::bigint = 0 OR $10 = {check})
+                   )
                    ELSE $1 < (SELECT xid FROM horizon) END
 )::text
 ORDER BY xid, task, version
 
 -- name: last_event
 -- The place of the last event below the horizon, and not beyond position $1 if that is given.
-SELECT xid, task, version FROM syncline.events
+SELECT xid, task, version, at FROM syncline.events
 WHERE xid < syncline.position(pg_snapshot_xmin(pg_current_snapshot())) AND xid <= coalesce($1, '18446744073709551615'::xid8)
 ORDER BY xid DESC, task DESC, version DESC LIMIT 1
 

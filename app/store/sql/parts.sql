@@ -116,3 +116,7 @@ syncline.uuid7_floor(greatest($1, timestamptz '1970-01-01 00:00:00Z'))
 (
       SELECT * FROM syncline.collections WHERE status = 'SCHEDULED' UNION ALL SELECT * FROM syncline.collections WHERE status = 'RUNNING'
     ) AS active
+
+-- name: check
+-- The check of an event, as `Place.of` makes it.
+(extract(epoch FROM at) * 1000000)::bigint & 4294967295

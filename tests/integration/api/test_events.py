@@ -247,8 +247,8 @@ async def test_a_follower_that_falls_behind_catches_up_by_itself(api: OpenedApi,
             places += messages
             if len(places) >= 12:
                 break
-    rows = await store.pool.fetch("SELECT xid, task, version FROM syncline.events ORDER BY xid, task, version")
-    assert places == [str(Place(*row)).encode() for row in rows]
+    rows = await store.pool.fetch("SELECT xid, task, version, at FROM syncline.events ORDER BY xid, task, version")
+    assert places == [str(Place.of(*row)).encode() for row in rows]
 
 
 async def test_who_has_seen_lost_events_is_told_and_the_others_go_on(api: OpenedApi, store: Store) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -250,7 +251,7 @@ async def test_bookmarks_at_a_place_are_those_of_their_time(store: Store) -> Non
     of_e = await bookmarks.list_history("s", "c", limit=2, destination="e")
     assert [row["type"] for row in of_e] == ["BookmarkSet", "BookmarkSaved"]
     assert await bookmarks.knows(places[0])
-    assert not await bookmarks.knows(places[0]._replace(version=99))
+    assert not await bookmarks.knows(replace(places[0], version=99))
 
 
 @pytest.mark.parametrize("seed", range(4))

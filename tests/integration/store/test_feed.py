@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -11,7 +12,7 @@ import pytest
 
 from app.domain.errors import EventsGoneError
 from app.domain.events import TASK_SCHEDULED, TASK_SUCCEEDED
-from app.domain.feed import BEGINNING, EVERYTHING, Place, Selection
+from app.domain.feed import BEGINNING, EVERYTHING, Place, Selection, read_place
 from app.store.database import connect, open_pool
 from app.store.feed import Feed
 from app.store.queue import schedule_tasks
@@ -189,10 +190,28 @@ async def test_a_reader_of_what_the_store_has_lost_is_told(store: Store) -> None
     await store.schedule("in its place")
     await store.readable()
     assert (await feed.read(kept, limit=2)).events[0].collection == "in its place"
-    for place in (lost, lost._replace(version=2), Place.after_all_of(2**50)):
+    for place in (lost, replace(lost, version=2), Place.after_all_of(2**50)):
         with pytest.raises(EventsGoneError, match="lost its last events") as gone:
             await feed.read(place, limit=1)
         assert gone.value.first == str(BEGINNING)
+
+
+async def test_an_event_that_has_taken_the_place_of_a_lost_one_is_another(store: Store) -> None:
+    """After a failover, a task's next event may get the very position that the lost one had."""
+    await some_life(store)
+    feed = Feed(store.pool)
+    seen = (await read_all(feed, limit=1000))[-1].place
+    async with store.admin.transaction():
+        await store.admin.execute("SET LOCAL session_replication_role = replica")
+        await store.admin.execute("UPDATE syncline.events SET at = at + interval '1 s' WHERE task = $1", seen.task)
+    [*_, again] = await read_all(feed, limit=1000)
+    assert again.place == seen
+    assert str(again.place) != str(seen)
+    with pytest.raises(EventsGoneError, match="lost its last events"):
+        await feed.read(read_place(str(seen)), limit=1)
+    assert (await feed.read(read_place(str(again.place)), limit=1)).events == []
+    # Clients may have kept what has no check.
+    assert (await feed.read(replace(seen, check=0), limit=1)).events == []
 
 
 async def test_the_installation_has_an_id_that_stays(store: Store) -> None:

@@ -208,7 +208,7 @@ async def test_a_page_of_the_feed_reads_no_more_events_than_it_has(store: Store)
     )
     assert middle is not None
     is_event = True
-    plan = await executed(store, FEED["next_events"], *middle, page, page, None, None, None, is_event)
+    plan = await executed(store, FEED["next_events"], *middle, page, page, None, None, None, is_event, 0)
     read = [node["Actual Rows"] * node["Actual Loops"] for node in plan if node["Node Type"] == "Index Scan"]
     assert [node for node in bad_nodes(plan, sort=True) if not node.startswith("Nested Loop")] == []
     # The transactions of the page's first and last event, to their ends, and the next event of each week; and the first
