@@ -33,10 +33,7 @@ AFTER_ALL_TASKS: Final = TaskKey(datetime.max.replace(tzinfo=UTC), UUID(int=2**1
 
 @dataclass(frozen=True, slots=True)
 class RecentTasks:
-    """Tasks that were created since then, before another one. None stands for every source, collection and status.
-
-    A collection needs its source.
-    """
+    """Tasks that were created since then, before another one. None stands for every source, collection and status."""
 
     since: datetime
     before: TaskKey = AFTER_ALL_TASKS
@@ -59,7 +56,7 @@ def _statement_for(wanted: RecentTasks) -> tuple[str, tuple[Any, ...]]:
     if wanted.statuses is not None and Status.SUCCESS not in wanted.statuses and wanted.collection is None:
         return "newest_without_success", (wanted.source, wanted.collection)
     if wanted.source is None:
-        return "newest_of_all", ()
+        return "newest_of_all", (wanted.collection,)
     if wanted.collection is None:
         return "newest_of_source", (wanted.before.created_at, wanted.source)
     return "newest_of_collection", (wanted.before.created_at, wanted.source, wanted.collection)

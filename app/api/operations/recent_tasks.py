@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from http import HTTPStatus
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from app.api.documents import Error, RecentTaskList, drop_none, task_document
 from app.api.http.answers import JsonAnswer
-from app.api.http.errors import RefusedError
 from app.api.http.operation import Endpoint, Operation
 from app.api.http.parameters import BEFORE, COLLECTION, NEWEST, SINCE, SOURCE, STATUSES, task_key_text
 from app.domain.api_token import TokenScope
@@ -46,8 +44,6 @@ class Recent(Endpoint):
             collection=COLLECTION.optional(request),
             statuses=STATUSES.optional(request),
         )
-        if wanted.collection and not wanted.source:
-            raise RefusedError(HTTPStatus.BAD_REQUEST, f"'{SOURCE.name}' is required query parameter")
         rows = await self.services.reader.list_recent(wanted, limit)
         last = TaskKey(rows[-1]["created_at"], rows[-1]["task"]) if len(rows) == limit else None
         return JsonAnswer(drop_none(tasks=[*map(task_document, rows)], next=last and task_key_text(last)))

@@ -2,17 +2,20 @@
 -- They are taken of both by themselves, because only then the ended ones are read in the order of an index.
 
 -- name: newest_of_all
--- The newest $3 tasks that were created since $1, before task $2; with one of the statuses $4, unless that is null.
+-- The newest $3 tasks that were created since $1, before task $2; with one of the statuses $4, and of collections of
+-- the name $5, unless these are null.
 SELECT * FROM (
   (
     SELECT {columns_of_ended} FROM syncline.tasks
     WHERE task >= {first_id} AND created_at >= $1 AND task < $2 AND ($4::text[] IS NULL OR status = ANY ($4))
+      AND ($5::text IS NULL OR collection = $5)
     ORDER BY task DESC LIMIT $3
   )
   UNION ALL
   (
     SELECT {columns_of_active} FROM {active_heads}
     WHERE created_at >= $1 AND task < $2 AND ($4::text[] IS NULL OR status = ANY ($4))
+      AND ($5::text IS NULL OR collection = $5)
     ORDER BY task DESC LIMIT $3
   )
 ) AS newest

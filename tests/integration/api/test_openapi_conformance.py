@@ -58,7 +58,7 @@ parameters = {source = "load", collection = "quick"}
 [[operations]]
 include-name = [
   "POST /api/v1/sources/backfill", "POST /api/v1/sources/pause", "POST /api/v1/sources/bookmark",
-  "GET /api/v1/tasks", "GET /api/v1/tasks/recent", "GET /api/v1/tasks/{task_id}", "GET /api/v1/tasks/{task_id}/logs"
+  "GET /api/v1/tasks", "GET /api/v1/tasks/{task_id}", "GET /api/v1/tasks/{task_id}/logs"
 ]
 checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403", "404", "409", "5xx"]
 

@@ -399,8 +399,8 @@ NO_ID_IS_LATER = UUID(int=2**128 - 1)
 @pytest.mark.parametrize(
     ("statement", "statuses", "more"),
     [
-        ("newest_of_all", None, ()),
-        ("newest_of_all", ["SUCCESS", "RUNNING"], ()),
+        ("newest_of_all", None, (None,)),
+        ("newest_of_all", ["SUCCESS", "RUNNING"], (None,)),
         ("newest_without_success", ["FAILED"], (None, None)),
         ("newest_without_success", ["FAILED"], ("s", None)),
         ("newest_of_source", None, (LATER, "s")),

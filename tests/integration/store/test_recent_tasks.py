@@ -67,6 +67,7 @@ async def test_every_filter_gives_the_newest_that_meet_it(store: Store, seed: in
     reader = Reader(store.pool)
     sources = [
         (None, None),
+        (None, "c"),
         *((source, None) for source in SOURCES),
         *itertools.product(SOURCES, COLLECTIONS),
     ]
