@@ -103,6 +103,14 @@ def database_url(postgres_server_url: str, migrated_template: str) -> Iterator[s
     drop_database(url, server_url=postgres_server_url)
 
 
+@pytest.fixture(scope="module")
+def module_database_url(postgres_server_url: str, migrated_template: str) -> Iterator[str]:
+    """The same, which the tests of a module share."""
+    url = create_database(postgres_server_url, template=migrated_template)
+    yield url
+    drop_database(url, server_url=postgres_server_url)
+
+
 @pytest.fixture(scope="session")
 def migrated_template(postgres_server_url: str) -> Iterator[str]:
     """The URL of a database with all migrations, to be copied; it takes no connections."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from app.domain.choices import choose_one
+from app.domain.choices import choose_one, unknown_name
 from app.domain.elapsed import span_in_words
 from app.domain.errors import ApiRefusalError, ConfigurationError, SynclineError
 from app.domain.visible import make_visible
@@ -58,7 +58,7 @@ def find_source(api: Api, source: str) -> dict[str, Any]:
         if rejected["id"] == source:
             problems = "; ".join(f"{each['path']}: {each['message']}" for each in rejected["problems"])
             raise ConfigurationError(f"the source {source!r} is left out: {problems}")
-    raise ConfigurationError(f"there is no source {source!r}; {choose_one(source, sorted(sources))}")
+    raise ConfigurationError(unknown_name("source", source, sorted(sources)))
 
 
 def explain_unknown(api: Api, error: ApiRefusalError, source: str, collection: str | None) -> SynclineError:
@@ -71,6 +71,10 @@ def explain_unknown(api: Api, error: ApiRefusalError, source: str, collection: s
         return better
     if collection is None or collection in known:
         return error
+    return _unknown_collection(source, collection, known)
+
+
+def _unknown_collection(source: str, collection: str, known: Sequence[str]) -> ConfigurationError:
     return ConfigurationError(f"source {source!r} has no collection {collection!r}; {choose_one(collection, known)}")
 
 
@@ -93,9 +97,7 @@ def find_task(api: Api, given: Sequence[str], *, active: bool = False) -> str:
                 return str(found[0]["id"])
             known = [each["name"] for each in find_source(api, source)["collections"]]
             if collection not in known:
-                raise ConfigurationError(
-                    f"source {source!r} has no collection {collection!r}; {choose_one(collection, known)}"
-                )
+                raise _unknown_collection(source, collection, known)
             raise SynclineError(f"{source}.{collection} has no {'active ' if active else ''}task")
         case _:
             raise click.UsageError("give a task's id, or a source and a collection")
@@ -146,7 +148,7 @@ def end_text(task: dict[str, Any]) -> str:
 
 
 class ProgressLine:
-    """The last line of a terminal, which is written again and again; nothing where standard error is no terminal."""
+    """A status line at the bottom of the terminal, redrawn in place; nothing if standard error is not a terminal."""
 
     def __init__(self) -> None:
         self._is_shown = False

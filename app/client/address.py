@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _FILE: Final = "api.json"
 _EXAMPLE: Final = "https://syncline.example.com"
-_BASE: Final = "/api/v1"
+BASE: Final = "/api/v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,4 +110,4 @@ def _checked(url: str) -> str:
         parsed = None
     if parsed is None or parsed.query or parsed.fragment:
         raise ConfigurationError(f"SYNCLINE_URL is not an HTTP URL; expected one such as {_EXAMPLE}")
-    return str(parsed).rstrip("/").removesuffix(_BASE)
+    return str(parsed).rstrip("/").removesuffix(BASE)

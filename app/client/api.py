@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import httpx
 import orjson
 
+from app.client.address import BASE
 from app.domain.errors import ApiRefusalError, ApiUnreachableError, ConfigurationError
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Api:
         self.address = address
         # The user's own proxy cannot reach a server on this machine.
         self._http = httpx.Client(
-            base_url=f"{address.url}/api/v1",
+            base_url=f"{address.url}{BASE}",
             headers={"X-Admin-Token": address.token, "Accept": "application/json"},
             timeout=httpx.Timeout(_SECONDS, connect=_CONNECT_SECONDS),
             trust_env=address.dev is None,

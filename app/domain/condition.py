@@ -29,7 +29,7 @@ class Condition(StrEnum):
     FINE = "fine"
 
 
-_OF_STATUS: Final = {
+OF_STATUS: Final = {
     Status.SCHEDULED: Condition.WAITING,
     Status.RUNNING: Condition.RUNNING,
     Status.SUCCESS: Condition.FINE,
@@ -63,7 +63,7 @@ def condition_of(facts: Facts) -> Condition:
         return Condition.PAUSED
     if facts.consecutive_failures:
         return Condition.FAILING
-    return Condition.NEW if facts.last_status is None else _OF_STATUS[facts.last_status]
+    return Condition.NEW if facts.last_status is None else OF_STATUS[facts.last_status]
 
 
 def describe(facts: Facts, now: datetime) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import asyncpg
@@ -17,7 +18,6 @@ from app.store.task_lists import page_rows
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
-    from datetime import datetime
     from uuid import UUID
 
     from app.domain.feed import Place
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _SQL: Final = load_statements("reads.sql")
 BEFORE_ALL_LINES: Final = (-1, 0)
+END_OF_TIME: Final = datetime.max.replace(tzinfo=UTC)
+"""Later than any line. This machine's clock may be behind the database's, and would then hide a log's last lines."""
 
 Row: TypeAlias = "asyncpg.Record | dict[str, Any]"
 
@@ -40,8 +42,8 @@ class LogFilter:
     only the lines of this level; None all.
     """
 
-    start: datetime
-    end: datetime
+    start: datetime = datetime(1970, 1, 1, tzinfo=UTC)
+    end: datetime = END_OF_TIME
     after: tuple[int, int] = BEFORE_ALL_LINES
     tail: int | None = None
     limit: int = 0

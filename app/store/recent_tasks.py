@@ -27,6 +27,7 @@ class TaskKey(NamedTuple):
     task: UUID
 
 
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 ACTIVE: Final = frozenset({Status.SCHEDULED, Status.RUNNING})
 AFTER_ALL_TASKS: Final = TaskKey(datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1))
 
@@ -35,7 +36,7 @@ AFTER_ALL_TASKS: Final = TaskKey(datetime.max.replace(tzinfo=UTC), UUID(int=2**1
 class RecentTasks:
     """Tasks that were created since then, before another one. None stands for every source, collection and status."""
 
-    since: datetime
+    since: datetime = EPOCH
     before: TaskKey = AFTER_ALL_TASKS
     source: str | None = None
     collection: str | None = None
@@ -65,9 +66,9 @@ def _statement_for(wanted: RecentTasks) -> tuple[str, tuple[Any, ...]]:
 async def fetch_last_runs(
     pool: Pool, collections: Sequence[tuple[str, str]], most: int, since: datetime
 ) -> list[asyncpg.Record]:
-    """Fetch `status` and `rows` of the last tasks of these collections that have ended, at most so many of each.
+    """Fetch `status` and `rows` of the last finished tasks of each collection, at most `most` of each.
 
-    By source and collection, newest first; those that were created before `since` are left out.
+    They come by source and collection, newest first. Tasks created before `since` are left out.
     """
     sources, names = [source for source, _ in collections], [name for _, name in collections]
     return await pool.fetch(_SQL["last_runs"], sources, names, most, since)

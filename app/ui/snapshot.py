@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from app.api.http.single_flight import SingleFlight
+from app.api.operations.pauses import pause_fields
 from app.domain.condition import RANKS, Condition, Facts, condition_of, describe
 from app.domain.feed import BEGINNING
 from app.domain.task import Status, task_id
@@ -17,6 +17,7 @@ from app.store.recent_tasks import ACTIVE, RecentTasks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
 
     from app.api.http.services import Services
     from app.domain.collection import Collection
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 # Pages that live ask again after each change. Whatever their number, the store is asked no more often than this.
 _FRESH_SECONDS: Final = 1.0
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_RUNNING: Final = 1000
 
 
@@ -108,7 +108,7 @@ class Snapshots:
 
     async def _read_rows(self) -> _Rows:
         reader = self._services.reader
-        running = await reader.list_recent(RecentTasks(_EPOCH, statuses={Status.RUNNING}), _MOST_RUNNING)
+        running = await reader.list_recent(RecentTasks(statuses={Status.RUNNING}), _MOST_RUNNING)
         return _Rows(
             _by_name(await reader.list_collections()),
             _by_name(running),
@@ -132,7 +132,7 @@ class _Rows:
         name, schedule = (source, collection.name), collection.schedule
         head, alone = self.heads.get(name), self.pauses.get(name)
         pause = alone or self.pauses.get((source, WHOLE_SOURCE))
-        facts = Facts(**_of_head(head), **_of_run(self.running.get(name)), **_of_pause(pause))
+        facts = Facts(**_of_head(head), **_of_run(self.running.get(name)), **pause_fields(pause))
         return CollectionState(
             source=source,
             collection=collection.name,
@@ -163,15 +163,4 @@ def _of_run(run: Any) -> dict[str, Any]:
         "started_at": run["started_at"],
         "records_read": progress.get("records_read"),
         "percent": None if share is None else 100 * share,
-    }
-
-
-def _of_pause(pause: Any) -> dict[str, Any]:
-    if pause is None:
-        return {}
-    return {
-        "paused_since": pause["since"],
-        "paused_until": pause["until"],
-        "paused_by": pause["who"] and pause["who"]["name"],
-        "pause_note": pause["note"],
     }

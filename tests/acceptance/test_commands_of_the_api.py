@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.acceptance.cluster import TOKEN, Api, Cluster, wait_until
-from tests.servers.postgres import create_database, drop_database
+from tests.interruptible import INTERRUPTIBLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,26 +35,12 @@ sources:
 destinations:
   nowhere: {{type: none}}
 """
-# Where tests run in the background, they and their children ignore SIGINT.
-INTERRUPTIBLE = """
-import signal
-from app.cli.main import main
-signal.signal(signal.SIGINT, signal.default_int_handler)
-main()
-"""
 NOBODY = "http://127.0.0.1:9"
 
 
 @pytest.fixture(scope="module")
-def url(postgres_server_url: str, migrated_template: str) -> Iterator[str]:
-    url = create_database(postgres_server_url, template=migrated_template)
-    yield url
-    drop_database(url, server_url=postgres_server_url)
-
-
-@pytest.fixture(scope="module")
-def cluster(url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with Cluster(tmp_path_factory.mktemp("api"), CONFIG, url) as cluster:
+def cluster(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with Cluster(tmp_path_factory.mktemp("api"), CONFIG, module_database_url) as cluster:
         cluster.worker()
         yield cluster
 
@@ -263,11 +249,11 @@ def test_the_state_of_every_collection_worst_first(laptop: Laptop, api: Api) -> 
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("run", "lod"), "there is no source 'lod'; did you mean 'load'?"),
+        (("run", "lod"), "unknown source 'lod'; did you mean 'load'?"),
         (("run", "load", "quik"), "source 'load' has no collection 'quik'; did you mean 'quick'? choose one of "),
         (("logs", "load", "quik"), "source 'load' has no collection 'quik'; did you mean 'quick'? choose one of "),
-        (("pause", "lod"), "there is no source 'lod'; did you mean 'load'?"),
-        (("status", "lod"), "there is no source 'lod'; did you mean 'load'?"),
+        (("pause", "lod"), "unknown source 'lod'; did you mean 'load'?"),
+        (("status", "lod"), "unknown source 'lod'; did you mean 'load'?"),
         (("cancel", "load", "quick"), "load.quick has no active task"),
         (("logs", "load_quick_1"), "load_quick_1"),
     ],

@@ -13,7 +13,6 @@ from app.api.http.connection import LARGEST_HEAD, MOST_PIPELINED
 from app.api.http.limits import LARGEST_BODY
 from tests.acceptance.cluster import TOKEN, Cluster, wait_until
 from tests.acceptance.wire import AUTHORITY, PATIENCE_SECONDS, Answer, wire
-from tests.servers.postgres import create_database, drop_database
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -44,15 +43,8 @@ TRIAL = b"POST /api/v1/sources/test HTTP/1.1\r\n" + AUTHORITY
 
 
 @pytest.fixture(scope="module")
-def url(postgres_server_url: str, migrated_template: str) -> Iterator[str]:
-    url = create_database(postgres_server_url, template=migrated_template)
-    yield url
-    drop_database(url, server_url=postgres_server_url)
-
-
-@pytest.fixture(scope="module")
-def cluster(url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with Cluster(tmp_path_factory.mktemp("api"), CONFIG, url) as cluster:
+def cluster(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with Cluster(tmp_path_factory.mktemp("api"), CONFIG, module_database_url) as cluster:
         yield cluster
 
 
@@ -68,10 +60,10 @@ def impatient(cluster: Cluster) -> Api:
 
 
 @pytest.fixture(scope="module")
-def log(api: Api, url: str) -> str:
+def log(api: Api, module_database_url: str) -> str:
     """The path of a log of 20 MB: more than a connection holds while nobody reads."""
     task_id = api.run("load", "quick")
-    with psycopg.connect(url) as connection:
+    with psycopg.connect(module_database_url) as connection:
         connection.execute(LOG_LINES, [task_id, 20_000])
     return f"/api/v1/tasks/{task_id}/logs"
 

@@ -10,7 +10,6 @@ from playwright.async_api import async_playwright, expect
 
 from tests.acceptance.cluster import Cluster
 from tests.browser.visiting import CONFIG, Site
-from tests.servers.postgres import create_database, drop_database
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -49,15 +48,11 @@ async def browser(chromium: str) -> AsyncIterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def cluster(
-    postgres_server_url: str, migrated_template: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Cluster]:
+def cluster(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A worker; the module's tests share it."""
-    url = create_database(postgres_server_url, template=migrated_template)
-    with Cluster(tmp_path_factory.mktemp("pages"), CONFIG, url) as cluster:
+    with Cluster(tmp_path_factory.mktemp("pages"), CONFIG, module_database_url) as cluster:
         cluster.worker()
         yield cluster
-    drop_database(url, server_url=postgres_server_url)
 
 
 @pytest.fixture(scope="module")

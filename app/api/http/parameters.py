@@ -274,11 +274,12 @@ BEFORE: Final = Parameter(
     {"type": "string", "pattern": TASK_KEY_PATTERN},
     read_task_key,
 )
+USUAL_NEWEST: Final = 100
 NEWEST: Final = Parameter(
     "limit",
     "How many tasks to return at most.",
     f"an integer from 1 to {PAGE}",
-    {"type": "integer", "minimum": 1, "maximum": PAGE, "default": 100},
+    {"type": "integer", "minimum": 1, "maximum": PAGE, "default": USUAL_NEWEST},
     up_to(PAGE),
 )
 LIMIT: Final = Parameter(

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar
 
 from app.api.documents import Error, RecentTaskList, drop_none, task_document
 from app.api.http.answers import JsonAnswer
 from app.api.http.operation import Endpoint, Operation
-from app.api.http.parameters import BEFORE, COLLECTION, NEWEST, SINCE, SOURCE, STATUSES, task_key_text
+from app.api.http.parameters import BEFORE, COLLECTION, NEWEST, SINCE, SOURCE, STATUSES, USUAL_NEWEST, task_key_text
 from app.domain.api_token import TokenScope
-from app.store.recent_tasks import AFTER_ALL_TASKS, RecentTasks, TaskKey
+from app.store.recent_tasks import AFTER_ALL_TASKS, EPOCH, RecentTasks, TaskKey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from starlette.requests import Request
     from starlette.responses import Response
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_USUAL: Final = 100
 
 
 class Recent(Endpoint):
@@ -36,9 +32,9 @@ class Recent(Endpoint):
     }
 
     async def get(self, request: Request) -> Response:
-        limit = NEWEST.optional(request) or _USUAL
+        limit = NEWEST.optional(request) or USUAL_NEWEST
         wanted = RecentTasks(
-            since=SINCE.optional(request) or _EPOCH,
+            since=SINCE.optional(request) or EPOCH,
             before=BEFORE.optional(request) or AFTER_ALL_TASKS,
             source=SOURCE.optional(request),
             collection=COLLECTION.optional(request),

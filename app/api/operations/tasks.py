@@ -44,7 +44,7 @@ from app.domain.api_token import TokenScope
 from app.domain.errors import UnknownSourceError
 from app.domain.task import task_id
 from app.failpoints import fail_point
-from app.store.reads import BEFORE_ALL_LINES, LogFilter
+from app.store.reads import BEFORE_ALL_LINES, END_OF_TIME, LogFilter
 from app.store.task_lists import TaskFilter
 from app.task_requests import sync_task
 
@@ -59,8 +59,6 @@ if TYPE_CHECKING:
     from app.store.reads import Row
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-# Later than any line. This machine's clock may be behind the database's, and would then hide a log's last lines.
-_END_OF_TIME: Final = datetime.max.replace(tzinfo=UTC)
 _UUID_LENGTH: Final = 36
 
 
@@ -134,7 +132,9 @@ class SingleTask(Endpoint):
     }
 
     async def get(self, request: Request) -> Response:
-        document = as_json(task_document(await _find_task(self.services, request, AS_OF.optional(request))))
+        document = as_json(
+            task_document(await find_task(self.services, request.path_params["task_id"], AS_OF.optional(request)))
+        )
         tag = f'"{hashlib.blake2b(document, digest_size=12).hexdigest()}"'
         headers = {"ETag": tag, "Cache-Control": "no-cache"}
         if _matches(request.headers.get("If-None-Match", ""), tag):
@@ -160,12 +160,12 @@ class TaskLogs(Endpoint):
         check_order(start, end)
         wanted = LogFilter(
             start=start or _EPOCH,
-            end=end or _END_OF_TIME,
+            end=end or END_OF_TIME,
             after=AFTER.optional(request) or BEFORE_ALL_LINES,
             tail=TAIL.optional(request),
             limit=LINES.optional(request) or 0,
         )
-        row = await _find_task(self.services, request)
+        row = await find_task(self.services, request.path_params["task_id"])
         return await list_answer(request, "logs", self.services.reader.page_log(row["task"], wanted), log_document)
 
 
@@ -184,13 +184,13 @@ class TaskCancel(Endpoint):
 
     async def post(self, request: Request) -> Response:
         services, cause = self.services, self.cause(NOTE.optional(request))
-        row = await _find_task(services, request)
+        row = await find_task(services, request.path_params["task_id"])
         await services.queue.cancel(row["task"], cause)
         return JsonAnswer({"status": "ok"})
 
 
-async def _find_task(services: Services, request: Request, as_of: datetime | Place | None = None) -> Row:
-    """The row of the task that the path names, perhaps as it was.
+async def find_task(services: Services, given: str, as_of: datetime | Place | None = None) -> Row:
+    """The row of the task of this id, perhaps as it was.
 
     The UUID at the end identifies it, but the whole id must match: a bare UUID, or one after another collection's name,
     is unknown.
@@ -198,7 +198,6 @@ async def _find_task(services: Services, request: Request, as_of: datetime | Pla
     Raises:
         RefusedError: 404.
     """
-    given = request.path_params["task_id"]
     try:
         task = UUID(given[-_UUID_LENGTH:])
     except ValueError:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from app.api.operations.tasks import find_task
 from app.domain.task import task_id
 from app.pausing import check_known, pause_source, resume_source
 from app.task_requests import sync_task
 from app.ui.page import go_to, read_form, safe_path
-from app.ui.pages.task import find_task
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -32,7 +32,7 @@ async def run(view: View, snapshots: Snapshots) -> Response:
 async def cancel(view: View, snapshots: Snapshots) -> Response:
     """Cancel a task."""
     form = await read_form(view.request)
-    row = await find_task(view, form.get("task", ""))
+    row = await find_task(view.services, form.get("task", ""))
     await view.services.queue.cancel(row["task"], view.cause(form.get("note")))
     return _back(view, form.get("back", ""), snapshots)
 

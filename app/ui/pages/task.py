@@ -5,17 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
-from uuid import UUID
 
-from app.api.http.errors import unknown_task
+from app.api.operations.tasks import find_task
+from app.domain.condition import OF_STATUS
 from app.domain.elapsed import span_in_words
 from app.domain.story import describe_change, entry_of
 from app.domain.task import Status, task_id
 from app.store.reads import LogFilter
+from app.store.recent_tasks import ACTIVE
 from app.store.stories import Stories, TaskKeyOf
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from uuid import UUID
 
     from starlette.responses import Response
 
@@ -26,16 +28,6 @@ LINES: Final = 500
 _FIRST_EVENTS: Final = 100
 _LAST_EVENTS: Final = 300
 _LEVELS: Final = ("all", "info", "warn", "error")
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_END_OF_TIME: Final = datetime.max.replace(tzinfo=UTC)
-_UUID_LENGTH: Final = 36
-_CONDITIONS: Final = {
-    Status.SCHEDULED: "waiting",
-    Status.RUNNING: "running",
-    Status.SUCCESS: "fine",
-    Status.FAILED: "failing",
-    Status.CANCELED: "canceled",
-}
 _WORDS: Final = {
     Status.SCHEDULED: "Waiting",
     Status.RUNNING: "Running",
@@ -63,7 +55,7 @@ class Difference:
 async def show_task(view: View) -> Response:
     """Show a task."""
     stories = view.services.stories
-    row = await find_task(view, view.request.path_params["task_id"])
+    row = await find_task(view.services, view.request.path_params["task_id"])
     key = TaskKeyOf(row["source"], row["collection"], row["created_at"], row["task"])
     status = Status(row["status"])
     neighbours = await stories.get_neighbours(key)
@@ -77,9 +69,9 @@ async def show_task(view: View) -> Response:
         current="overview",
         task=row,
         id=id_,
-        condition=_CONDITIONS[status],
+        condition=OF_STATUS[status].value,
         status=_WORDS[status],
-        is_active=status in {Status.SCHEDULED, Status.RUNNING},
+        is_active=status in ACTIVE,
         facts=_facts(row),
         before=neighbours.before and task_id(row["source"], row["collection"], neighbours.before),
         after=neighbours.after and task_id(row["source"], row["collection"], neighbours.after),
@@ -97,25 +89,9 @@ async def show_task(view: View) -> Response:
     )
 
 
-async def find_task(view: View, given: str) -> Row:
-    """The row of the task of this id.
-
-    Raises:
-        RefusedError: 404.
-    """
-    try:
-        task = UUID(given[-_UUID_LENGTH:])
-    except ValueError:
-        raise unknown_task(given) from None
-    row = await view.services.reader.get_task(task)
-    if row is None or task_id(row["source"], row["collection"], row["task"]) != given:
-        raise unknown_task(given)
-    return row
-
-
 async def _last_lines(view: View, task: UUID, id_: str, level: str) -> list[dict[str, Any]]:
     """The last lines of the log, one more than are shown, without the id that each begins with."""
-    wanted = LogFilter(_EPOCH, _END_OF_TIME, tail=LINES + 1, level=None if level == "all" else level)
+    wanted = LogFilter(tail=LINES + 1, level=None if level == "all" else level)
     [page] = [page async for page in view.services.reader.page_log(task, wanted)]
     return [{**line, "message": line["message"].removeprefix(f"[{id_}] ")} for line in page]
 

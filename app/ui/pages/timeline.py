@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 MOST_ROWS: Final = 40
 SPANS: Final = 72
 _AHEAD: Final = SPANS // 4
-"""At least so many of the spans are still to come."""
+"""The minimum number of spans after the current one."""
 
 _LABEL: Final = SPANS // 12
 """The spans from one label of the time axis to the next."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.interruptible import INTERRUPTIBLE
 from tests.servers.durable import DurableServer
 from tests.servers.postgres import migrate
 
@@ -24,13 +25,6 @@ if TYPE_CHECKING:
     from tests.harness import Store
 
 COMMAND = [sys.executable, "-m", "app.cli", "events"]
-# Where tests run in the background, they and their children ignore SIGINT.
-INTERRUPTIBLE = """
-import signal
-from app.cli.main import main
-signal.signal(signal.SIGINT, signal.default_int_handler)
-main()
-"""
 SCHEDULED = """
 INSERT INTO syncline.events (task, version, type, at, status, attempt, data)
 VALUES (syncline.uuid7(syncline.clock(), NULL), 1, 'TaskScheduled', syncline.clock(), 'SCHEDULED', 0,
