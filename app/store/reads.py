@@ -15,6 +15,7 @@ from app.store.positions import require_own_positions
 from app.store.queries import PAGE, load_statements
 from app.store.recent_tasks import fetch_last_runs, fetch_recent
 from app.store.task_lists import page_rows
+from app.store.timeline import fetch_outcomes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -152,6 +153,12 @@ class Reader:
     ) -> list[asyncpg.Record]:
         """List the last tasks of these collections that have ended, as `fetch_last_runs` says."""
         return await fetch_last_runs(self._pool, collections, most, since)
+
+    async def list_outcomes(
+        self, collections: Sequence[tuple[str, str]], start: datetime, end: datetime, span_seconds: float
+    ) -> list[asyncpg.Record]:
+        """List what became of the fire times of these collections, as `fetch_outcomes` says."""
+        return await fetch_outcomes(self._pool, collections, start, end, span_seconds)
 
     async def _with_progress(self, rows: list[asyncpg.Record]) -> list[Row]:
         """Add `progress` to the rows of running tasks: the latest report of their attempt, if there is one."""

@@ -45,22 +45,22 @@ class RecentTasks:
 
 async def fetch_recent(pool: Pool, wanted: RecentTasks, limit: int) -> list[asyncpg.Record]:
     """Fetch the newest `limit` of the tasks, newest first."""
+    statement, more = _statement_for(wanted)
     statuses = None if wanted.statuses is None else [*wanted.statuses]
-    name, more = _statement_for(wanted)
-    return await pool.fetch(_SQL[name], wanted.since, wanted.before.task, limit, statuses, *more)
+    return await pool.fetch(statement, wanted.since, wanted.before.task, limit, statuses, *more)
 
 
 def _statement_for(wanted: RecentTasks) -> tuple[str, tuple[Any, ...]]:
     """The statement with an index for these filters, and what it needs beside what all need."""
     if wanted.statuses is not None and ACTIVE.issuperset(wanted.statuses):
-        return "newest_active", (wanted.source, wanted.collection)
+        return _SQL["newest_active"], (wanted.source, wanted.collection)
     if wanted.statuses is not None and Status.SUCCESS not in wanted.statuses and wanted.collection is None:
-        return "newest_without_success", (wanted.source, wanted.collection)
+        return _SQL["newest_without_success"], (wanted.source, wanted.collection)
     if wanted.source is None:
-        return "newest_of_all", (wanted.collection,)
+        return _SQL["newest_of_all"], (wanted.collection,)
     if wanted.collection is None:
-        return "newest_of_source", (wanted.before.created_at, wanted.source)
-    return "newest_of_collection", (wanted.before.created_at, wanted.source, wanted.collection)
+        return _SQL["newest_of_source"], (wanted.before.created_at, wanted.source)
+    return _SQL["newest_of_collection"], (wanted.before.created_at, wanted.source, wanted.collection)
 
 
 async def fetch_last_runs(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from app.store.database import Pool
 
-_SQL: Final = load_statements("stories.sql") | load_statements("timeline.sql")
+_SQL: Final = load_statements("stories.sql")
 # Whoever failed more often than that in a row is compared with nothing.
 _LOOKED_AT: Final = 1000
 
@@ -63,13 +63,6 @@ class Stories:
         """With what the last attempt of a task was started; None if it never was."""
         row = await self._pool.fetchrow(_SQL["last_start"], task, source)
         return None if row is None else dict(row)
-
-    async def list_outcomes(
-        self, collections: Sequence[tuple[str, str]], start: datetime, end: datetime, span_seconds: float
-    ) -> list[asyncpg.Record]:
-        """List what became of the fire times of these collections, one row for each span of time that has some."""
-        sources, names = [source for source, _ in collections], [name for _, name in collections]
-        return await self._pool.fetch(_SQL["outcomes"], sources, names, start, end, span_seconds)
 
     async def list_schema_changes(
         self, source: str, collection: str, after: datetime, upto: datetime

@@ -115,7 +115,7 @@ async def show_timeline(view: View, snapshots: Snapshots) -> Response:
     period = period_around(now, _SPANS[chosen])
     names = [(each.source, each.collection) for each in rows]
     found: dict[tuple[str, str], dict[int, Any]] = defaultdict(dict)
-    for row in await view.services.stories.list_outcomes(names, period.start, period.end, period.span.total_seconds()):
+    for row in await view.services.reader.list_outcomes(names, period.start, period.end, period.span.total_seconds()):
         found[row["source"], row["collection"]][row["span"]] = row
     return view.render(
         "timeline.html",

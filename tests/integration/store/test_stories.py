@@ -1,8 +1,7 @@
-"""The story of a task, and what became of fire times."""
+"""The story of a task."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from app.domain.events import TASK_FAILED
@@ -13,12 +12,6 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from tests.harness import Store
-
-START = datetime(2026, 11, 30, 12, tzinfo=UTC)
-FIRE_TIME = """
-INSERT INTO syncline.fire_times (source, collection, fire_time, outcome, misfire, reason, task, worker, decided_at)
-VALUES ('s', $1, $2, $3, 'latest', $4, $5, $6, $2)
-"""
 
 
 async def ended(store: Store, worker: UUID, collection: str = "c", *, fails: bool = False) -> UUID:
@@ -79,38 +72,3 @@ async def test_the_last_success_is_the_last_one_before(store: Store) -> None:
     assert start is not None
     assert start["worker"] == worker
     assert await stories.find_last_start(await store.schedule("never started"), "s") is None
-
-
-async def test_the_outcome_that_matters_most_stands_for_a_span(store: Store) -> None:
-    worker = await store.worker()
-    good, bad = await ended(store, worker, "a"), await ended(store, worker, "b", fails=True)
-    running = (await store.claimed(worker, "c")).task
-    waiting = await store.schedule("d")
-    minute = timedelta(minutes=1)
-    ledger = [
-        ("a", 0, "started", None, good),
-        ("a", 1, "missed", "coalesced", None),
-        ("a", 6, "skipped", "overlap", None),
-        ("a", 7, "started", None, good),
-        ("a", 11, "skipped", "paused", None),
-        ("a", 16, "started", None, None),
-        ("b", 0, "missed", "policy", None),
-        ("b", 1, "started", None, bad),
-        ("c", 0, "started", None, running),
-        ("d", 0, "started", None, waiting),
-        ("d", 99, "started", None, waiting),
-    ]
-    for collection, minutes, outcome, reason, task in ledger:
-        at = START + minutes * minute
-        await store.admin.execute(FIRE_TIME, collection, at, outcome, reason, task, worker)
-    names = [("s", name) for name in ("a", "b", "c", "d", "none")]
-    rows = await Stories(store.pool).list_outcomes(names, START, START + 30 * minute, 300)
-    assert [(row["collection"], row["span"], row["state"], row["fire_times"]) for row in rows] == [
-        ("a", 0, "missed", 2),
-        ("a", 1, "skipped", 2),
-        ("a", 2, "paused", 1),
-        ("a", 3, "started", 1),
-        ("b", 0, "failed", 2),
-        ("c", 0, "running", 1),
-        ("d", 0, "waiting", 1),
-    ]
