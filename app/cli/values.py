@@ -11,7 +11,7 @@ import click
 from app.domain.api_token import id_in, name_problem
 from app.domain.duration import parse_duration
 from app.domain.errors import ConfigurationError
-from app.domain.timestamp import read_time
+from app.domain.timestamp import read_day_or_time
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 _LOG_LINE: Final = re.compile(r"([0-9]{1,4}):([0-9]{1,9})")
 _SEAL: Final = re.compile(r"[0-9a-fA-F]{64}")
-_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class _DurationType(click.ParamType["dt.timedelta"]):
@@ -43,7 +42,7 @@ class _TimeType(click.ParamType["dt.datetime"]):
 
     def convert(self, value: Any, param: Parameter | None, ctx: Context | None) -> dt.datetime:
         try:
-            return read_time(f"{value}T00:00:00Z" if _DAY.fullmatch(value) else value)
+            return read_day_or_time(value)
         except (ValueError, OverflowError):
             expected = "use a day such as 2024-01-31, or a time such as 2024-01-31T12:00:00Z"
             self.fail(f"{value!r} is not a time; {expected}", param, ctx)

@@ -56,7 +56,7 @@ class Schedule(Protocol):
         """
 
 
-def parse_schedule(expression: str, timezone: str = "UTC") -> Schedule:
+def parse_schedule(expression: str, timezone: str = "UTC") -> CronSchedule | PeriodicSchedule:
     """Parse a cron expression, a macro such as `@daily`, or `@every` with a duration.
 
     A prefix `CRON_TZ=Zone` (or `TZ=Zone`) overrides `timezone`. Parsed schedules are cached.
@@ -65,6 +65,13 @@ def parse_schedule(expression: str, timezone: str = "UTC") -> Schedule:
         ConfigurationError: names the wrong field or name, and what is valid.
     """
     return _parse(expression, timezone)
+
+
+def cron_text(expression: str) -> str:
+    """The five fields of a valid expression: without its time zone, and those that its macro stands for."""
+    prefix = _ZONE_PREFIX.match(expression)
+    body = expression[prefix.end() :].strip() if prefix else expression.strip()
+    return _MACROS.get(body, body)
 
 
 def parse_time_zone(name: str) -> tzinfo:
@@ -88,7 +95,7 @@ def parse_time_zone(name: str) -> tzinfo:
 
 
 @lru_cache(maxsize=65_536)
-def _parse(expression: str, timezone: str) -> Schedule:
+def _parse(expression: str, timezone: str) -> CronSchedule | PeriodicSchedule:
     prefixed = _ZONE_PREFIX.match(expression)
     zone = prefixed["zone"] if prefixed else timezone
     body = expression[prefixed.end() :] if prefixed else expression
@@ -98,7 +105,7 @@ def _parse(expression: str, timezone: str) -> Schedule:
         raise ConfigurationError(f"schedule {expression!r}: {error}") from None
 
 
-def _parse_body(body: str, zone: tzinfo) -> Schedule:
+def _parse_body(body: str, zone: tzinfo) -> CronSchedule | PeriodicSchedule:
     if not body.startswith("@"):
         return CronSchedule(parse_cron(body), zone)
     name, *arguments = body.split(maxsplit=1)

@@ -1,4 +1,4 @@
-"""What has happened to a task, event by event, in words."""
+"""What has happened to a task, a collection or a source, event by event, in words."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from app.domain.counts import count
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from uuid import UUID
+
+_MOST_NAMES: Final = 5
+"""More names of collections in one entry would hide what else has happened."""
 
 Tone = Literal["plain", "busy", "good", "bad"]
 
@@ -53,6 +56,10 @@ class _Facts:
         return str(self.data.get("error") or "")
 
     @property
+    def reason(self) -> str:
+        return str(self.data.get("reason") or "")
+
+    @property
     def by_worker(self) -> str:
         return f"worker {str(self.worker)[-12:]}" if self.worker else ""
 
@@ -82,7 +89,7 @@ def _rescued(facts: _Facts) -> tuple[str, str]:
 
 
 def _handed_back(facts: _Facts) -> tuple[str, str]:
-    return f"Attempt {facts.attempt} was handed back", str(facts.data.get("reason") or "")
+    return f"Attempt {facts.attempt} was handed back", facts.reason
 
 
 def _saved(facts: _Facts) -> tuple[str, str]:
@@ -113,6 +120,54 @@ def _renewed(facts: _Facts) -> tuple[str, str]:
     return f"{facts.data.get('role', '').capitalize()} {facts.data.get('name', '')} renewed its configuration", kept
 
 
+def _paused(facts: _Facts) -> tuple[str, str]:
+    what = "Paused" if "collection" in facts.data else "The whole source was paused"
+    until = facts.data.get("until")
+    return what, _joined(f"until {_time(until)}" if until else "", facts.cause)
+
+
+def _resumed(facts: _Facts) -> tuple[str, str]:
+    return "Resumed" if "collection" in facts.data else "The whole source was resumed", facts.cause
+
+
+def _bookmark_set(facts: _Facts) -> tuple[str, str]:
+    # Those that were given by an earlier event, and not used since, have another number.
+    names = [name for name, number in facts.data.get("given", {}).items() if number == 0]
+    return "Bookmark set", _joined(f"for {', '.join(names)}" if names else "", facts.cause)
+
+
+def _catalogue(facts: _Facts) -> tuple[str, str]:
+    """Names of keys, collections and destinations; values are never recorded."""
+    data = facts.data
+    if data.get("change") in {"added", "removed"}:
+        return f"Source {data['change']}", _names(data.get("collections", {}))
+    sections = [f"{name}: {', '.join(data[name])}" for name in ("server", "notifications") if name in data]
+    keys = ", ".join(data.get("keys", ()))
+    return "Catalogue changed", _joined(
+        keys, _names(data.get("collections", {})), _names(data.get("destinations", {})), *sections
+    )
+
+
+def _names(of: Mapping[str, Any]) -> str:
+    """The names that were added, removed and changed, these with their keys."""
+    parts = [f"+ {name}" for name in of.get("added", ())]
+    parts += [f"- {name}" for name in of.get("removed", ())]
+    parts += [f"{name}: {', '.join(keys)}" for name, keys in of.get("changed", {}).items()]
+    left_out = len(parts) - _MOST_NAMES + int(of.get("more", 0))
+    return "; ".join(parts[:_MOST_NAMES] + ([f"and {left_out:,} more"] if left_out > 0 else []))
+
+
+def _rejected(facts: _Facts) -> tuple[str, str]:
+    problems = facts.data.get("problems", ())
+    first = "".join(f"{each['path']}: {each['message']}" for each in problems[:1])
+    others = len(problems) - 1 + facts.data.get("more", 0)
+    return "Its newest version is not used", first + (f" (and {count(others, 'more problem')})" if others > 0 else "")
+
+
+def _joined(*parts: str) -> str:
+    return "; ".join(filter(None, parts))
+
+
 def _time(text: str) -> str:
     return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M:%S}Z"
 
@@ -131,6 +186,15 @@ _ENTRIES: Final[Mapping[str, Callable[[_Facts], tuple[str, str]]]] = {
     events.TASK_SUCCEEDED: lambda _: ("Succeeded", ""),
     events.TASK_FAILED: lambda facts: ("Failed", facts.error),
     events.TASK_CANCELED: lambda facts: ("Canceled", facts.cause),
+    events.COLLECTION_PAUSED: _paused,
+    events.COLLECTION_RESUMED: _resumed,
+    events.COLLECTION_RESET: lambda facts: ("Reset: the next task loads everything again", facts.cause),
+    events.BOOKMARK_SET: _bookmark_set,
+    events.CATALOGUE_CHANGED: _catalogue,
+    events.SOURCE_REJECTED: _rejected,
+    events.SOURCE_ACCEPTED: lambda _: ("Its newest version is used again", ""),
+    events.SYNC_REFUSED: lambda facts: ("A request in the database was refused", _joined(facts.reason, facts.cause)),
+    events.EVENT_REDACTED: lambda facts: ("Redacted", _joined(", ".join(facts.data.get("fields", ())), facts.cause)),
 }
 _TONES: Final[Mapping[str, Tone]] = {
     events.TASK_STARTED: "busy",
@@ -138,4 +202,5 @@ _TONES: Final[Mapping[str, Tone]] = {
     events.ATTEMPT_RESCUED: "bad",
     events.TASK_SUCCEEDED: "good",
     events.TASK_FAILED: "bad",
+    events.SOURCE_REJECTED: "bad",
 }

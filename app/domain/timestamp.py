@@ -11,6 +11,7 @@ _TIME: Final = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,9}))?"
     r"(?:[Zz]|([-+ ])([01][0-9]|2[0-3]):([0-5][0-9]))"
 )
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def read_time(text: str) -> datetime:
@@ -37,3 +38,12 @@ def read_time(text: str) -> datetime:
         tzinfo=timezone(-offset if sign == "-" else offset),
     )
     return local.astimezone(UTC) + timedelta(seconds=leap)
+
+
+def read_day_or_time(text: str) -> datetime:
+    """The same, or a day such as `2024-01-31`, which begins at midnight UTC.
+
+    Raises:
+        ValueError, OverflowError: it is neither.
+    """
+    return read_time(f"{text}T00:00:00Z" if _DAY.fullmatch(text) else text)

@@ -19,6 +19,7 @@ from app.store.timeline import fetch_outcomes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
+    from datetime import date
     from uuid import UUID
 
     from app.domain.feed import Place
@@ -138,6 +139,14 @@ class Reader:
     async def list_tables(self) -> list[asyncpg.Record]:
         """List every table that a collection has loaded into a destination, with its current columns."""
         return await self._pool.fetch(_SQL["current_tables"])
+
+    async def list_tables_of(self, source: str, collection: str) -> list[asyncpg.Record]:
+        """List the tables that a collection has loaded, with their current columns and since when they have these."""
+        return await self._pool.fetch(_SQL["tables_of"], source, collection)
+
+    async def list_days(self, source: str, collection: str, since: date) -> list[asyncpg.Record]:
+        """List the daily statistics of a collection, oldest first; days on which no task has ended are left out."""
+        return await self._pool.fetch(_SQL["days_of"], source, collection, since)
 
     async def page_tasks(self, selection: TaskFilter) -> AsyncIterator[list[Row]]:
         """Yield pages of tasks, oldest first."""

@@ -64,6 +64,10 @@ class Stories:
         row = await self._pool.fetchrow(_SQL["last_start"], task, source)
         return None if row is None else dict(row)
 
+    async def list_facts(self, source: str, collection: str, limit: int) -> list[asyncpg.Record]:
+        """List the newest facts about a collection, and those about its source that concern it; newest first."""
+        return await self._pool.fetch(_SQL["facts"], source, collection, limit)
+
     async def list_schema_changes(
         self, source: str, collection: str, after: datetime, upto: datetime
     ) -> Sequence[dict[str, Any]]:

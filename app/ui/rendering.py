@@ -11,10 +11,14 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
 from app.domain.elapsed import ago_in_words, span_in_words
+from app.domain.task import Status
 from app.domain.visible import make_visible
+from app.ui.charts import SMALL, Bar, draw_bars
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from app.ui.charts import Run
 
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -51,9 +55,15 @@ def _environment() -> Environment:
         "ago": _ago,
         "clock": lambda at: f"{at:%H:%M:%S}",
         "utc": lambda at: f"{at:%Y-%m-%dT%H:%M:%SZ}",
+        "day_and_time": lambda at: f"{at:%a %d %b} {_time(at)}",
+        "local": lambda at: f"{_time(at)} {at:%Z}",
         "sparkline": _sparkline,
     }
     return environment
+
+
+def _time(at: datetime) -> str:
+    return f"{at:%H:%M:%S}" if at.second else f"{at:%H:%M}"
 
 
 def _ago(at: datetime, now: datetime | None = None) -> Markup:
@@ -62,27 +72,10 @@ def _ago(at: datetime, now: datetime | None = None) -> Markup:
     return Markup('<time datetime="{0}" title="{0}">{1}</time>').format(f"{at:%Y-%m-%dT%H:%M:%SZ}", words)
 
 
-_BAR_WIDTH: Final = 5
-_BAR_STEP: Final = 7
-_HEIGHT: Final = 22
-_LOWEST: Final = 3
-
-
-def _sparkline(runs: list[Any], most: int) -> Markup:
+def _sparkline(runs: Sequence[Run], most: int) -> Markup:
     """Bars of the rows of the last runs, oldest first; how each has ended is its class, and said in words beside it."""
     if not runs:
         return Markup('<span class="quiet">–</span>')
-    top = max(run.rows for run in runs) or 1
-    bars, first = [], most - len(runs)
-    for place, run in enumerate(runs, first):
-        height = max(_LOWEST, round(_HEIGHT * run.rows / top))
-        bars.append(
-            Markup('<rect class="{}" x="{}" y="{}" width="{}" height="{}" rx="1"/>').format(
-                run.status.lower(), place * _BAR_STEP, _HEIGHT - height, _BAR_WIDTH, height
-            )
-        )
-    failed = sum(run.status == "FAILED" for run in runs)
-    words = f"The last {len(runs)} runs: {failed} failed, up to {top if any(run.rows for run in runs) else 0:,} rows"
-    return Markup('<svg class="runs" role="img" aria-label="{}" width="{}" height="{}">{}</svg>').format(
-        words, most * _BAR_STEP, _HEIGHT, Markup("").join(bars)
-    )
+    failed = sum(run.status == Status.FAILED for run in runs)
+    words = f"The last {len(runs)} runs: {failed} failed, up to {max(run.rows for run in runs):,} rows"
+    return draw_bars([Bar(run.rows, run.status.lower()) for run in runs], words, SMALL, most=most)

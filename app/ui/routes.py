@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
@@ -11,7 +11,8 @@ from starlette.staticfiles import StaticFiles
 from app.domain.api_token import TokenScope
 from app.ui.live import show_live
 from app.ui.page import open_page, page
-from app.ui.pages.actions import cancel, pause, resume, run
+from app.ui.pages.actions import backfill, cancel, pause, reset, resume, run, set_bookmark
+from app.ui.pages.collection import show_collection
 from app.ui.pages.failures import run_again, show_failures
 from app.ui.pages.login import log_in, log_out, show_login
 from app.ui.pages.overview import show_overview
@@ -26,6 +27,19 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
     from app.api.http.services import Services
+
+
+_ACTIONS: Final = {
+    "run": (run, TokenScope.RUN),
+    "run-again": (run_again, TokenScope.RUN),
+    "cancel": (cancel, TokenScope.RUN),
+    "pause": (pause, TokenScope.RUN),
+    "resume": (resume, TokenScope.RUN),
+    "backfill": (backfill, TokenScope.RUN),
+    "reset": (reset, TokenScope.ADMIN),
+    "set-bookmark": (set_bookmark, TokenScope.ADMIN),
+}
+"""What can be done on the pages, and with which tokens, as in the API."""
 
 
 class _Static(StaticFiles):
@@ -48,12 +62,13 @@ def _pages(services: Services, prefix: str) -> Iterator[BaseRoute]:
     yield Route(prefix or "/", page(partial(show_overview, snapshots=snapshots), prefix))
     yield Route(f"{prefix}/timeline", page(partial(show_timeline, snapshots=snapshots), prefix))
     yield Route(f"{prefix}/tasks/{{task_id}}", page(show_task, prefix))
+    yield Route(f"{prefix}/collection", page(partial(show_collection, snapshots=snapshots), prefix))
     yield Route(f"{prefix}/live", page(partial(show_live, snapshots=snapshots), prefix))
     yield Route(f"{prefix}/login", open_page(show_login, prefix), methods=["GET"])
     yield Route(f"{prefix}/login", open_page(log_in, prefix), methods=["POST"])
     yield Route(f"{prefix}/logout", open_page(log_out, prefix), methods=["POST"])
     yield Route(f"{prefix}/failures", page(partial(show_failures, snapshots=snapshots), prefix))
-    for name, act in (("run", run), ("run-again", run_again), ("cancel", cancel), ("pause", pause), ("resume", resume)):
-        endpoint = page(partial(act, snapshots=snapshots), prefix, scope=TokenScope.RUN)
+    for name, (act, scope) in _ACTIONS.items():
+        endpoint = page(partial(act, snapshots=snapshots), prefix, scope=scope)
         yield Route(f"{prefix}/{name}", endpoint, methods=["POST"])
     yield Mount(f"{prefix}/static", _Static(packages=[("app.ui", "static")]))

@@ -63,6 +63,10 @@ class Snapshot:
     counts: Mapping[Condition, int]
     sources: int
 
+    def find(self, source: str, collection: str) -> CollectionState | None:
+        """The collection, or None if the catalogue does not have it."""
+        return next((each for each in self.collections if (each.source, each.collection) == (source, collection)), None)
+
 
 class Snapshots:
     """Reads snapshots. One is shared for a moment, and never by those who know of something that has happened since."""

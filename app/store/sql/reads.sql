@@ -80,6 +80,20 @@ SELECT DISTINCT ON (source, collection, destination, table_name) source, collect
 FROM syncline.table_schemas
 ORDER BY source, collection, destination, table_name, revision DESC
 
+-- name: tables_of
+-- The current columns of every table that collection ($1, $2) has loaded.
+SELECT DISTINCT ON (destination, table_name) destination, table_name, columns, revision, changed_at
+FROM syncline.table_schemas
+WHERE source = $1 AND collection = $2
+ORDER BY destination, table_name, revision DESC
+
+-- name: days_of
+-- The statistics of collection ($1, $2) since day $3, oldest first; of days with a task that has ended.
+SELECT s.day, s.success, s.failed, s.canceled, s.rows
+FROM syncline.checkpoints c JOIN syncline.daily_collection_stats s ON s.generation = c.generation
+WHERE c.projection = 'daily_collection_stats' AND c.state = 'live' AND s.source = $1 AND s.collection = $2 AND s.day >= $3
+ORDER BY s.day
+
 -- name: source_is_known
 -- Whether a collection of source $1 ever had a task or has a schedule.
 SELECT EXISTS (SELECT FROM syncline.collections WHERE source = $1)

@@ -39,6 +39,19 @@ SELECT e.worker, e.data ->> 'release' AS release, c.connector, c.connector_versi
 FROM syncline.events e LEFT JOIN syncline.catalogues c ON c.catalogue = e.data ->> 'catalogue' AND c.source = $2
 WHERE e.task = $1 AND e.type = 'TaskStarted' ORDER BY e.version DESC LIMIT 1
 
+-- name: facts
+-- The newest $3 facts about collection ($1, $2), and about its source where they concern it: of changes in the catalogue those of
+-- the source's own keys, or of this collection.
+SELECT xid, task, type, at, data - 'bookmark' - 'standing' AS data FROM syncline.events
+WHERE status IS NULL AND data ->> 'source' = $1 AND (
+  data ->> 'collection' = $2
+  OR data ->> 'collection' IS NULL AND (
+    type <> 'CatalogueChanged' OR data ? 'keys' OR data ->> 'change' <> 'changed' OR data #> '{collections,added}' ? $2
+    OR data #> '{collections,removed}' ? $2 OR data #> '{collections,changed}' ? $2
+  )
+)
+ORDER BY xid DESC, task DESC LIMIT $3
+
 -- name: schema_changes_between
 -- How the columns of the tables of collection ($1, $2) have changed after $3, up to $4; oldest first.
 SELECT destination, table_name, changes, changed_at FROM syncline.table_schemas

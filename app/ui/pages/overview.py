@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
 from app.domain.condition import Condition
 from app.domain.counts import count
+from app.ui.charts import Run
 from app.ui.filters import read_filter
 
 if TYPE_CHECKING:
@@ -31,14 +31,6 @@ _TILES: Final = (
     Condition.PAUSED,
     Condition.FINE,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A task that has ended, as a bar."""
-
-    status: str
-    rows: int
 
 
 async def show_overview(view: View, snapshots: Snapshots) -> Response:

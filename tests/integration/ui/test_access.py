@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from tests.harness import Store
 
 OURS = {"Sec-Fetch-Site": "same-origin"}
-ACTIONS = ("run", "run-again", "cancel", "pause", "resume")
+ACTIONS = ("run", "run-again", "cancel", "pause", "resume", "backfill")
+ACTIONS_OF_ADMINS = ("reset", "set-bookmark")
 
 
 async def opened(database_url: str, prefix: str) -> AsyncIterator[httpx.AsyncClient]:
@@ -114,7 +115,7 @@ async def test_an_action_of_another_site_is_refused(
     visitor: httpx.AsyncClient, store: Store, headers: dict[str, str]
 ) -> None:
     await log_in(visitor)
-    for action in (*ACTIONS, "logout", "login"):
+    for action in (*ACTIONS, *ACTIONS_OF_ADMINS, "logout", "login"):
         answer = await visitor.post(f"/{action}", data={"source": "load", "collection": "quick"}, headers=headers)
         assert answer.status_code == 403
     assert await store.pool.fetchval("SELECT count(*) FROM syncline.events") == 0
@@ -145,6 +146,22 @@ async def test_a_token_that_may_only_look_sees_no_action_and_can_carry_out_none(
         assert answer.status_code == 403
         assert "this needs a token with scope &#39;run&#39;" in answer.text
     assert await store.pool.fetchval("SELECT count(*) FROM syncline.collections") == 0
+
+
+async def test_a_token_that_may_run_cannot_reset_and_sees_no_values_of_the_source(
+    visitor: httpx.AsyncClient, store: Store
+) -> None:
+    token = await TokenAdmin(store.admin).create("", TokenScope.RUN, None)
+    await log_in(visitor, token.text)
+    page = (await visitor.get("/collection?source=load&collection=quick")).text
+    assert "Run now" in page
+    assert "Backfill an interval" in page
+    assert "Bookmarks" not in page
+    assert "Reset" not in page
+    for action in ACTIONS_OF_ADMINS:
+        answer = await visitor.post(f"/{action}", data={"source": "load", "collection": "quick"}, headers=OURS)
+        assert answer.status_code == 403
+    assert await store.pool.fetchval("SELECT count(*) FROM syncline.events") == 0
 
 
 async def test_a_cause_is_dealt_with_once_its_collections_succeed_again(

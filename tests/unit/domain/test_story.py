@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from app.domain.events import TASK_TYPES
+from app.domain.events import TYPES
 from app.domain.story import entry_of
 
 AT = datetime(2026, 11, 30, 12, tzinfo=UTC)
@@ -43,6 +43,28 @@ OPS = {"who": {"kind": "token", "name": "ops"}, "note": "month end"}
         ("TaskSucceeded", {}, "Succeeded", ""),
         ("TaskFailed", {"error": "no disk"}, "Failed", "no disk"),
         ("TaskCanceled", OPS, "Canceled", "by ops: month end"),
+        ("CollectionPaused", {"source": "s", "collection": "c", "until": "2026-11-30T12:00:00+00:00", **OPS}, "Paused",
+         "until 2026-11-30 12:00:00Z; by ops: month end"),
+        ("CollectionPaused", {"source": "s"}, "The whole source was paused", ""),
+        ("CollectionResumed", {"source": "s", "collection": "c", **OPS}, "Resumed", "by ops: month end"),
+        ("CollectionReset", {"source": "s", "collection": "c", **OPS}, "Reset: the next task loads everything again",
+         "by ops: month end"),
+        ("BookmarkSet", {"given": {"lake": 0, "old": 2}, **OPS}, "Bookmark set", "for lake; by ops: month end"),
+        ("CatalogueChanged", {"source": "s", "change": "added", "collections": {"added": ["a", "b"]}}, "Source added",
+         "+ a; + b"),
+        ("CatalogueChanged", {"source": "s", "change": "changed", "keys": ["config.host", "schedule"], "collections": {
+            "added": ["a"], "removed": ["b"], "changed": {"c": ["mode", "key"]}}}, "Catalogue changed",
+         "config.host, schedule; + a; - b; c: mode, key"),
+        ("CatalogueChanged", {"source": "s", "change": "changed", "collections": {
+            "added": list("abcdefg"), "more": 3}}, "Catalogue changed", "+ a; + b; + c; + d; + e; and 5 more"),
+        ("CatalogueChanged", {"destinations": {"removed": ["lake"]}, "server": ["port"]}, "Catalogue changed",
+         "- lake; server: port"),
+        ("SourceRejected", {"problems": [{"path": "s.a", "message": "no"}, {"path": "s.b", "message": "x"}],
+                            "more": 1}, "Its newest version is not used", "s.a: no (and 2 more problems)"),
+        ("SourceAccepted", {"source": "s"}, "Its newest version is used again", ""),
+        ("SyncRefused", {"reason": "unknown", **OPS}, "A request in the database was refused",
+         "unknown; by ops: month end"),
+        ("EventRedacted", {"fields": ["error"], **OPS}, "Redacted", "error; by ops: month end"),
         ("OfALaterRelease", {"x": 1}, "OfALaterRelease", ""),
     ],
 )  # fmt: skip
@@ -54,4 +76,4 @@ def test_an_event_is_told(type_: str, data: dict[str, Any], title: str, details:
 def test_every_event_that_a_story_has_is_told_in_words() -> None:
     left_out = {"ProgressReported"}
     facts = {"rows": 0, "destination": "d", "table": "t"}
-    assert [type_ for type_ in TASK_TYPES if entry_of(type_, AT, 1, None, facts).title == type_] == [*left_out]
+    assert [type_ for type_ in TYPES if entry_of(type_, AT, 1, None, facts).title == type_] == [*left_out]
