@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
+from uuid import UUID
 
 from app.domain.errors import ConfigurationError, EventsGoneError
 from app.domain.feed import Place
 from app.store.queries import load_statements
 
 if TYPE_CHECKING:
-    from datetime import datetime
-    from uuid import UUID
-
     from app.store.database import Pool
 
 _SQL: Final = load_statements("moments.sql")
+END_OF_TIME: Final = datetime.max.replace(tzinfo=UTC)
+"""Later than anything. This machine's clock may be behind the database's, and would then hide what came last."""
 
 
 class Moment(NamedTuple):
@@ -30,6 +31,10 @@ class Moment(NamedTuple):
     moment: datetime
     below: UUID
     week: UUID
+
+
+LATEST: Final = Moment(END_OF_TIME, 2**64 - 1, END_OF_TIME, UUID(int=2**128 - 1), UUID(int=0))
+"""Everything that has happened so far."""
 
 
 async def find_moment(pool: Pool, as_of: datetime | Place) -> Moment:

@@ -10,10 +10,10 @@ import asyncpg
 
 from app.domain.errors import DatabaseReadOnlyError
 from app.domain.task import Status
-from app.store.moments import find_moment
+from app.store.moments import END_OF_TIME, LATEST, find_moment
 from app.store.positions import require_own_positions
 from app.store.queries import PAGE, load_statements
-from app.store.recent_tasks import fetch_last_runs, fetch_recent
+from app.store.recent_tasks import fetch_failed, fetch_last_runs, fetch_recent
 from app.store.task_lists import page_rows
 from app.store.timeline import fetch_outcomes
 
@@ -27,11 +27,10 @@ if TYPE_CHECKING:
     from app.store.moments import Moment
     from app.store.recent_tasks import RecentTasks
     from app.store.task_lists import TaskFilter
+    from app.store.timeline import Spans
 
 _SQL: Final = load_statements("reads.sql")
 BEFORE_ALL_LINES: Final = (-1, 0)
-END_OF_TIME: Final = datetime.max.replace(tzinfo=UTC)
-"""Later than any line. This machine's clock may be behind the database's, and would then hide a log's last lines."""
 
 Row: TypeAlias = "asyncpg.Record | dict[str, Any]"
 
@@ -136,17 +135,21 @@ class Reader:
         """List every collection that ever had a task or has a schedule, with its status."""
         return await self._pool.fetch(_SQL["collection_rows"])
 
+    async def list_collections_as_of(self, moment: Moment) -> list[asyncpg.Record]:
+        """List every collection that had had a task by then, with its status as it was."""
+        return await self._pool.fetch(_SQL["collections_as_of"], *moment)
+
     async def list_tables(self) -> list[asyncpg.Record]:
         """List every table that a collection has loaded into a destination, with its current columns."""
         return await self._pool.fetch(_SQL["current_tables"])
 
-    async def list_tables_of(self, source: str, collection: str) -> list[asyncpg.Record]:
-        """List the tables that a collection has loaded, with their current columns and since when they have these."""
-        return await self._pool.fetch(_SQL["tables_of"], source, collection)
+    async def list_tables_of(self, source: str, collection: str, moment: Moment = LATEST) -> list[asyncpg.Record]:
+        """List the tables that a collection had loaded, with the columns that they had, and since when."""
+        return await self._pool.fetch(_SQL["tables_of"], source, collection, moment.moment)
 
-    async def list_days(self, source: str, collection: str, since: date) -> list[asyncpg.Record]:
+    async def list_days(self, source: str, collection: str, first: date, last: date) -> list[asyncpg.Record]:
         """List the daily statistics of a collection, oldest first; days on which no task has ended are left out."""
-        return await self._pool.fetch(_SQL["days_of"], source, collection, since)
+        return await self._pool.fetch(_SQL["days_of"], source, collection, first, last)
 
     async def page_tasks(self, selection: TaskFilter) -> AsyncIterator[list[Row]]:
         """Yield pages of tasks, oldest first."""
@@ -158,16 +161,20 @@ class Reader:
         return await self._with_progress(await fetch_recent(self._pool, wanted, limit))
 
     async def list_last_runs(
-        self, collections: Sequence[tuple[str, str]], most: int, since: datetime
+        self, collections: Sequence[tuple[str, str]], most: int, since: datetime, moment: Moment = LATEST
     ) -> list[asyncpg.Record]:
-        """List the last tasks of these collections that have ended, as `fetch_last_runs` says."""
-        return await fetch_last_runs(self._pool, collections, most, since)
+        """List the last tasks of these collections that had ended, as `fetch_last_runs` says."""
+        return await fetch_last_runs(self._pool, collections, most, since, moment)
+
+    async def list_failed(self, since: datetime, limit: int, moment: Moment = LATEST) -> list[asyncpg.Record]:
+        """List the newest `limit` tasks that were created since then and had failed, newest first."""
+        return await fetch_failed(self._pool, since, limit, moment)
 
     async def list_outcomes(
-        self, collections: Sequence[tuple[str, str]], start: datetime, end: datetime, span_seconds: float
+        self, collections: Sequence[tuple[str, str]], spans: Spans, moment: Moment = LATEST
     ) -> list[asyncpg.Record]:
-        """List what became of the fire times of these collections, as `fetch_outcomes` says."""
-        return await fetch_outcomes(self._pool, collections, start, end, span_seconds)
+        """List what had become of the fire times of these collections, as `fetch_outcomes` says."""
+        return await fetch_outcomes(self._pool, collections, spans, moment)
 
     async def _with_progress(self, rows: list[asyncpg.Record]) -> list[Row]:
         """Add `progress` to the rows of running tasks: the latest report of their attempt, if there is one."""

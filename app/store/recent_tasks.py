@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from app.store.database import Pool
+    from app.store.moments import Moment
 
 _SQL: Final = load_statements("recent_tasks.sql")
 
@@ -63,12 +64,17 @@ def _statement_for(wanted: RecentTasks) -> tuple[str, tuple[Any, ...]]:
     return _SQL["newest_of_collection"], (wanted.before.created_at, wanted.source, wanted.collection)
 
 
+async def fetch_failed(pool: Pool, since: datetime, limit: int, moment: Moment) -> list[asyncpg.Record]:
+    """Fetch the newest `limit` tasks that were created since then and had failed by a moment, newest first."""
+    return await pool.fetch(_SQL["newest_failed"], since, moment.moment, moment.below, limit)
+
+
 async def fetch_last_runs(
-    pool: Pool, collections: Sequence[tuple[str, str]], most: int, since: datetime
+    pool: Pool, collections: Sequence[tuple[str, str]], most: int, since: datetime, moment: Moment
 ) -> list[asyncpg.Record]:
-    """Fetch `status` and `rows` of the last finished tasks of each collection, at most `most` of each.
+    """Fetch `status` and `rows` of the last tasks of each collection that had ended by a moment: at most `most`.
 
     They come by source and collection, newest first. Tasks created before `since` are left out.
     """
     sources, names = [source for source, _ in collections], [name for _, name in collections]
-    return await pool.fetch(_SQL["last_runs"], sources, names, most, since)
+    return await pool.fetch(_SQL["last_runs"], sources, names, most, since, moment.moment)

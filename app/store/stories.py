@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from app.store.moments import LATEST
 from app.store.queries import load_statements
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from app.store.database import Pool
+    from app.store.moments import Moment
 
 _SQL: Final = load_statements("stories.sql")
 # Whoever failed more often than that in a row is compared with nothing.
@@ -42,16 +44,16 @@ class Stories:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def list_events(self, task: UUID, first: int, last: int) -> list[asyncpg.Record]:
-        """List the first and the last events of a task, without reports of progress and without bookmarks.
+    async def list_events(self, task: UUID, first: int, last: int, moment: Moment = LATEST) -> list[asyncpg.Record]:
+        """List the first and the last events that a task had, without reports of progress and without bookmarks.
 
         `left_out` is how many lie between an event and the one before it.
         """
-        return await self._pool.fetch(_SQL["story"], task, first, last)
+        return await self._pool.fetch(_SQL["story"], task, first, last, moment.upto_at, moment.upto_xid)
 
-    async def get_neighbours(self, of: TaskKeyOf) -> Neighbours:
-        """Get the tasks before and after one."""
-        [row] = await self._pool.fetch(_SQL["neighbours"], *of)
+    async def get_neighbours(self, of: TaskKeyOf, moment: Moment = LATEST) -> Neighbours:
+        """Get the tasks before and after one, of those that there were."""
+        [row] = await self._pool.fetch(_SQL["neighbours"], *of, moment.moment)
         return Neighbours(*row)
 
     async def find_last_success(self, before: TaskKeyOf) -> dict[str, Any] | None:
@@ -64,9 +66,14 @@ class Stories:
         row = await self._pool.fetchrow(_SQL["last_start"], task, source)
         return None if row is None else dict(row)
 
-    async def list_facts(self, source: str, collection: str, limit: int) -> list[asyncpg.Record]:
-        """List the newest facts about a collection, and those about its source that concern it; newest first."""
-        return await self._pool.fetch(_SQL["facts"], source, collection, limit)
+    async def list_facts(
+        self, source: str, collection: str, limit: int, moment: Moment = LATEST
+    ) -> list[asyncpg.Record]:
+        """List the newest facts that there were about a collection, and those about its source that concern it.
+
+        The newest come first.
+        """
+        return await self._pool.fetch(_SQL["facts"], source, collection, limit, moment.upto_at, moment.upto_xid)
 
     async def list_schema_changes(
         self, source: str, collection: str, after: datetime, upto: datetime

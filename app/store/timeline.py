@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from app.store.queries import load_statements
 
@@ -13,13 +13,26 @@ if TYPE_CHECKING:
     import asyncpg
 
     from app.store.database import Pool
+    from app.store.moments import Moment
 
 _SQL: Final = load_statements("timeline.sql")
 
 
+class Spans(NamedTuple):
+    """The time from `start` to before `end`, in spans of so many seconds."""
+
+    start: datetime
+    end: datetime
+    seconds: float
+
+
 async def fetch_outcomes(
-    pool: Pool, collections: Sequence[tuple[str, str]], start: datetime, end: datetime, span_seconds: float
+    pool: Pool, collections: Sequence[tuple[str, str]], spans: Spans, moment: Moment
 ) -> list[asyncpg.Record]:
-    """Fetch what became of the fire times of these collections, one row for each span of time that has some."""
+    """Fetch what had become of the fire times of these collections: one row for each span that has some.
+
+    `span` is its number, from 0 on.
+    """
     sources, names = [source for source, _ in collections], [name for _, name in collections]
-    return await pool.fetch(_SQL["outcomes"], sources, names, start, end, span_seconds)
+    upto = moment.moment, moment.upto_at, moment.upto_xid
+    return await pool.fetch(_SQL["outcomes"], sources, names, *spans, *upto)

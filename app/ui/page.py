@@ -1,4 +1,4 @@
-"""What every page has: who looks at it, what is allowed, and errors as pages of their own."""
+"""What every page has: who looks at which moment, what is allowed, and errors as pages of their own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from app.api.http.limits import read_body
 from app.api.http.secrecy import secrecy_of
 from app.domain.api_token import TokenScope
 from app.domain.cause import NOTE_FORM, Cause, read_note
+from app.store.moments import LATEST
 from app.ui.access import check_origin, find_viewer
+from app.ui.past import moment_of, past_of, path_of
 from app.ui.rendering import HEADERS, render
 
 if TYPE_CHECKING:
@@ -27,23 +29,39 @@ if TYPE_CHECKING:
 
     from app.api.http.known_tokens import Granted
     from app.api.http.services import Services
+    from app.store.moments import Moment
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A request for a page, by somebody with a token."""
+    """A request for a page, by somebody with a token.
+
+    `base` is where the pages begin, `prefix` where those of the same moment do.
+    """
 
     request: Request
     granted: Granted
+    base: str
     prefix: str
+    moment: Moment
 
     @property
     def services(self) -> Services:
         services: Services = self.request.app.state.services
         return services
 
+    @property
+    def is_past(self) -> bool:
+        return self.moment != LATEST
+
+    @property
+    def now(self) -> datetime:
+        """The moment that is shown."""
+        return self.moment.moment if self.is_past else datetime.now(UTC)
+
     def may(self, scope: TokenScope) -> bool:
-        return self.granted.scope.covers(scope)
+        """Whether the token allows it; nobody can change the past."""
+        return not self.is_past and self.granted.scope.covers(scope)
 
     def cause(self, note: str | None) -> Cause:
         """Who acts, and why; people may paste a token even into a note.
@@ -60,14 +78,18 @@ class View:
 
     def render(self, template: str, *, current: str, **values: Any) -> Response:
         """The page, with what the frame around it needs; `current` is its entry in the navigation."""
+        path = f"{self.request.url.path}?{self.request.url.query}".rstrip("?")
         frame = {
+            "base": self.base,
             "prefix": self.prefix,
             "current": current,
-            "path": f"{self.request.url.path}?{self.request.url.query}".rstrip("?"),
+            "path": path,
+            "here": path.removeprefix(self.prefix) or "/",
+            "past": past_of(self.moment, self.base) if self.is_past else None,
             "who": self.granted.who.name,
             "scope": self.granted.scope.value,
             "may_run": self.may(TokenScope.RUN),
-            "now": datetime.now(UTC),
+            "now": self.now,
             "config_problem": self.services.config_problem(),
         }
         return render(template, {**frame, **values})
@@ -88,7 +110,8 @@ def page(
         if granted is None:
             return _to_login(request, prefix)
         check_granted(granted, scope)
-        return await show(View(request, granted, prefix))
+        moment = await moment_of(request)
+        return await show(View(request, granted, prefix, prefix + path_of(request), moment))
 
     return open_page(show_to_viewer, prefix)
 

@@ -54,6 +54,7 @@ def _environment() -> Environment:
         "span": span_in_words,
         "ago": _ago,
         "clock": lambda at: f"{at:%H:%M:%S}",
+        "field": lambda at: f"{at:%Y-%m-%dT%H:%M:%S}",
         "utc": lambda at: f"{at:%Y-%m-%dT%H:%M:%SZ}",
         "day_and_time": lambda at: f"{at:%a %d %b} {_time(at)}",
         "local": lambda at: f"{_time(at)} {at:%Z}",

@@ -15,9 +15,11 @@ from app.ui.pages.actions import backfill, cancel, pause, reset, resume, run, se
 from app.ui.pages.collection import show_collection
 from app.ui.pages.failures import run_again, show_failures
 from app.ui.pages.login import log_in, log_out, show_login
+from app.ui.pages.moment import go_to_moment
 from app.ui.pages.overview import show_overview
 from app.ui.pages.task import show_task
 from app.ui.pages.timeline import show_timeline
+from app.ui.past import PATH
 from app.ui.snapshot import Snapshots
 
 if TYPE_CHECKING:
@@ -59,15 +61,18 @@ def make_pages(services: Services, prefix: str) -> list[BaseRoute]:
 
 def _pages(services: Services, prefix: str) -> Iterator[BaseRoute]:
     snapshots = Snapshots(services)
-    yield Route(prefix or "/", page(partial(show_overview, snapshots=snapshots), prefix))
-    yield Route(f"{prefix}/timeline", page(partial(show_timeline, snapshots=snapshots), prefix))
-    yield Route(f"{prefix}/tasks/{{task_id}}", page(show_task, prefix))
-    yield Route(f"{prefix}/collection", page(partial(show_collection, snapshots=snapshots), prefix))
+    for moment in ("", PATH):
+        start = prefix + moment
+        yield Route(start or "/", page(partial(show_overview, snapshots=snapshots), prefix))
+        yield Route(f"{start}/timeline", page(partial(show_timeline, snapshots=snapshots), prefix))
+        yield Route(f"{start}/failures", page(partial(show_failures, snapshots=snapshots), prefix))
+        yield Route(f"{start}/collection", page(partial(show_collection, snapshots=snapshots), prefix))
+        yield Route(f"{start}/tasks/{{task_id}}", page(show_task, prefix))
+    yield Route(f"{prefix}/as-of", open_page(go_to_moment, prefix))
     yield Route(f"{prefix}/live", page(partial(show_live, snapshots=snapshots), prefix))
     yield Route(f"{prefix}/login", open_page(show_login, prefix), methods=["GET"])
     yield Route(f"{prefix}/login", open_page(log_in, prefix), methods=["POST"])
     yield Route(f"{prefix}/logout", open_page(log_out, prefix), methods=["POST"])
-    yield Route(f"{prefix}/failures", page(partial(show_failures, snapshots=snapshots), prefix))
     for name, (act, scope) in _ACTIONS.items():
         endpoint = page(partial(act, snapshots=snapshots), prefix, scope=scope)
         yield Route(f"{prefix}/{name}", endpoint, methods=["POST"])

@@ -12,6 +12,7 @@ from app.api.operations.pauses import pause_fields
 from app.domain.condition import RANKS, Condition, Facts, condition_of, describe
 from app.domain.feed import BEGINNING
 from app.domain.task import Status, task_id
+from app.store.moments import LATEST
 from app.store.pauses import WHOLE_SOURCE
 from app.store.recent_tasks import ACTIVE, RecentTasks
 
@@ -20,12 +21,15 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from app.api.http.services import Services
+    from app.config.sources import Source
     from app.domain.collection import Collection
     from app.domain.feed import Place
+    from app.store.moments import Moment
 
 # Pages that live ask again after each change. Whatever their number, the store is asked no more often than this.
 _FRESH_SECONDS: Final = 1.0
 _MOST_RUNNING: Final = 1000
+_MOST_MOMENTS: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,9 +84,15 @@ class Snapshots:
         # How often it was forgotten, now and when the last one was begun.
         self._age = 0
         self._last_age = -1
+        self._past: dict[Moment, Snapshot] = {}
 
-    async def get(self) -> Snapshot:
-        """All collections as they were at most a second ago, and not before anything that was told."""
+    async def get(self, moment: Moment = LATEST) -> Snapshot:
+        """All collections as they were at a moment.
+
+        Without one they are as they were at most a second ago, and not before anything that was told.
+        """
+        if moment != LATEST:
+            return await self._get_past(moment)
         age, oldest = self._age, time.monotonic() - _FRESH_SECONDS
         while self._last is None or self._began < oldest or self._last_age < age:
             await self._read()
@@ -98,15 +108,25 @@ class Snapshots:
             self._told_upto = upto
             self.forget()
 
+    async def _get_past(self, moment: Moment) -> Snapshot:
+        """What has been looked at lately is kept: the past stays as it is."""
+        found = self._past.pop(moment, None)
+        if found is None:
+            rows = await self._services.reader.list_collections_as_of(moment)
+            catalogue = self._services.catalogue().sources
+            found = _snapshot(_state_then(row, _collection_of(catalogue, row)) for row in rows)
+        self._past[moment] = found
+        if len(self._past) > _MOST_MOMENTS:
+            del self._past[next(iter(self._past))]
+        return found
+
     async def _look(self) -> Snapshot:
         services, began, age = self._services, time.monotonic(), self._age
         known = await self._read_rows()
         sources = services.catalogue().sources.values()
-        found = [
+        self._last = _snapshot(
             known.state_of(source.id, collection) for source in sources for collection in source.collections.values()
-        ]
-        found.sort(key=lambda each: (RANKS[each.condition], each.source, each.collection))
-        self._last = Snapshot(found, Counter(each.condition for each in found), len(sources))
+        )
         self._began, self._last_age = began, age
         return self._last
 
@@ -118,6 +138,33 @@ class Snapshots:
             _by_name(running),
             _by_name(await self._services.pauses.list_active()),
         )
+
+
+def _snapshot(states: Iterable[CollectionState]) -> Snapshot:
+    found = sorted(states, key=lambda each: (RANKS[each.condition], each.source, each.collection))
+    return Snapshot(found, Counter(each.condition for each in found), len({each.source for each in found}))
+
+
+def _collection_of(sources: Mapping[str, Source], row: Any) -> Collection | None:
+    source = sources.get(row["source"])
+    return None if source is None else source.collections.get(row["collection"])
+
+
+def _state_then(row: Any, collection: Collection | None) -> CollectionState:
+    """A collection as it was. Its schedule, which is not recorded, is that of today."""
+    names = ("paused_since", "paused_until", "paused_by", "pause_note")
+    facts = Facts(**_of_head(row), **{name: row[name] for name in names})
+    return CollectionState(
+        source=row["source"],
+        collection=row["collection"],
+        condition=condition_of(facts),
+        facts=facts,
+        schedule=None if collection is None else collection.schedule,
+        timezone="UTC" if collection is None else collection.timezone,
+        next_fire_at=None,
+        last_task=task_id(row["source"], row["collection"], row["last_task"]) if row["last_task"] else None,
+        paused_alone=True,
+    )
 
 
 def _by_name(rows: Iterable[Any]) -> Mapping[tuple[str, str], Any]:
@@ -155,7 +202,9 @@ def _of_head(head: Any) -> dict[str, Any]:
         return {}
     names = ("last_success_at", "last_failure_at", "last_error", "consecutive_failures")
     status = head["last_status"] and Status(head["last_status"])
-    return {"last_status": status, **{name: head[name] for name in names}}
+    known = {name: head[name] for name in names}
+    # How many it were before what retention has kept, nobody knows.
+    return {"last_status": status, **known, "consecutive_failures": known["consecutive_failures"] or 0}
 
 
 def _of_run(run: Any) -> dict[str, Any]:

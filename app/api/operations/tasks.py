@@ -44,7 +44,8 @@ from app.domain.api_token import TokenScope
 from app.domain.errors import UnknownSourceError
 from app.domain.task import task_id
 from app.failpoints import fail_point
-from app.store.reads import BEFORE_ALL_LINES, END_OF_TIME, LogFilter
+from app.store.moments import END_OF_TIME, LATEST
+from app.store.reads import BEFORE_ALL_LINES, LogFilter
 from app.store.task_lists import TaskFilter
 from app.task_requests import sync_task
 
@@ -55,7 +56,7 @@ if TYPE_CHECKING:
 
     from app.api.http.services import Services
     from app.domain.claim import NewTask
-    from app.domain.feed import Place
+    from app.store.moments import Moment
     from app.store.reads import Row
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -132,9 +133,10 @@ class SingleTask(Endpoint):
     }
 
     async def get(self, request: Request) -> Response:
-        document = as_json(
-            task_document(await find_task(self.services, request.path_params["task_id"], AS_OF.optional(request)))
-        )
+        as_of = AS_OF.optional(request)
+        moment = LATEST if as_of is None else await self.services.reader.find_moment(as_of)
+        row = await find_task(self.services, request.path_params["task_id"], moment)
+        document = as_json(task_document(row))
         tag = f'"{hashlib.blake2b(document, digest_size=12).hexdigest()}"'
         headers = {"ETag": tag, "Cache-Control": "no-cache"}
         if _matches(request.headers.get("If-None-Match", ""), tag):
@@ -189,7 +191,7 @@ class TaskCancel(Endpoint):
         return JsonAnswer({"status": "ok"})
 
 
-async def find_task(services: Services, given: str, as_of: datetime | Place | None = None) -> Row:
+async def find_task(services: Services, given: str, moment: Moment = LATEST) -> Row:
     """The row of the task of this id, perhaps as it was.
 
     The UUID at the end identifies it, but the whole id must match: a bare UUID, or one after another collection's name,
@@ -203,10 +205,7 @@ async def find_task(services: Services, given: str, as_of: datetime | Place | No
     except ValueError:
         raise unknown_task(given) from None
     reader = services.reader
-    if as_of is None:
-        row = await reader.get_task(task)
-    else:
-        row = await reader.get_task_as_of(task, await reader.find_moment(as_of))
+    row = await (reader.get_task(task) if moment == LATEST else reader.get_task_as_of(task, moment))
     if row is None or task_id(row["source"], row["collection"], row["task"]) != given:
         raise unknown_task(given)
     return row

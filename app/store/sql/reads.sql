@@ -74,6 +74,12 @@ SELECT coalesce(c.source, s.source) AS source, coalesce(c.collection, s.collecti
 FROM syncline.collections c
 FULL JOIN (SELECT * FROM syncline.schedules WHERE active) AS s ON s.source = c.source AND s.collection = c.collection
 
+-- name: collections_as_of
+-- All collections that had had a task, as they were at a moment ($1 to $5).
+SELECT a.*, CASE WHEN a.last_status = 'FAILED' THEN t.error END AS last_error
+FROM syncline.collections_as_of($1, $2, $3, $4, $5) AS a
+LEFT JOIN syncline.tasks t ON t.task = a.last_task AND a.last_status = 'FAILED'
+
 -- name: current_tables
 -- The current columns of every table that was loaded.
 SELECT DISTINCT ON (source, collection, destination, table_name) source, collection, destination, table_name, columns
@@ -81,17 +87,18 @@ FROM syncline.table_schemas
 ORDER BY source, collection, destination, table_name, revision DESC
 
 -- name: tables_of
--- The current columns of every table that collection ($1, $2) has loaded.
+-- The columns of every table that collection ($1, $2) had loaded by $3, as they were then.
 SELECT DISTINCT ON (destination, table_name) destination, table_name, columns, revision, changed_at
 FROM syncline.table_schemas
-WHERE source = $1 AND collection = $2
+WHERE source = $1 AND collection = $2 AND changed_at <= $3
 ORDER BY destination, table_name, revision DESC
 
 -- name: days_of
--- The statistics of collection ($1, $2) since day $3, oldest first; of days with a task that has ended.
+-- The statistics of collection ($1, $2) from day $3 to day $4, oldest first; of days with a task that has ended.
 SELECT s.day, s.success, s.failed, s.canceled, s.rows
 FROM syncline.checkpoints c JOIN syncline.daily_collection_stats s ON s.generation = c.generation
-WHERE c.projection = 'daily_collection_stats' AND c.state = 'live' AND s.source = $1 AND s.collection = $2 AND s.day >= $3
+WHERE c.projection = 'daily_collection_stats' AND c.state = 'live' AND s.source = $1 AND s.collection = $2
+  AND s.day BETWEEN $3 AND $4
 ORDER BY s.day
 
 -- name: source_is_known

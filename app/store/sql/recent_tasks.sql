@@ -41,6 +41,12 @@ SELECT * FROM (
 ) AS newest
 ORDER BY task DESC LIMIT $3
 
+-- name: newest_failed
+-- The newest $4 tasks that were created since $1 and had failed by $2; their ids are below $3.
+SELECT {columns_of_ended} FROM syncline.tasks
+WHERE status <> 'SUCCESS' AND status = 'FAILED' AND task >= {first_id} AND created_at >= $1 AND task < $3 AND finished_at <= $2
+ORDER BY task DESC LIMIT $4
+
 -- name: newest_active
 -- The same of tasks that wait or run alone.
 SELECT {columns_of_active} FROM {active_heads}
@@ -85,13 +91,14 @@ SELECT * FROM (
 ORDER BY created_at DESC, task DESC LIMIT $3
 
 -- name: last_runs
--- Of each of the collections ($1, $2) the last $3 tasks that have ended, newest first; of those since $4.
+-- Of each of the collections ($1, $2) the last $3 tasks that had ended by $5, newest first; of those since $4.
 SELECT d.source, d.collection, r.status, r.rows
 FROM unnest($1::text[], $2::text[]) AS d (source, collection)
 CROSS JOIN LATERAL (
   SELECT t.status, t.rows, t.created_at, t.task FROM syncline.tasks t
   WHERE t.source = d.source AND t.collection = d.collection
     AND t.task >= syncline.uuid7_floor(greatest($4, timestamptz '1970-01-01 00:00:00Z'))
+    AND t.finished_at <= $5
   ORDER BY t.created_at DESC, t.task DESC LIMIT $3
 ) AS r
 ORDER BY d.source, d.collection, r.created_at DESC, r.task DESC

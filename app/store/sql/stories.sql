@@ -1,27 +1,27 @@
 -- The story of a task: its events, its neighbours, and with what it was started.
 
 -- name: story
--- The first $2 and the last $3 events of task $1, in order; `left_out` is how many lie between an event and the one before it.
+-- The first $2 and the last $3 events of task $1 up to time $4 and position $5, in order; `left_out` is how many lie between an event and the one before it.
 -- Reports of progress are left out, because they are many, and so are bookmarks, because they may have values of the source.
 SELECT version, type, at, attempt, worker, data, number - lag(number, 1, 0::bigint) OVER (ORDER BY number) - 1 AS left_out
 FROM (
   SELECT version, type, at, attempt, worker, data - 'bookmark' AS data, row_number() OVER (ORDER BY version) AS number,
          count(*) OVER () AS events
-  FROM syncline.events WHERE task = $1 AND type <> 'ProgressReported'
+  FROM syncline.events WHERE task = $1 AND type <> 'ProgressReported' AND at <= $4 AND xid <= $5
 ) AS story
 WHERE number <= $2 OR number > events - $3
 ORDER BY version
 
 -- name: neighbours
--- The tasks of collection ($1, $2) before and after task $4, which was created at $3; null where there is none.
+-- The tasks of collection ($1, $2) before and after task $4, which was created at $3; null where there was none by $5.
 SELECT (
   SELECT task FROM syncline.tasks WHERE source = $1 AND collection = $2 AND (created_at, task) < ($3, $4)
   ORDER BY created_at DESC, task DESC LIMIT 1
 ) AS before, coalesce((
-  SELECT task FROM syncline.tasks WHERE source = $1 AND collection = $2 AND (created_at, task) > ($3, $4)
+  SELECT task FROM syncline.tasks WHERE source = $1 AND collection = $2 AND (created_at, task) > ($3, $4) AND created_at <= $5
   ORDER BY created_at, task LIMIT 1
 ), (
-  SELECT task FROM syncline.collections WHERE source = $1 AND collection = $2 AND (created_at, task) > ($3, $4)
+  SELECT task FROM syncline.collections WHERE source = $1 AND collection = $2 AND (created_at, task) > ($3, $4) AND created_at <= $5
 )) AS after
 
 -- name: last_success
@@ -40,10 +40,10 @@ FROM syncline.events e LEFT JOIN syncline.catalogues c ON c.catalogue = e.data -
 WHERE e.task = $1 AND e.type = 'TaskStarted' ORDER BY e.version DESC LIMIT 1
 
 -- name: facts
--- The newest $3 facts about collection ($1, $2), and about its source where they concern it: of changes in the catalogue those of
+-- The newest $3 facts, up to time $4 and position $5, about collection ($1, $2), and about its source where they concern it: of changes in the catalogue those of
 -- the source's own keys, or of this collection.
 SELECT xid, task, type, at, data - 'bookmark' - 'standing' AS data FROM syncline.events
-WHERE status IS NULL AND data ->> 'source' = $1 AND (
+WHERE status IS NULL AND data ->> 'source' = $1 AND at <= $4 AND xid <= $5 AND (
   data ->> 'collection' = $2
   OR data ->> 'collection' IS NULL AND (
     type <> 'CatalogueChanged' OR data ? 'keys' OR data ->> 'change' <> 'changed' OR data #> '{collections,added}' ? $2

@@ -2,7 +2,8 @@
 
 -- name: outcomes
 -- Of the fire times of each of the collections ($1, $2) from $3 on and before $4, in each span of $5 seconds: how many there
--- were, and the one that matters most, with what became of it and of its task. The last one of those that are equal.
+-- were, and the one that matters most, with what had become of it and of its task at moment $6, that is, after the events up to
+-- time $7 and position $8. The last one of those that are equal.
 SELECT DISTINCT ON (source, collection, span)
        source, collection, span, count(*) OVER (PARTITION BY source, collection, span) AS fire_times,
        fire_time, state, reason, misfire, decided_at, task
@@ -13,12 +14,13 @@ FROM (
   FROM unnest($1::text[], $2::text[]) AS d (source, collection)
   CROSS JOIN LATERAL (
     SELECT * FROM syncline.fire_times f
-    WHERE f.source = d.source AND f.collection = d.collection AND f.fire_time >= $3 AND f.fire_time < $4
+    WHERE f.source = d.source AND f.collection = d.collection AND f.fire_time >= $3 AND f.fire_time < $4 AND f.decided_at <= $6
   ) AS f
   LEFT JOIN LATERAL (
-    SELECT status FROM syncline.tasks t WHERE t.task = f.task
+    SELECT status FROM syncline.tasks t WHERE t.task = f.task AND t.finished_at <= $6
     UNION ALL
-    SELECT status FROM syncline.collections c WHERE c.source = f.source AND c.collection = f.collection AND c.task = f.task
+    SELECT status FROM syncline.folded(f.task, $7, $8)
+    WHERE NOT EXISTS (SELECT FROM syncline.tasks t WHERE t.task = f.task AND t.finished_at <= $6)
     LIMIT 1
   ) AS t ON true
   CROSS JOIN LATERAL (

@@ -22,6 +22,7 @@ from app.domain.story import describe_change, entry_of
 from app.domain.table_columns import TableColumn
 from app.domain.task import Status, task_id
 from app.store.recent_tasks import AFTER_ALL_TASKS, RecentTasks, TaskKey
+from app.store.task_lists import TaskFilter
 from app.ui.charts import LARGE, Bar, Run, draw_bars
 from app.ui.schedule_words import next_fire_times, schedule_in_words
 
@@ -72,19 +73,18 @@ async def show_collection(view: View, snapshots: Snapshots) -> Response:
     source, collection = SOURCE.required(view.request), COLLECTION.required(view.request)
     before = BEFORE.optional(view.request)
     reader, stories = view.services.reader, view.services.stories
-    now = datetime.now(UTC)
-    today, month_ago = now.date(), now - timedelta(days=_DAYS)
+    now, moment = view.now, view.moment
+    # The statistics of a day are complete only at its end.
+    last_day, month_ago = now.date() - timedelta(days=view.is_past), now - timedelta(days=_DAYS)
     tasks, runs, days, tables, changes, facts = await asyncio.gather(
-        reader.list_recent(
-            RecentTasks(before=before or AFTER_ALL_TASKS, source=source, collection=collection), TASKS + 1
-        ),
-        reader.list_last_runs([(source, collection)], _RUNS, month_ago),
-        reader.list_days(source, collection, today - timedelta(days=_DAYS - 1)),
-        reader.list_tables_of(source, collection),
+        _list_tasks(view, source, collection, before),
+        reader.list_last_runs([(source, collection)], _RUNS, month_ago, moment),
+        reader.list_days(source, collection, last_day - timedelta(days=_DAYS - 1), last_day),
+        reader.list_tables_of(source, collection, moment),
         stories.list_schema_changes(source, collection, month_ago, now),
-        stories.list_facts(source, collection, _FACTS),
+        stories.list_facts(source, collection, _FACTS, moment),
     )
-    state = (await snapshots.get()).find(source, collection)
+    state = (await snapshots.get(moment)).find(source, collection)
     if state is None and not tasks and before is None:
         view.services.catalogue().find(source, collection)
     return view.render(
@@ -93,10 +93,10 @@ async def show_collection(view: View, snapshots: Snapshots) -> Response:
         source=source,
         collection=collection,
         state=state,
-        tasks=[_task(row) for row in tasks[:TASKS]],
+        tasks=[_task(row, now) for row in tasks[:TASKS]],
         is_first=before is None,
         older=_older(source, collection, tasks),
-        chart=_draw_days(days, today),
+        chart=_draw_days(days, last_day),
         summary=_sum_up(days),
         runs=[Run(row["status"], row["rows"]) for row in reversed(runs)],
         most_runs=_RUNS,
@@ -111,9 +111,19 @@ async def show_collection(view: View, snapshots: Snapshots) -> Response:
     )
 
 
-def _task(row: Row) -> dict[str, Any]:
+async def _list_tasks(view: View, source: str, collection: str, before: TaskKey | None) -> Sequence[Row]:
+    """The newest tasks that there were, one more than are shown; those before another one, if it is given."""
+    if view.is_past and before is None:
+        start = datetime.min.replace(tzinfo=UTC)
+        wanted = TaskFilter(source, start, view.now, collection, limit=TASKS + 1, as_of=view.moment)
+        return [row async for page in view.services.reader.page_tasks(wanted) for row in page][::-1]
+    wanted_recent = RecentTasks(before=before or AFTER_ALL_TASKS, source=source, collection=collection)
+    return await view.services.reader.list_recent(wanted_recent, TASKS + 1)
+
+
+def _task(row: Row, now: datetime) -> dict[str, Any]:
     """A line of the list of tasks."""
-    status, until = Status(row["status"]), row["finished_at"] or datetime.now(UTC)
+    status, until = Status(row["status"]), row["finished_at"] or now
     return {
         "id": task_id(row["source"], row["collection"], row["task"]),
         "condition": OF_STATUS[status].value,

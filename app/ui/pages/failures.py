@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from app.domain.condition import Condition
 from app.domain.failures import Failure, FailureGroup, group_failures
-from app.domain.task import Status, task_id
-from app.store.recent_tasks import RecentTasks
+from app.domain.task import task_id
 from app.task_requests import sync_task
 from app.ui.page import go_to, read_form, safe_path
 
@@ -75,7 +74,7 @@ async def show_failures(view: View, snapshots: Snapshots) -> Response:
         current="failures",
         causes=sorted(causes, key=lambda each: not each.is_open),
         open=sum(each.is_open for each in causes),
-        failing=(await snapshots.get()).counts.get(Condition.FAILING, 0),
+        failing=(await snapshots.get(view.moment)).counts.get(Condition.FAILING, 0),
         since=chosen,
         periods=list(_SINCE),
         left_out=None if is_all else _MOST_FAILURES,
@@ -99,9 +98,8 @@ async def run_again(view: View, snapshots: Snapshots) -> Response:
 
 async def _causes(view: View, snapshots: Snapshots, since: timedelta) -> tuple[list[FailureCause], bool]:
     """The causes of the failures since then, the newest first, and whether these are all failures."""
-    wanted = RecentTasks(datetime.now(UTC) - since, statuses={Status.FAILED})
-    rows = await view.services.reader.list_recent(wanted, _MOST_FAILURES)
-    states = {(each.source, each.collection): each for each in (await snapshots.get()).collections}
+    rows = await view.services.reader.list_failed(view.now - since, _MOST_FAILURES, view.moment)
+    states = {(each.source, each.collection): each for each in (await snapshots.get(view.moment)).collections}
     groups = group_failures(map(_failure, rows))
     return [_cause_of(group, states) for group in groups], len(rows) < _MOST_FAILURES
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
@@ -38,7 +38,7 @@ async def show_overview(view: View, snapshots: Snapshots) -> Response:
     query = view.request.query_params
     typed = query.get("q", "")
     wanted = read_filter(typed, _QUALIFIERS)
-    snapshot = await snapshots.get()
+    snapshot = await snapshots.get(view.moment)
     found = [
         each
         for each in snapshot.collections
@@ -56,7 +56,7 @@ async def show_overview(view: View, snapshots: Snapshots) -> Response:
     return view.render(
         "overview.html",
         current="overview",
-        title=_title(snapshot),
+        title=_title(snapshot, is_past=view.is_past),
         summary=f"{count(len(snapshot.collections), 'collection')} of {count(snapshot.sources, 'source')}",
         tiles=[(each.value, snapshot.counts.get(each, 0)) for each in _TILES],
         state=wanted.qualifiers.get("state"),
@@ -71,8 +71,10 @@ async def show_overview(view: View, snapshots: Snapshots) -> Response:
     )
 
 
-def _title(snapshot: Snapshot) -> str:
+def _title(snapshot: Snapshot, *, is_past: bool) -> str:
     """The answer to the page's question."""
+    if is_past:
+        return "What it was like"
     match snapshot.counts.get(Condition.FAILING, 0):
         case 0:
             return "Everything is fine" if snapshot.collections else "Nothing to copy yet"
@@ -86,8 +88,8 @@ async def _runs_of(view: View, rows: Sequence[CollectionState]) -> dict[tuple[st
     """The last runs of the collections that are shown, oldest first."""
     names = [(each.source, each.collection) for each in rows]
     runs: dict[tuple[str, str], list[Run]] = defaultdict(list)
-    since = datetime.now(UTC) - _RUNS_SINCE
-    for row in reversed(await view.services.reader.list_last_runs(names, RUNS, since)):
+    since = view.now - _RUNS_SINCE
+    for row in reversed(await view.services.reader.list_last_runs(names, RUNS, since, view.moment)):
         runs[row["source"], row["collection"]].append(Run(row["status"], row["rows"]))
     return runs
 

@@ -55,10 +55,10 @@ class Difference:
 async def show_task(view: View) -> Response:
     """Show a task."""
     stories = view.services.stories
-    row = await find_task(view.services, view.request.path_params["task_id"])
+    row = await find_task(view.services, view.request.path_params["task_id"], view.moment)
     key = TaskKeyOf(row["source"], row["collection"], row["created_at"], row["task"])
     status = Status(row["status"])
-    neighbours = await stories.get_neighbours(key)
+    neighbours = await stories.get_neighbours(key, view.moment)
     level = view.request.query_params.get("level", "all")
     level = level if level in _LEVELS else "all"
     id_ = task_id(row["source"], row["collection"], row["task"])
@@ -72,12 +72,12 @@ async def show_task(view: View) -> Response:
         condition=OF_STATUS[status].value,
         status=_WORDS[status],
         is_active=status in ACTIVE,
-        facts=_facts(row),
+        facts=_facts(row, view.now),
         before=neighbours.before and task_id(row["source"], row["collection"], neighbours.before),
         after=neighbours.after and task_id(row["source"], row["collection"], neighbours.after),
         story=[
             (each["left_out"], entry_of(each["type"], each["at"], each["attempt"], each["worker"], each["data"]))
-            for each in await stories.list_events(row["task"], _FIRST_EVENTS, _LAST_EVENTS)
+            for each in await stories.list_events(row["task"], _FIRST_EVENTS, _LAST_EVENTS, view.moment)
         ],
         lines=lines[-LINES:],
         level=level,
@@ -91,16 +91,16 @@ async def show_task(view: View) -> Response:
 
 async def _last_lines(view: View, task: UUID, id_: str, level: str) -> list[dict[str, Any]]:
     """The last lines of the log, one more than are shown, without the id that each begins with."""
-    wanted = LogFilter(tail=LINES + 1, level=None if level == "all" else level)
+    wanted = LogFilter(end=view.moment.moment, tail=LINES + 1, level=None if level == "all" else level)
     [page] = [page async for page in view.services.reader.page_log(task, wanted)]
     return [{**line, "message": line["message"].removeprefix(f"[{id_}] ")} for line in page]
 
 
-def _facts(row: Row) -> list[str]:
+def _facts(row: Row, now: datetime) -> list[str]:
     """What there is to say of a task in one line."""
     facts = []
     if row["started_at"]:
-        until = row["finished_at"] or datetime.now(UTC)
+        until = row["finished_at"] or now
         facts.append(span_in_words((until - row["started_at"]).total_seconds()))
     if row["attempt"] > 1 or row["failures"]:
         facts.append(f"attempt {row['attempt']} of {row['max_attempts']}")

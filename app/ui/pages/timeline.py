@@ -14,6 +14,7 @@ from app.domain.elapsed import ago_in_words
 from app.domain.misfire import MissedReason
 from app.domain.schedule import parse_schedule
 from app.domain.task import task_id
+from app.store.timeline import Spans
 from app.ui.filters import read_filter
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ async def show_timeline(view: View, snapshots: Snapshots) -> Response:
     typed, chosen = query.get("q", ""), query.get("period", _USUAL)
     chosen = chosen if chosen in _SPANS else _USUAL
     wanted = read_filter(typed, _QUALIFIERS)
-    snapshot = await snapshots.get()
+    snapshot = await snapshots.get(view.moment)
     scheduled = [
         each
         for each in snapshot.collections
@@ -111,11 +112,12 @@ async def show_timeline(view: View, snapshots: Snapshots) -> Response:
         and wanted.takes(each.name, source=each.source, collection=each.collection, state=each.condition.value)
     ]
     rows = scheduled[:MOST_ROWS]
-    now = datetime.now(UTC)
+    now = view.now
     period = period_around(now, _SPANS[chosen])
     names = [(each.source, each.collection) for each in rows]
     found: dict[tuple[str, str], dict[int, Any]] = defaultdict(dict)
-    for row in await view.services.reader.list_outcomes(names, period.start, period.end, period.span.total_seconds()):
+    spans = Spans(period.start, period.end, period.span.total_seconds())
+    for row in await view.services.reader.list_outcomes(names, spans, view.moment):
         found[row["source"], row["collection"]][row["span"]] = row
     return view.render(
         "timeline.html",

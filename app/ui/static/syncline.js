@@ -58,7 +58,8 @@ let missing = null;
 function listen() {
   stream?.close();
   stream = null;
-  if (document.hidden) return;
+  // The past does not change.
+  if (document.hidden || !document.body.dataset.live) return;
   stream = new EventSource(document.body.dataset.live);
   stream.addEventListener("changed", somethingHappened);
   stream.addEventListener("open", () => {
@@ -124,8 +125,8 @@ document.addEventListener("DOMContentLoaded", () => {
   $("#theme").addEventListener("click", nextTheme);
   $("#help-button").addEventListener("click", keys["?"]);
   const live = $("#live");
-  live.value = String(pace());
-  live.addEventListener("change", () => {
+  if (live) live.value = String(pace());
+  live?.addEventListener("change", () => {
     localStorage.setItem("live", live.value);
     somethingHappened();
   });
@@ -143,7 +144,7 @@ document.addEventListener("DOMContentLoaded", () => {
   });
   goToEnd();
   // Lines of a log are no events.
-  setInterval(() => { if ($("[data-active]") && !document.hidden) somethingHappened(); }, 2000);
+  setInterval(() => { if (stream && $("[data-active]") && !document.hidden) somethingHappened(); }, 2000);
   document.addEventListener("visibilitychange", listen);
   listen();
 });

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from app.domain.events import TASK_FAILED
 from app.domain.task import Status
 from app.store.reads import Reader
+from app.store.timeline import Spans
 
 if TYPE_CHECKING:
     from tests.harness import Store
@@ -44,7 +45,7 @@ async def test_the_outcome_that_matters_most_stands_for_a_span(store: Store) -> 
         at = START + minutes * minute
         await store.admin.execute(FIRE_TIME, collection, at, outcome, reason, task, worker)
     names = [("s", name) for name in ("a", "b", "c", "d", "none")]
-    rows = await Reader(store.pool).list_outcomes(names, START, START + 30 * minute, 300)
+    rows = await Reader(store.pool).list_outcomes(names, Spans(START, START + 30 * minute, 300))
     assert [(row["collection"], row["span"], row["state"], row["fire_times"]) for row in rows] == [
         ("a", 0, "missed", 2),
         ("a", 1, "skipped", 2),
