@@ -11,58 +11,34 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from app.api.application import create_app
 from app.domain.api_token import TokenScope
 from app.domain.events import TASK_FAILED
 from app.domain.task import Status
 from app.store.tokens import TokenAdmin
-from app.ui.routes import make_pages
 from tests.harness import until
-from tests.integration.api.serving import TOKEN, opened_api
+from tests.integration.api.serving import TOKEN
+from tests.integration.ui.visitors import OURS, log_in, opened, shown
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from tests.harness import Store
 
-OURS = {"Sec-Fetch-Site": "same-origin"}
 ACTIONS = ("run", "run-again", "cancel", "pause", "resume", "backfill")
 ACTIONS_OF_ADMINS = ("reset", "set-bookmark")
-
-
-async def opened(database_url: str, prefix: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with opened_api(database_url) as api:
-        services = api.app.state.services
-        app = create_app(services, make_pages(services, prefix))
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://syncline") as client:
-            yield client
 
 
 @pytest.fixture
 async def visitor(database_url: str) -> AsyncIterator[httpx.AsyncClient]:
     """Somebody who has not logged in."""
-    async for client in opened(database_url, ""):
+    async with opened(database_url) as client:
         yield client
 
 
 @pytest.fixture
 async def prefixed(database_url: str) -> AsyncIterator[httpx.AsyncClient]:
-    async for client in opened(database_url, "/tools/syncline"):
+    async with opened(database_url, prefix="/tools/syncline") as client:
         yield client
-
-
-async def log_in(client: httpx.AsyncClient, token: str = TOKEN, *, path: str = "") -> httpx.Response:
-    return await client.post(f"{path}/login", data={"token": token, "next": f"{path}/?q=x"}, headers=OURS)
-
-
-async def shown(client: httpx.AsyncClient, path: str, text: str) -> str:
-    """The page, once it has the text: what all collections are like is read once a second."""
-
-    async def has_text() -> str | None:
-        page = (await client.get(path)).text
-        return page if text in page else None
-
-    return await until(has_text)
 
 
 async def test_the_token_goes_into_a_cookie_that_only_the_pages_read(visitor: httpx.AsyncClient) -> None:
