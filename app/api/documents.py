@@ -367,7 +367,16 @@ class Pausable(TypedDict):
     pause_note: NotRequired[str]
 
 
-class Collection(Pausable):
+class Described(TypedDict):
+    """What the catalogue says about a source or a collection for people; a collection has what it inherits."""
+
+    owner: NotRequired[str]
+    labels: NotRequired[list[str]]
+    description: NotRequired[str]
+    runbook: NotRequired[Annotated[str, Field(description="where to read what to do if it fails: an http(s) URL")]]
+
+
+class Collection(Pausable, Described):
     """A collection and its state; without a schedule it runs only on request."""
 
     name: str
@@ -383,7 +392,7 @@ class Collection(Pausable):
     tables: NotRequired[list[LoadedTable]]
 
 
-class Source(Pausable):
+class Source(Pausable, Described):
     """A source that can be synchronised. If it is paused, all its collections are."""
 
     id: str

@@ -17,7 +17,7 @@ from app.domain.task import Status
 from app.domain.visible import make_visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from app.client.api import Api
 
@@ -28,9 +28,18 @@ _COLORS = {Condition.FAILING: "red", Condition.RUNNING: "blue", Condition.FINE: 
 
 @click.command(short_help="Show how every collection is.", epilog=WHERE_THE_API_IS)
 @click.argument("source", required=False, type=NAME)
+@click.option("--owner", metavar="NAME", type=NAME, help="Only collections with this owner.")
+@click.option(
+    "--label",
+    "labels",
+    metavar="LABEL",
+    type=NAME,
+    multiple=True,
+    help="Only collections with this label; repeat it for those that have several.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each collection.")
 @reports_errors
-def status(source: str | None, *, as_json: bool) -> None:
+def status(source: str | None, owner: str | None, labels: tuple[str, ...], *, as_json: bool) -> None:
     """Show how every collection is, or every one of SOURCE: those that fail first."""
     with open_api() as api:
         if source is not None:
@@ -38,15 +47,16 @@ def status(source: str | None, *, as_json: bool) -> None:
         document = api.get("/sources")
         active = _active_tasks(api, source)
     now = dt.datetime.now(dt.UTC)
-    found = sorted(_collections(document, active, source), key=lambda each: (RANKS[each[2]], each[0]))
+    known = sorted(_collections(document, active, source), key=lambda each: (RANKS[each[2]], each[0]))
+    found = [each for each in known if _is_wanted(each[1], owner, labels)]
     if as_json:
         for _, collection, condition, facts in found:
-            click.echo(compact_json({**collection, "condition": condition, "description": describe(facts, now)}))
+            click.echo(compact_json({**collection, "condition": condition, "summary": describe(facts, now)}))
         return
     for line in _problems(document, source):
         click.echo(make_visible(line), err=True)
     if not found:
-        click.echo("No collections.", err=True)
+        click.echo("No collection has this owner and these labels." if known else "No collections.", err=True)
         return
     failing = sum(condition is Condition.FAILING for _, _, condition, _ in found)
     summary = f"{failing} of {count(len(found), 'collection')} failing" if failing else "No collection is failing"
@@ -82,6 +92,10 @@ def _collections(
             shown = {"source": source["id"], "collection": collection["name"], **collection}
             del shown["name"]
             yield f"{source['id']}.{collection['name']}", shown, condition_of(facts), facts
+
+
+def _is_wanted(collection: Mapping[str, Any], owner: str | None, labels: Collection[str]) -> bool:
+    return owner in {None, collection.get("owner")} and set(labels) <= set(collection.get("labels", ()))
 
 
 def _facts(known: Mapping[str, Any]) -> Facts:

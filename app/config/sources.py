@@ -7,6 +7,7 @@ from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from app.config.about import mask_about
 from app.config.classic.keys import COLLECTION_KEYS, SOURCE_KEYS, without_classic_keys
 from app.config.classic.sources import check_classic
 from app.config.columns import check_columns
@@ -20,6 +21,7 @@ from app.connectors.kinds import DESTINATIONS, LOOK_BACK, READ_INTERVALS, SOURCE
 from app.connectors.options.complaints import MAPPING, must_be
 from app.connectors.options.types import Options
 from app.connectors.sources.classic.options import UNMAPPED
+from app.domain.about import ABOUT, About
 from app.domain.choices import choose_one, unknown_name
 from app.domain.collection import ALL, Collection
 from app.domain.connector import Connector
@@ -55,6 +57,7 @@ class Source:
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
     from_files: bool = False
     pool: str = DEFAULT_POOL
+    about: About = field(default_factory=About)
 
 
 def read_source(
@@ -71,6 +74,7 @@ def read_source(
         entry.refuse((), must_be((MAPPING,), entry.value))
         return None
     written = _without_classic_keys(entry, entry.value)
+    mask_about(entry, written)
     type_ = "" if entry.is_unresolved(("type",)) else written.get("type") or entry.id
     kind = SOURCES.get(type_) if isinstance(type_, str) else None
     config = None
@@ -110,6 +114,7 @@ def read_source(
         secrets=entry.secrets,
         from_files=entry.from_files,
         pool=source.pool,
+        about=About.model_validate(source.model_dump(include={*ABOUT})),
     )
 
 

@@ -12,9 +12,10 @@ import msgspec
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from app.domain.about import About
 from app.domain.columns import ColumnRules, WrittenColumns  # noqa: TC001 - pydantic and msgspec read the annotations
 from app.domain.duration import Duration  # noqa: TC001 - pydantic reads the annotations
-from app.domain.keys import (
+from app.domain.keys import (  # noqa: TC001 - pydantic reads the annotations
     Attempts,
     Day,
     Name,
@@ -22,7 +23,6 @@ from app.domain.keys import (
     OfferedName,
     Percentage,
     Schedule,
-    Section,
     Timeout,
     Timezone,
     Window,
@@ -38,12 +38,15 @@ ALL: Final = "all"
 
 DAYS_BACK: Final = 365
 
+_EMPTY_IS_ABSENT: Final = frozenset({"schedule", "owner", "description", "runbook"})
 
-class Inherited(Section):
+
+class Inherited(About):
     """Keys of a source that a collection may override.
 
     `write_mode` None: depends on how the source reads. `deletes` None: `mark` where records say that a row was deleted.
     An incremental read begins `lookback` before its bookmark, so that rows which were committed late arrive.
+    Labels are not overridden: a collection has those of its source too.
     """
 
     schedule: Schedule = None
@@ -61,10 +64,10 @@ class Inherited(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _drop_empty_schedule(cls, value: Any) -> Any:
-        if isinstance(value, dict) and value.get("schedule") == "":
-            return {key: inner for key, inner in value.items() if key != "schedule"}
-        return value
+    def _drop_empty_text(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {key: inner for key, inner in value.items() if inner != "" or key not in _EMPTY_IS_ABSENT}
 
 
 class Collection(Inherited):
@@ -102,7 +105,8 @@ class Collection(Inherited):
         """The collection with the keys that it inherits from `source`."""
         inherited = {key: getattr(keys, key) for key in Inherited.model_fields if key not in self.model_fields_set}
         named = {"type": self.type or self.name, "table_name": self.table_name or f"{source}_{self.name}"}
-        return self.model_copy(update=inherited | named)
+        labels = tuple(dict.fromkeys((*keys.labels, *self.labels)))
+        return self.model_copy(update=inherited | named | {"labels": labels})
 
     def for_attempt(self, now: dt.datetime) -> CollectionJob:
         """The collection as an attempt gets it that starts `now` (in UTC)."""

@@ -52,7 +52,8 @@ def parts_of(catalogue: Catalogue, key: DigestKey) -> Parts:
 
 
 def _of_source(source: Source) -> dict[str, Any]:
-    return {"type": source.type, "destinations": source.destinations, "pool": source.pool, "config": source.config}
+    keys = {"type": source.type, "destinations": source.destinations, "pool": source.pool, "config": source.config}
+    return keys | source.about.model_dump(exclude_defaults=True)
 
 
 def _of_destination(destination: Destination) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from app.domain.about import ABOUT
+
 if TYPE_CHECKING:
     from app.config.catalogue import Catalogue
     from app.config.sources import Source
@@ -40,7 +42,8 @@ class DigestKey:
     def digest_of(self, source: Source) -> str:
         """The digest of all that the catalogue says about a source. Keys with their default value count as absent.
 
-        A file that the connector reads by itself counts by its path.
+        What people say about it (`ABOUT`) does not count, because it explains no failure. A file that the connector
+        reads by itself counts by its path.
         """
         return self.digest(
             {
@@ -51,7 +54,9 @@ class DigestKey:
                 "pool": source.pool,
                 "config": source.config,
                 # So that a new release, which knows more keys, makes the same digest.
-                "collections": [each.model_dump(exclude_defaults=True) for each in source.collections.values()],
+                "collections": [
+                    each.model_dump(exclude_defaults=True, exclude={*ABOUT}) for each in source.collections.values()
+                ],
             }
         )
 

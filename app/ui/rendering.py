@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
@@ -50,6 +51,8 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "visible": make_visible,
+        # As the filter field reads it.
+        "quoted": shlex.quote,
         "number": lambda number: f"{number:,}",
         "span": span_in_words,
         "ago": _ago,

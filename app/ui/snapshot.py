@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from app.api.http.single_flight import SingleFlight
 from app.api.operations.pauses import pause_fields
+from app.domain.about import About
 from app.domain.condition import RANKS, Condition, Facts, condition_of, describe
 from app.domain.feed import BEGINNING
 from app.domain.task import Status, task_id
@@ -45,6 +46,7 @@ class CollectionState:
     next_fire_at: datetime | None
     last_task: str | None
     paused_alone: bool
+    about: About
 
     @property
     def is_active(self) -> bool:
@@ -54,6 +56,20 @@ class CollectionState:
     @property
     def name(self) -> str:
         return f"{self.source}.{self.collection}"
+
+    @property
+    def qualified(self) -> dict[str, str]:
+        """What the qualifiers of a filter look in, by their names."""
+        return {
+            "source": self.source,
+            "collection": self.collection,
+            "state": self.condition.value,
+            "error": self.facts.last_error or "",
+            "schedule": self.schedule or "",
+            "owner": self.about.owner or "",
+            # No label has a line break, so no part of two of them is found.
+            "label": "\n".join(self.about.labels),
+        }
 
     def words(self, now: datetime) -> str:
         return describe(self.facts, now)
@@ -164,6 +180,7 @@ def _state_then(row: Any, collection: Collection | None) -> CollectionState:
         next_fire_at=None,
         last_task=task_id(row["source"], row["collection"], row["last_task"]) if row["last_task"] else None,
         paused_alone=True,
+        about=collection or About(),
     )
 
 
@@ -194,6 +211,7 @@ class _Rows:
             next_fire_at=head["next_fire_at"] if head and schedule else None,
             last_task=task_id(source, collection.name, head["last_task"]) if head and head["last_task"] else None,
             paused_alone=alone is not None,
+            about=collection,
         )
 
 

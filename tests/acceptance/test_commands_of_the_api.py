@@ -26,8 +26,10 @@ sources:
   load:
     type: synthetic
     destinations: [nowhere]
+    owner: data team
+    labels: [gold]
     collections:
-      - quick
+      - {{name: quick, labels: pii, description: fast}}
       - {{name: "a b%c", parameters: {{log_lines: 2}}}}
       - {{name: slow, parameters: {{seconds: 2, records: 4000, log_lines: 4}}}}
       - {{name: endless, parameters: {{seconds: 600}}}}
@@ -244,6 +246,23 @@ def test_the_state_of_every_collection_worst_first(laptop: Laptop, api: Api) -> 
     assert documents[0]["condition"] == "failing"
     assert laptop.call("resume", "load", "a b%c").stdout == "load.a b%c goes on.\n"
     assert laptop.call("resume", "load", "a b%c").stdout == "load.a b%c was not paused.\n"
+
+
+def test_the_status_of_what_somebody_answers_for(laptop: Laptop) -> None:
+    def names(*arguments: str) -> set[str]:
+        shown = laptop.call("status", *arguments, "--json").stdout
+        return {json.loads(line)["collection"] for line in shown.splitlines()}
+
+    assert names("--owner", "data team") == names("--label", "gold") == names()
+    assert names("--owner", "data team", "--label", "gold", "--label", "pii") == {"quick"}
+    [quick] = laptop.call("status", "--label", "pii", "--json").stdout.splitlines()
+    assert {key: json.loads(quick)[key] for key in ("owner", "labels", "description")} == {
+        "owner": "data team",
+        "labels": ["gold", "pii"],
+        "description": "fast",
+    }
+    nobody = laptop.call("status", "--owner", "data", "--label", "gold")
+    assert (nobody.stdout, nobody.stderr) == ("", "No collection has this owner and these labels.\n")
 
 
 @pytest.mark.parametrize(

@@ -42,13 +42,26 @@ async def test_a_task_tells_its_story_and_shows_its_log(site: Site) -> None:
 async def test_a_failed_task_says_why_and_leads_to_its_neighbours_and_to_the_next_run(site: Site) -> None:
     first, second = (site.api.ended(site.api.run("load", "broken"))["id"] for _ in range(2))
     async with site.visited(f"/tasks/{second}") as page:
-        await expect(page.get_by_role("alert")).to_have_text("made to fail with probability 1")
+        alert = page.get_by_role("alert")
+        await expect(alert).to_contain_text("made to fail with probability 1")
+        await expect(alert).to_contain_text("data team")
+        runbook = alert.get_by_role("link", name="Runbook")
+        await expect(runbook).to_have_attribute("href", "https://wiki.example.com/broken")
+        await expect(runbook).to_have_attribute("rel", "noopener noreferrer")
         await page.get_by_role("link", name="← before").click()
         await expect(page).to_have_url(f"{site.address}/tasks/{first}")
         await page.get_by_role("link", name="after →").click()
         await expect(page).to_have_url(f"{site.address}/tasks/{second}")
         await page.get_by_role("button", name="Run again").click()
         await expect(page.get_by_role("link", name="← before")).to_have_attribute("href", f"/tasks/{second}")
+
+
+async def test_a_label_leads_to_all_that_have_it(site: Site) -> None:
+    task_id = site.api.run("load", "broken")
+    async with site.visited(f"/tasks/{task_id}") as page:
+        await expect(page.get_by_text("what was sold, with a row for each receipt")).to_be_visible()
+        await page.get_by_role("link", name="it's pii").click()
+        await expect(page.get_by_role("rowheader")).to_have_text(["load / broken"])
 
 
 async def test_a_running_task_is_followed_until_somebody_cancels_it(site: Site) -> None:

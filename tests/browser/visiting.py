@@ -28,7 +28,13 @@ sources:
       - quick
       - {{name: slow, parameters: {{seconds: 3, records: 6000}}}}
       - {{name: endless, parameters: {{seconds: 600}}}}
-      - {{name: broken, max_attempts: 1, parameters: {{fail_rate: 1}}}}
+      - name: broken
+        max_attempts: 1
+        parameters: {{fail_rate: 1}}
+        owner: data team
+        labels: [gold, "it's pii"]
+        description: what was sold, with a row for each receipt
+        runbook: https://wiki.example.com/broken
       - {{name: "{HOSTILE}", max_attempts: 1, parameters: {{fail_rate: 1}}}}
   shop: {{type: synthetic, destinations: [nowhere], schedule: "@daily", collections: [orders, customers]}}
 destinations:

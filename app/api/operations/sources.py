@@ -27,6 +27,7 @@ from app.api.http.limits import read_object
 from app.api.http.operation import Endpoint, Operation
 from app.api.http.parameters import COLLECTION, NOTE, SOURCE
 from app.api.operations.pauses import pause_fields
+from app.domain.about import ABOUT
 from app.domain.api_token import TokenScope
 from app.domain.errors import DatabaseUnreachableError, SynclineError
 from app.domain.task import task_id
@@ -38,10 +39,11 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from app.api.documents import Pausable
+    from app.api.documents import Described, Pausable
     from app.api.http.services import Services
     from app.config import sources as config
     from app.domain import collection as domain
+    from app.domain.about import About
 
 Result = TypeVar("Result")
 Rows = dict[tuple[str, str], Any]
@@ -162,6 +164,7 @@ def _source_document(source: config.Source, rows: Rows, tables: Tables, pauses: 
         "id": source.id,
         "type": source.type,
         "destinations": list(source.destinations),
+        **cast("Described", _about_fields(source.about)),
         **cast("Pausable", drop_none(**pause_fields(pauses.get((source.id, WHOLE_SOURCE))))),
         "collections": [
             _collection_document(
@@ -178,6 +181,10 @@ def _source_document(source: config.Source, rows: Rows, tables: Tables, pauses: 
             for collection in source.collections.values()
         ],
     }
+
+
+def _about_fields(about: About) -> dict[str, Any]:
+    return about.model_dump(include={*ABOUT}, exclude_defaults=True)
 
 
 def _table_document(row: Mapping[str, Any]) -> LoadedTable:
@@ -208,6 +215,7 @@ def _collection_document(
             last_failure_at=known.get("last_failure_at"),
             last_error=known.get("last_error"),
             consecutive_failures=known.get("consecutive_failures", 0),
+            **_about_fields(collection),
             **pause_fields(pause),
             tables=tables or None,
         ),

@@ -6,8 +6,9 @@ import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from app.domain.about import About
 from app.domain.condition import Condition
 from app.domain.failures import Failure, FailureGroup, group_failures
 from app.domain.task import task_id
@@ -38,25 +39,39 @@ class Since(StrEnum):
     REMOVED = "not in the catalogue any more"
 
 
+class Stopped(NamedTuple):
+    """A collection's last failure because of a cause, what has become of it since, and what people say about it."""
+
+    failure: Failure
+    since: Since
+    about: About
+
+
 @dataclass(frozen=True, slots=True)
 class FailureCause:
     """A cause, and what has become of each collection that it has stopped; those first that still fail."""
 
     group: FailureGroup
-    collections: Sequence[tuple[Failure, Since]]
+    collections: Sequence[Stopped]
 
     @property
     def still(self) -> Sequence[Failure]:
         """The last failures of the collections that still fail because of it."""
-        return [failure for failure, since in self.collections if since is Since.FAILS]
+        return [each.failure for each in self.collections if each.since is Since.FAILS]
 
     @property
     def is_open(self) -> bool:
         """Whether it may still be there: a collection that fails for another reason now has not come so far again."""
-        return any(since in {Since.FAILS, Since.FAILS_OTHERWISE} for _, since in self.collections)
+        return any(each.since in {Since.FAILS, Since.FAILS_OTHERWISE} for each in self.collections)
 
     @property
-    def shown(self) -> Sequence[tuple[Failure, Since]]:
+    def contact(self) -> About | None:
+        """Whose its collections are and what to do about them, if that is the same for all."""
+        [first, *others] = {(each.about.owner, each.about.runbook): each.about for each in self.collections}.values()
+        return None if others else first
+
+    @property
+    def shown(self) -> Sequence[Stopped]:
         return self.collections[:_NAMES]
 
     @property
@@ -110,8 +125,12 @@ def _failure(row: Any) -> Failure:
 
 
 def _cause_of(group: FailureGroup, states: Mapping[tuple[str, str], CollectionState]) -> FailureCause:
-    found = [(failure, _since(failure, states.get(name))) for name, failure in group.collections.items()]
-    return FailureCause(group, sorted(found, key=lambda each: list(Since).index(each[1])))
+    found = [_stopped(failure, states.get(name)) for name, failure in group.collections.items()]
+    return FailureCause(group, sorted(found, key=lambda each: list(Since).index(each.since)))
+
+
+def _stopped(failure: Failure, state: CollectionState | None) -> Stopped:
+    return Stopped(failure, _since(failure, state), state.about if state else About())
 
 
 def _since(failure: Failure, state: CollectionState | None) -> Since:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MOST_ROWS: Final = 100
 RUNS: Final = 20
-_QUALIFIERS: Final = ("source", "collection", "state", "error", "schedule")
+_QUALIFIERS: Final = ("source", "collection", "state", "error", "schedule", "owner", "label")
 _RUNS_SINCE: Final = timedelta(weeks=10)
 _TILES: Final = (
     Condition.FAILING,
@@ -39,18 +39,7 @@ async def show_overview(view: View, snapshots: Snapshots) -> Response:
     typed = query.get("q", "")
     wanted = read_filter(typed, _QUALIFIERS)
     snapshot = await snapshots.get(view.moment)
-    found = [
-        each
-        for each in snapshot.collections
-        if wanted.takes(
-            each.name,
-            source=each.source,
-            collection=each.collection,
-            state=each.condition.value,
-            error=each.facts.last_error or "",
-            schedule=each.schedule or "",
-        )
-    ]
+    found = [each for each in snapshot.collections if wanted.takes(each.name, **each.qualified)]
     first = _number(query.get("from", "0"), len(found))
     rows = found[first : first + MOST_ROWS]
     return view.render(

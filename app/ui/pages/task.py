@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from app.api.operations.tasks import find_task
+from app.domain.about import About
 from app.domain.condition import OF_STATUS
 from app.domain.elapsed import span_in_words
 from app.domain.story import describe_change, entry_of
@@ -69,6 +70,7 @@ async def show_task(view: View) -> Response:
         current="overview",
         task=row,
         id=id_,
+        about=_about(view, row["source"], row["collection"]),
         condition=OF_STATUS[status].value,
         status=_WORDS[status],
         is_active=status in ACTIVE,
@@ -87,6 +89,12 @@ async def show_task(view: View) -> Response:
         differences=differences,
         compared_with=compared_with,
     )
+
+
+def _about(view: View, source: str, collection: str) -> About:
+    """What people say about the collection; nothing if it is not in the catalogue any more."""
+    found = view.services.catalogue().sources.get(source)
+    return found.collections.get(collection, About()) if found else About()
 
 
 async def _last_lines(view: View, task: UUID, id_: str, level: str) -> list[dict[str, Any]]:

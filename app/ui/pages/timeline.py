@@ -42,7 +42,7 @@ _SPANS: Final = {
 }
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _USUAL: Final = "6h"
-_QUALIFIERS: Final = ("source", "collection", "state")
+_QUALIFIERS: Final = ("source", "collection", "state", "owner", "label")
 _ICONS: Final = {
     "succeeded": "✓",
     "failed": "!",
@@ -105,12 +105,7 @@ async def show_timeline(view: View, snapshots: Snapshots) -> Response:
     chosen = chosen if chosen in _SPANS else _USUAL
     wanted = read_filter(typed, _QUALIFIERS)
     snapshot = await snapshots.get(view.moment)
-    scheduled = [
-        each
-        for each in snapshot.collections
-        if each.schedule
-        and wanted.takes(each.name, source=each.source, collection=each.collection, state=each.condition.value)
-    ]
+    scheduled = [each for each in snapshot.collections if each.schedule and wanted.takes(each.name, **each.qualified)]
     rows = scheduled[:MOST_ROWS]
     now = view.now
     period = period_around(now, _SPANS[chosen])

@@ -77,6 +77,22 @@ async def test_sources_tell_how_each_collection_fares(client: httpx.AsyncClient,
     assert [source["id"] for source in document["sources"]] == ["load", "a", "a_b"]
 
 
+async def test_sources_tell_whose_they_are_and_what_to_do(client: httpx.AsyncClient, api: OpenedApi) -> None:
+    about = {"owner": "data team", "labels": ["gold"], "runbook": "https://wiki.example.com/x"}
+    own = {"name": "quick", "labels": ["pii"], "description": "what was sold"}
+    source = {"type": "synthetic", "destinations": ["nowhere"], "collections": [own], **about}
+    document = {"sources": {"load": source}, "destinations": {"nowhere": {"type": "none"}}}
+    api.surroundings.catalogue = load_catalogue(json.dumps(document | {"server": {"admin_token": TOKEN}}), {})
+    [load] = (await client.get("/api/v1/sources")).json()["sources"]
+    assert {key: load.get(key) for key in (*about, "description")} == {**about, "description": None}
+    [quick] = load["collections"]
+    assert {key: quick[key] for key in (*about, "description")} == {
+        **about,
+        "labels": ["gold", "pii"],
+        "description": "what was sold",
+    }
+
+
 async def test_sources_tell_the_columns_of_the_tables_that_were_loaded(
     client: httpx.AsyncClient, api: OpenedApi
 ) -> None:

@@ -104,6 +104,22 @@ async def test_a_change_names_keys_and_no_values(store: Store, replica: Replica)
         assert "another-password" not in row[0]
 
 
+async def test_another_owner_is_a_change(store: Store, replica: Replica) -> None:
+    await replica.take({"shop": shop(PASSWORD, "orders", owner="alice")})
+    before = await count(store)
+    await replica.take({"shop": shop(PASSWORD, "orders", owner="bob", runbook="https://wiki/x")})
+    [(type_, data)] = await told(store, since=before)
+    assert (type_, data) == (
+        CATALOGUE_CHANGED,
+        {
+            "source": "shop",
+            "change": "changed",
+            "keys": ["owner", "runbook"],
+            "collections": {"changed": {"orders": ["owner", "runbook"]}},
+        },
+    )
+
+
 async def test_a_removed_source_is_told_with_its_collections(store: Store, replica: Replica) -> None:
     await replica.take({"made": synthetic(a={}), "other": synthetic(b={})})
     before = await count(store)

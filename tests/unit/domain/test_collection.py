@@ -12,6 +12,10 @@ from app.domain.writing import Deletes, SchemaPolicy, WriteMode
 
 NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
 SAID = {
+    "owner": "data team",
+    "labels": ("gold", "pii"),
+    "description": "what was sold",
+    "runbook": "https://wiki.example.com/shop",
     "schedule": "@hourly",
     "timezone": "Europe/Berlin",
     "misfire": "all",
@@ -43,11 +47,24 @@ def test_a_key_is_the_collections_own_else_its_sources_else_the_default(key: str
     assert getattr(own.within("s", Inherited()), key) == SAID[key]
 
 
-@pytest.mark.parametrize("key", ["schedule", "misfire_window", "max_shrink"])
+@pytest.mark.parametrize("key", ["schedule", "misfire_window", "max_shrink", "owner", "description", "runbook"])
 def test_none_takes_back_what_the_source_says(key: str) -> None:
     source = Inherited.model_validate({key: WRITTEN[key]})
     own = Collection.model_validate({"name": "c", key: "none"})
     assert getattr(own.within("s", source), key) is None
+
+
+@pytest.mark.parametrize("key", ["schedule", "owner", "description", "runbook"])
+def test_an_empty_text_takes_back_nothing(key: str) -> None:
+    source = Inherited.model_validate({key: WRITTEN[key]})
+    own = Collection.model_validate({"name": "c", key: ""})
+    assert getattr(own.within("s", source), key) == SAID[key]
+
+
+def test_a_collection_has_the_labels_of_its_source_and_its_own() -> None:
+    source = Inherited.model_validate({"labels": ["gold", "shop"]})
+    own = Collection.model_validate({"name": "c", "labels": ["pii", "gold"]})
+    assert own.within("s", source).labels == ("gold", "shop", "pii")
 
 
 def test_a_type_is_the_name_and_a_table_is_named_after_source_and_collection_by_default() -> None:

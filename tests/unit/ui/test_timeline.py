@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from app.domain.about import About
 from app.domain.condition import Condition, Facts
 from app.ui.pages.timeline import SPANS, _cells, _labels, period_around
 from app.ui.snapshot import CollectionState
@@ -27,6 +28,7 @@ def a_collection(
         next_fire_at=next_fire_at,
         last_task=None,
         paused_alone=True,
+        about=About(),
     )
 
 
