@@ -1,0 +1,44 @@
+"""A moment of the past in a browser."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.visiting import violations
+
+if TYPE_CHECKING:
+    from tests.browser.visiting import Site
+
+
+async def test_one_looks_back_and_comes_back(site: Site) -> None:
+    task = site.api.ended(site.api.run("load", "quick"))
+    then = datetime.fromisoformat(task["finished_at"]).replace(microsecond=0)
+    site.api.ended(site.api.run("load", "broken"))
+    async with site.visited("/timeline?period=1h") as page:
+        await page.get_by_label("Look at a moment of the past").fill(f"{then:%Y-%m-%dT%H:%M:%S}")
+        await page.get_by_role("button", name="Look").click()
+        at = f"{site.address}/at/{then:%Y-%m-%dT%H:%M:%SZ}"
+        await expect(page).to_have_url(f"{at}/timeline?period=1h")
+        await page.get_by_role("link", name="Overview").click()
+        await expect(page).to_have_url(f"{at}/")
+        await expect(page.get_by_role("heading", level=1)).to_have_text("What it was like")
+        await expect(page.get_by_role("button", name="Run now")).to_have_count(0)
+        await page.get_by_role("link", name="-1 d").click()
+        await expect(page.get_by_role("heading", level=1)).to_have_text("What it was like")
+        await page.get_by_role("link", name="Back to now").click()
+        await expect(page).to_have_url(f"{site.address}/")
+        await expect(page.get_by_role("button", name="Run now").first).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_nothing_stands_in_the_way_of_anybody(site: Site, scheme: Any) -> None:
+    site.api.ended(site.api.run("load", "broken"))
+    at = f"/at/{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    async with site.visited(f"{at}/", color_scheme=scheme, bypass_csp=True) as page:
+        assert await violations(page) == []
+        await page.set_viewport_size({"width": 320, "height": 700})
+        assert await page.evaluate("document.documentElement.scrollWidth") == 320
