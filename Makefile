@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev demo demo-rows test matrix soak static check bench bench-report chaos audit fuzz format
-.PHONY: dump-release clean
+.PHONY: descriptions dump-release clean
 
 BIN := .venv/bin
 SEEN := tests/scenarios/results/seen.json
@@ -40,7 +40,7 @@ matrix: install-dev ## copy from every kind of source to every kind of destinati
 soak: install-dev ## run a million tasks in a hundred simulated days: does the store stay level? (SMALL=1: a quick trial)
 	@$(BIN)/python -m benchmarks.soak $(if $(SMALL),--small)
 
-static: install-dev ## check format, lint, types, layers, schema and openapi.json
+static: install-dev ## check format, lint, types, layers, schema, openapi.json and descriptions of keys
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
@@ -49,6 +49,7 @@ static: install-dev ## check format, lint, types, layers, schema and openapi.jso
 	@$(BIN)/lint-imports
 	@$(BIN)/python scripts/throwaway_database.py sh -c '$(BIN)/alembic upgrade head && $(BIN)/alembic check'
 	@$(BIN)/syncline openapi | cmp - openapi.json
+	@$(BIN)/python scripts/key_descriptions.py | cmp - app/config/key_descriptions.json
 
 # One after the other even with -j, so that the tests' output comes last.
 check: ## static, then test
@@ -74,6 +75,10 @@ chaos: install-dev ## inject faults and check the histories for an hour; write t
 
 dump-release: install-dev ## fill a database with this release and leave a dump of it in tests/releases
 	@$(BIN)/python scripts/dump_release.py
+
+descriptions: install-dev ## collect what the documentation says about keys, for 'syncline schema'
+	@$(BIN)/python scripts/key_descriptions.py > app/config/key_descriptions.new
+	@mv app/config/key_descriptions.new app/config/key_descriptions.json
 
 format: install-dev ## format the source code
 	@$(BIN)/ruff check --fix-only --quiet .

@@ -200,3 +200,12 @@ def openapi() -> None:
     from app.api.openapi import openapi_text
 
     click.echo(openapi_text(), nl=False)
+
+
+@cli.command()
+def schema() -> None:
+    """Print the JSON Schema of catalogues, with which editors check and complete them."""
+    from app.cli.running import json_text
+    from app.config.catalogue_schema import catalogue_schema
+
+    click.echo(json_text(catalogue_schema()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     AfterValidator,
@@ -92,10 +92,10 @@ def _drop_empty(values: Any) -> Any:
     return [each for each in values if each != ""] if isinstance(values, list | tuple) else values
 
 
-Network = Annotated[IPv4Network | IPv6Network, PlainValidator(_parse_network)]
+Network = Annotated[IPv4Network | IPv6Network, PlainValidator(_parse_network, json_schema_input_type=str)]
 Networks = Annotated[tuple[Network, ...], BeforeValidator(_drop_empty), Several]
 """An empty one counts as absent, so that a variable may be."""
-Days = Annotated[Whole, BeforeValidator(_parse_days)]
+Days = Annotated[Whole, BeforeValidator(_parse_days, json_schema_input_type=Whole | Literal["none"])]
 Runs = Annotated[Whole, BeforeValidator(_refuse_empty)]
 SecretKeys = Annotated[tuple[str, ...], Several, AfterValidator(_check_secret_keys)]
 """An empty one counts as absent, so that a variable may be."""

@@ -6,7 +6,7 @@ To add a key, add a line here and use it; if attempts need it, add a line to `Co
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 import msgspec
 from pydantic import Field, model_validator
@@ -29,6 +29,10 @@ from app.domain.keys import (  # noqa: TC001 - pydantic reads the annotations
 )
 from app.domain.windows import Length, Windows
 from app.domain.writing import MAX_SHRINK, Deletes, Empty, SchemaPolicy, WriteMode
+
+if TYPE_CHECKING:
+    from pydantic import GetJsonSchemaHandler
+    from pydantic_core import CoreSchema
 
 Misfire = Literal["skip", "latest", "all"]
 SyncMode = Literal["full_refresh", "incremental"]
@@ -100,6 +104,14 @@ class Collection(Inherited):
         if not isinstance(value, dict):
             raise PydanticCustomError("name_or_mapping", "must be a name or a mapping")
         return value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        reference = handler(schema)
+        described = handler.resolve_ref_schema(reference)
+        described["type"] = ["object", "string", "number"]
+        described.pop("pattern", None)
+        return reference
 
     def within(self, source: str, keys: Inherited) -> Self:
         """The collection with the keys that it inherits from `source`."""

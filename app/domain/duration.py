@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticKnownError
 
 from app.domain.errors import ConfigurationError
@@ -60,5 +60,10 @@ def _parse_value(value: Any) -> Any:
         raise ValueError(str(error)) from None
 
 
-Duration = Annotated[timedelta, BeforeValidator(_parse_value)]
+# JSON Schema has no names for groups.
+_FORM = re.sub(r"\?P<\w+>", "?:", _DURATION.pattern)
+
+Duration = Annotated[
+    timedelta, BeforeValidator(_parse_value), WithJsonSchema({"type": "string", "pattern": rf"^\s*{_FORM}\s*$"})
+]
 """The value of a key in the format of `parse_duration`; a number of seconds is not accepted."""

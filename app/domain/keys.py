@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from app.domain.duration import Duration
 from app.domain.errors import ConfigurationError
 from app.domain.numbers import Whole
+from app.domain.text_or import TextOr
 from app.domain.visible import make_visible, name_character
 
 _PERCENTAGE = re.compile(r"([0-9]{1,3}(?:\.[0-9]+)?) ?%")
@@ -133,7 +134,7 @@ def _parse_list(value: Any) -> Any:
     raise PydanticCustomError("string_or_list", "must be a string or a list")
 
 
-Several = BeforeValidator(_parse_list)
+Several = TextOr(_parse_list)
 """Accepts a single string instead of a list."""
 
 Name = Annotated[str, AfterValidator(_check_name)]
@@ -145,9 +146,13 @@ Schedule = Annotated[str | None, AfterValidator(_check_schedule)]
 """None: no schedule, tasks only on request."""
 Timezone = Annotated[str, AfterValidator(_check_timezone)]
 Timeout = Annotated[Duration, AfterValidator(_check_not_zero)]
-Window = Annotated[Duration | None, BeforeValidator(_parse_window)]
+Window = Annotated[Duration | None, BeforeValidator(_parse_window, json_schema_input_type=Duration | Literal["none"])]
 """None: unlimited."""
-Percentage = Annotated[float | None, BeforeValidator(_parse_percentage)]
+Percentage = Annotated[
+    float | None,
+    BeforeValidator(_parse_percentage),
+    WithJsonSchema({"type": "string", "pattern": rf"^\s*({_PERCENTAGE.pattern}|{NOTHING})\s*$"}),
+]
 """Written with its sign, because 0.5 may mean two things. None: no limit."""
 Attempts = Annotated[Whole, Field(ge=1, le=100)]
 

@@ -10,11 +10,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
 from app.domain.lines import split_lines
 from app.domain.redaction import mask_secrets
+from app.domain.text_or import TextOr
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -169,5 +170,5 @@ def _check_lines(lines: tuple[str, ...]) -> tuple[str, ...]:
     return lines
 
 
-Constraints = Annotated[tuple[str, ...], BeforeValidator(_parse_lines), AfterValidator(_check_lines)]
+Constraints = Annotated[tuple[str, ...], TextOr(_parse_lines), AfterValidator(_check_lines)]
 """Constraints, one a line. In a catalogue it may also be the path of a file, which is read there."""

@@ -12,12 +12,12 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
 from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.inherited_environment import attempt_environment
 from app.domain.redaction import mask_secrets
+from app.domain.text_or import TextOr
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -49,7 +49,7 @@ def split_command(command: Any) -> Any:
     return tuple(words)
 
 
-PasswordCommand = Annotated[tuple[str, ...], BeforeValidator(split_command)]
+PasswordCommand = Annotated[tuple[str, ...], TextOr(split_command)]
 """A program with its arguments that prints a password. No shell runs it."""
 
 

@@ -7,11 +7,12 @@ import shlex
 from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, Strict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, Strict
 from pydantic_core import PydanticCustomError
 
 from app.domain.connector import Connector
 from app.domain.redaction import mask_secrets
+from app.domain.text_or import TextOr
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
@@ -116,9 +117,7 @@ def _check_pinned(package: tuple[str, ...]) -> tuple[str, ...]:
     return package
 
 
-Pinned = Annotated[
-    tuple[str, ...], BeforeValidator(_parse_requirements), Field(min_length=1), AfterValidator(_check_pinned)
-]
+Pinned = Annotated[tuple[str, ...], TextOr(_parse_requirements), Field(min_length=1), AfterValidator(_check_pinned)]
 """Packages with their versions; the first one provides the command."""
 
 

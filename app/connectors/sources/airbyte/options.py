@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from app.connectors.contract.kind import SourceKind
@@ -15,6 +15,7 @@ from app.connectors.options.types import Command, Document, NoParameters, Option
 from app.domain.connector import Connector
 from app.domain.duration import Duration  # noqa: TC001 - pydantic reads the annotations
 from app.domain.keys import Several
+from app.domain.text_or import TextOr
 
 CDK: Final = "airbyte-cdk==7.39.1"
 """What runs a manifest by default."""
@@ -65,7 +66,7 @@ class AirbyteOptions(Options):
     discovery_max_age: Duration = timedelta(hours=1)
     state: dict[str, Any] | list[Any] | str | None = None
     initial_state: dict[str, Any] | list[Any] | str | None = None
-    selected_streams: tuple[Annotated[SelectedStream, BeforeValidator(_parse_name)], ...] = ()
+    selected_streams: tuple[Annotated[SelectedStream, TextOr(_parse_name)], ...] = ()
     stream_table_names: dict[str, str] = Field(default_factory=dict)
     stream_table_name_prefix: str | None = None
 
