@@ -427,7 +427,8 @@ class SourceList(TypedDict):
 class Readiness(TypedDict):
     """Whether requests can be served, and if not, why.
 
-    Rejected sources and a rejected catalogue are reported, but do not make the process unready.
+    Rejected sources and a rejected catalogue are reported, but do not make the process unready. `pages` is the path of
+    the pages for people, if the process serves them.
     """
 
     status: Literal["ready", "not ready"]
@@ -440,6 +441,7 @@ class Readiness(TypedDict):
     projection_lag_seconds: NotRequired[dict[str, float]]
     rejected: list[RejectedSource]
     config_problem: NotRequired[str]
+    pages: NotRequired[str]
 
 
 # First in the order of the public contract, then additional ones.

@@ -101,6 +101,7 @@ async def run_api(settings: Settings, config: Path, *, host: str | None, port: i
         stack.push_async_callback(notifier.aclose)
         renewed = RenewedConfigs(pool)
         feed = Feed(pool)
+        ui = watcher.current.server.ui
         services = Services(
             queue=TaskQueue(pool, answer_seconds=_QUEUE_SECONDS + _STATEMENT_SECONDS, notifier=notifier),
             reader=reader,
@@ -118,12 +119,12 @@ async def run_api(settings: Settings, config: Path, *, host: str | None, port: i
             discover_source=partial(_discover, watcher, renewed, settings.data_dir.absolute()),
             schema_version=head(),
             schema_problem=schema_problem,
+            pages=f"{ui.prefix}/" if ui.enabled else None,
             draining=signals.stop.is_set,
         )
         _logger.info("api.started", address="{}:{}".format(*listener.getsockname()[:2]))
         watching = repeat("positions", partial(watch_positions, pool), stop=signals.stop)
         async with running_alongside(watching):
-            ui = watcher.current.server.ui
             pages = make_pages(services, ui.prefix) if ui.enabled else []
             await _serve(create_app(services, pages), listener, watcher, signals)
         await ORPHANS.end()

@@ -27,6 +27,7 @@ from app.cli.sources import sources
 from app.cli.status import status
 from app.cli.tasks import cancel, logs, tasks
 from app.cli.tokens import token
+from app.cli.ui import ui
 from app.cli.values import PATH, POOLS
 from app.domain.ports import HIGHEST_PORT
 from app.hiding import hide_from_others
@@ -180,6 +181,7 @@ def verify() -> None:
 
 cli.add_command(check)
 cli.add_command(run)
+cli.add_command(ui)
 cli.add_command(status)
 cli.add_command(tasks)
 cli.add_command(logs)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _SECONDS: Final = 60.0
 _CONNECT_SECONDS: Final = 10.0
 _DENIED: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+_READINESS: Final = "/readyz"
 # Of the API while its database is away, and of proxies before it.
 _AWAY: Final = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT})
 
@@ -71,10 +72,7 @@ class Api:
         """
         given = {name: _text(value) for name, value in (parameters or {}).items() if value is not None}
         headers = {"If-None-Match": etag} if etag else {}
-        try:
-            answer = self._http.request(method, path, params=given, json=body, headers=headers)
-        except (httpx.TransportError, httpx.InvalidURL) as error:
-            raise ApiUnreachableError(f"{self._who} does not answer: {error or type(error).__name__}") from error
+        answer = self._send(method, path, params=given, json=body, headers=headers)
         if answer.status_code == HTTPStatus.NOT_MODIFIED:
             return Answer(answer.status_code, None, etag)
         document = _document(answer)
@@ -82,23 +80,47 @@ class Api:
             return Answer(answer.status_code, document, answer.headers.get("ETag", ""))
         raise self._error(answer, document)
 
+    def find_pages(self) -> str | None:
+        """The address of the pages for people, without what that of the API may have of a login; None if it has none.
+
+        Raises:
+            ApiUnreachableError: nobody answers.
+            ConfigurationError: it is not Syncline that answers.
+        """
+        answer = self._send("GET", f"{self.address.url}{_READINESS}")
+        document = _document(answer)
+        if not isinstance(document, dict) or "status" not in document:
+            raise self._error(answer, document)
+        path = document.get("pages")
+        return str(self._url.copy_with(path=path)) if isinstance(path, str) else None
+
+    def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
+        try:
+            return self._http.request(method, path, **options)
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            raise ApiUnreachableError(f"{self.name} does not answer: {error or type(error).__name__}") from error
+
     def _error(self, answer: httpx.Response, document: Any) -> Exception:
         status = answer.status_code
         if isinstance(document, dict) and "message" in document:
             text = ": ".join(str(document[key]) for key in ("message", "error") if document.get(key))
             if status in _DENIED:
-                return ConfigurationError(f"{self._who} refuses the token: {text}")
+                return ConfigurationError(f"{self.name} refuses the token: {text}")
             return ApiUnreachableError(text) if status in _AWAY else ApiRefusalError(text, status)
         if status in _AWAY:
-            return ApiUnreachableError(f"{self._who} answers {status} {answer.reason_phrase}")
+            return ApiUnreachableError(f"{self.name} answers {status} {answer.reason_phrase}")
         what = f"{status} {answer.reason_phrase}, {answer.headers.get('Content-Type', 'no Content-Type')}"
-        return ConfigurationError(f"{self._who} is not Syncline's API ({what}): check SYNCLINE_URL")
+        return ConfigurationError(f"{self.name} is not Syncline's API ({what}): check SYNCLINE_URL")
 
     @property
-    def _who(self) -> str:
+    def _url(self) -> httpx.URL:
         """Without what a URL may have of a login."""
-        url = httpx.URL(self.address.url).copy_with(userinfo=b"")
-        return f"the 'syncline dev' on {self.address.dev} ({url})" if self.address.dev else str(url)
+        return httpx.URL(self.address.url).copy_with(userinfo=b"")
+
+    @property
+    def name(self) -> str:
+        """What answers, for messages."""
+        return f"the 'syncline dev' on {self.address.dev} ({self._url})" if self.address.dev else str(self._url)
 
 
 def _text(value: Any) -> str:

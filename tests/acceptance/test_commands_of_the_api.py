@@ -1,4 +1,4 @@
-"""`syncline run`, `tasks`, `logs`, `cancel`, `status`, `pause` and `resume`, as people type them, from anywhere."""
+"""`syncline run`, `tasks`, `logs`, `cancel`, `status`, `pause`, `resume` and `ui`, as people type them anywhere."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from tests.interruptible import INTERRUPTIBLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 CONFIG = f"""
 server: {{admin_token: {TOKEN}}}
@@ -316,3 +317,35 @@ def test_a_run_outlives_an_api_that_is_away_for_a_while(cluster: Cluster) -> Non
         back.stop()
     assert terminal.shown.count("trying again") == 1
     assert "load.endless was canceled" in terminal.shown
+
+
+@pytest.mark.parametrize(("ui", "path"), [("{}", "/"), ("{prefix: /tools/syncline}", "/tools/syncline/")])
+def test_the_pages_are_opened_in_a_browser(module_database_url: str, tmp_path: Path, ui: str, path: str) -> None:
+    browser, opened = tmp_path / "browser", tmp_path / "opened"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {opened}\n')
+    browser.chmod(0o700)
+    with Cluster(tmp_path, CONFIG.replace("server: {", f"server: {{ui: {ui}, "), module_database_url) as cluster:
+        address = cluster.api().address
+        laptop = Laptop(address.replace("//", "//somebody:word@"))
+        laptop.environment["BROWSER"] = f"{browser} %s"
+        assert laptop.call("ui", "--no-open").stdout == f"{address}{path}\n"
+        assert not opened.exists()
+        assert laptop.call("ui").stdout == f"{address}{path}\n"
+        assert opened.read_text() == f"{address}{path}\n"
+        laptop.environment["BROWSER"] = "/nonexistent/browser %s"
+        nowhere = laptop.call("ui")
+        assert (nowhere.stdout, nowhere.stderr) == (
+            f"{address}{path}\n",
+            "syncline: no browser can be opened here: open this address in one\n",
+        )
+
+
+def test_an_api_without_pages_says_how_to_get_them(module_database_url: str, tmp_path: Path) -> None:
+    config = CONFIG.replace("server: {", "server: {ui: {enabled: false}, ")
+    with Cluster(tmp_path, config, module_database_url) as cluster:
+        address = cluster.api().address
+        assert Laptop(address).call("ui", code=1).stderr == (
+            f"syncline: {address} serves no pages: set 'server.ui.enabled' to true in its catalogue, and restart it\n"
+        )
+    away = Laptop(NOBODY).call("ui", code=3)
+    assert away.stderr.startswith(f"syncline: {NOBODY} does not answer: ")

@@ -67,6 +67,8 @@ class Services:
     """The migration that this release needs, as `/readyz` reports it."""
     schema_problem: Callable[[str | None], str | None]
     """One line on why a database at this migration (None if it has none) is not ready, or None."""
+    pages: str | None
+    """The path of the pages for people; None if this process serves none."""
     draining: Callable[[], bool]
     """Whether a shutdown has begun."""
     connector_calls: ConnectorCalls = field(default_factory=ConnectorCalls)

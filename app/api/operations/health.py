@@ -81,6 +81,7 @@ class Ready(Endpoint):
                 projection_lag_seconds=lags,
                 rejected=[one if told else one | {"problems": []} for one in rejected_documents(services.catalogue())],
                 config_problem=problem if told or not problem else _FOR_OTHERS,
+                pages=services.pages,
             ),
             status_code=HTTPStatus.SERVICE_UNAVAILABLE if reason else HTTPStatus.OK,
         )

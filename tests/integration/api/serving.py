@@ -153,6 +153,7 @@ async def opened_api(database_url: str, catalogue: str = CATALOGUE) -> AsyncIter
             discover_source=surroundings.discover_source,
             schema_version=head(),
             schema_problem=schema_problem,
+            pages=None,
             draining=lambda: surroundings.draining,
         )
         app = create_app(services)
