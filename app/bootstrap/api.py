@@ -28,7 +28,8 @@ from app.bootstrap.garbage import tune_garbage_collector
 from app.bootstrap.schema_version import head, require_schema, schema_problem
 from app.bootstrap.signals import StopSignals
 from app.config.watch import CatalogueWatcher
-from app.domain.errors import ConfigurationError
+from app.domain.errors import ConfigurationError, SynclineError
+from app.execution.destination_check import check_destination
 from app.execution.orphans import ORPHANS
 from app.execution.source_check import check_source, discover_source
 from app.loops import repeat, running_alongside
@@ -116,6 +117,7 @@ async def run_api(settings: Settings, config: Path, *, host: str | None, port: i
             live_feed=LiveFeed(feed, to_message=event_message, stop=signals.stop),
             reset_collection=partial(reset_collection, pool),
             test_source=partial(_check, watcher, renewed, settings.data_dir.absolute()),
+            test_destination=partial(_check_destination, watcher, settings.data_dir.absolute()),
             discover_source=partial(_discover, watcher, renewed, settings.data_dir.absolute()),
             schema_version=head(),
             schema_problem=schema_problem,
@@ -136,6 +138,13 @@ async def _check(
     await watcher.refresh_files()
     now = dt.datetime.now(dt.UTC)
     await check_source(watcher.current, source, collection, data_dir=data_dir, now=now, renewed=renewed)
+
+
+async def _check_destination(watcher: CatalogueWatcher, data_dir: Path, name: str) -> None:
+    await watcher.refresh_files()
+    answer = await check_destination(watcher.current, watcher.current.destinations[name], data_dir=data_dir)
+    if answer.error is not None:
+        raise SynclineError(answer.error)
 
 
 async def _discover(watcher: CatalogueWatcher, renewed: RenewedConfigs, data_dir: Path, source: str) -> list[Offered]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -20,13 +19,12 @@ from app.domain.visible import make_visible
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from app.bootstrap.trials import Trial
     from app.domain.attempt_protocol import Offered
 
-_INDENT = "      "
 MOST_PIECES = 10_000
 
 
@@ -82,6 +80,7 @@ def discover(config: Path | None, source: str, *, as_yaml: bool, as_json: bool) 
     first.
     """
     from app.bootstrap.sources import catalogue_of, offers_of
+    from app.config.proposals import collections_yaml
     from app.connectors.kinds import BY_COLLECTION
 
     if as_yaml and as_json:
@@ -96,7 +95,7 @@ def discover(config: Path | None, source: str, *, as_yaml: bool, as_json: bool) 
 
         lines = [json_text(offers_document(source, offered))]
     else:
-        lines = [*_collections(offered)] if as_yaml else align(_table(offered))
+        lines = collections_yaml(offered) if as_yaml else align(_table(offered))
     for line in lines:
         click.echo(line)
 
@@ -250,35 +249,6 @@ def _table(offered: Sequence[Offered]) -> list[tuple[str, ...]]:
         for each in offered
     ]
     return [head, *rows]
-
-
-def _collections(offered: Sequence[Offered]) -> Iterator[str]:
-    """The key `collections` with an entry for each; what the user has to decide is a comment."""
-    yield "    collections:"
-    for each in offered:
-        name = _collection_name(each.name)
-        entry: dict[str, Any] = {"name": name} | ({} if name == each.name else {"type": each.name})
-        entry |= {"primary_key": each.key} if each.key else {}
-        for number, (key, value) in enumerate(entry.items()):
-            yield f"{_INDENT}{'- ' if number == 0 else '  '}{key}: {_scalar(value)}"
-        for number, field in enumerate(each.cursor_fields):
-            yield f"{_INDENT}  # {'cursor_field' if number == 0 else 'or'}: {_scalar(field)}"
-
-
-def _collection_name(name: str) -> str:
-    """A name that is valid in ids and URLs, and has one part."""
-    return "".join("_" if one in "./" or not one.isprintable() else one for one in name).strip()
-
-
-def _scalar(value: Any) -> str:
-    """A value as one line of YAML; JSON is valid YAML, too."""
-    import yaml
-
-    if isinstance(value, str) and value.isprintable():
-        text = str(yaml.safe_dump(value, allow_unicode=True, width=float("inf")))
-        return text.removesuffix("...\n").strip()
-    text = json.dumps(value, ensure_ascii=False)
-    return text if text.isprintable() else json.dumps(value)
 
 
 def _join_names(names: Sequence[str]) -> str:

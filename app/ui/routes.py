@@ -17,6 +17,7 @@ from app.ui.pages.failures import run_again, show_failures
 from app.ui.pages.login import log_in, log_out, show_login
 from app.ui.pages.moment import go_to_moment
 from app.ui.pages.overview import show_overview
+from app.ui.pages.sources import discover, show_sources, test
 from app.ui.pages.task import show_task
 from app.ui.pages.timeline import show_timeline
 from app.ui.past import PATH
@@ -68,6 +69,9 @@ def _pages(services: Services, prefix: str) -> Iterator[BaseRoute]:
         yield Route(f"{start}/failures", page(partial(show_failures, snapshots=snapshots), prefix))
         yield Route(f"{start}/collection", page(partial(show_collection, snapshots=snapshots), prefix))
         yield Route(f"{start}/tasks/{{task_id}}", page(show_task, prefix))
+    yield Route(f"{prefix}/sources", page(partial(show_sources, snapshots=snapshots), prefix))
+    for name, show in (("test", test), ("discover", discover)):
+        yield Route(f"{prefix}/{name}", page(show, prefix, scope=TokenScope.ADMIN), methods=["POST"])
     yield Route(f"{prefix}/as-of", open_page(go_to_moment, prefix))
     yield Route(f"{prefix}/live", page(partial(show_live, snapshots=snapshots), prefix))
     yield Route(f"{prefix}/login", open_page(show_login, prefix), methods=["GET"])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +15,7 @@ from tests.browser.visiting import CONFIG, Site
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
 
     from playwright.async_api import Browser
 
@@ -47,10 +50,25 @@ async def browser(chromium: str) -> AsyncIterator[Browser]:
         await browser.close()
 
 
+def make_books(directory: Path) -> Path:
+    """A database with more tables than one wants to read."""
+    path = directory / "books.db"
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE authors (id integer PRIMARY KEY, name text)")
+        database.execute('CREATE TABLE "<i>odd</i>" (id integer PRIMARY KEY, isbn text)')
+        for number in range(30):
+            database.execute(
+                f"CREATE TABLE prices_{number} (id integer PRIMARY KEY, price numeric, changed_at timestamp)"
+            )
+    return path
+
+
 @pytest.fixture(scope="module")
 def cluster(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A worker; the module's tests share it."""
-    with Cluster(tmp_path_factory.mktemp("pages"), CONFIG, module_database_url) as cluster:
+    directory = tmp_path_factory.mktemp("pages")
+    books = make_books(directory)
+    with Cluster(directory, CONFIG.replace("BOOKS", str(books)), module_database_url) as cluster:
         cluster.worker()
         yield cluster
 

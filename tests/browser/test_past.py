@@ -19,7 +19,8 @@ async def test_one_looks_back_and_comes_back(site: Site) -> None:
     then = datetime.fromisoformat(task["finished_at"]).replace(microsecond=0)
     site.api.ended(site.api.run("load", "broken"))
     async with site.visited("/timeline?period=1h") as page:
-        await page.get_by_label("Look at a moment of the past").fill(f"{then:%Y-%m-%dT%H:%M:%S}")
+        await page.get_by_text("As of now").click()
+        await page.get_by_label("A moment of the past").fill(f"{then:%Y-%m-%dT%H:%M:%S}")
         await page.get_by_role("button", name="Look").click()
         at = f"{site.address}/at/{then:%Y-%m-%dT%H:%M:%SZ}"
         await expect(page).to_have_url(f"{at}/timeline?period=1h")

@@ -36,6 +36,7 @@ sources:
         description: what was sold, with a row for each receipt
         runbook: https://wiki.example.com/broken
       - {{name: "{HOSTILE}", max_attempts: 1, parameters: {{fail_rate: 1}}}}
+  books: {{type: sql, destinations: [nowhere], config: {{url: "sqlite:///BOOKS"}}, collections: [authors]}}
   shop: {{type: synthetic, destinations: [nowhere], schedule: "@daily", collections: [orders, customers]}}
 destinations:
   nowhere: {{type: none}}

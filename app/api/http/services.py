@@ -61,6 +61,8 @@ class Services:
     test_source: Callable[[str, str | None], Awaitable[None]]
     """`(source, collection or None)`: lets the connector check the collections; raises SynclineError with its
     error, and is canceled when the client leaves."""
+    test_destination: Callable[[str], Awaitable[None]]
+    """`(destination)`: lets its connector try it, and leaves nothing there; errors and cancellation likewise."""
     discover_source: Callable[[str], Awaitable[list[Offered]]]
     """`(source)`: lets the connector list what the source offers; errors and cancellation likewise."""
     schema_version: str

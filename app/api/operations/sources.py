@@ -120,7 +120,7 @@ class SourceTest(Endpoint):
             services.catalogue().find_source(source)
         else:
             services.catalogue().find(source, collection)
-        await _call_connector(services, request, lambda: services.test_source(source, collection))
+        await call_connector(services, request, lambda: services.test_source(source, collection))
         return JsonAnswer({"status": "ok"})
 
 
@@ -141,11 +141,11 @@ class Discovery(Endpoint):
         services, body = self.services, await read_object(request)
         source = services.catalogue().find_source(SOURCE.required_in(body)).id
         return JsonAnswer(
-            offers_document(source, await _call_connector(services, request, lambda: services.discover_source(source)))
+            offers_document(source, await call_connector(services, request, lambda: services.discover_source(source)))
         )
 
 
-async def _call_connector(services: Services, request: Request, call: Callable[[], Awaitable[Result]]) -> Result:
+async def call_connector(services: Services, request: Request, call: Callable[[], Awaitable[Result]]) -> Result:
     """The connector's result.
 
     Raises:

@@ -142,6 +142,13 @@ document.addEventListener("DOMContentLoaded", () => {
     showLocalTimes();
     goToEnd();
   });
+  // Connectors take their time.
+  document.addEventListener("submit", (event) => {
+    if (!event.target.matches("[data-long]")) return;
+    const button = event.target.querySelector("button");
+    button.textContent = `${button.firstChild.textContent}…`;
+    setTimeout(() => { button.disabled = true; });
+  });
   goToEnd();
   // Lines of a log are no events.
   setInterval(() => { if (stream && $("[data-active]") && !document.hidden) somethingHappened(); }, 2000);

@@ -88,6 +88,9 @@ class Surroundings:
         if self.source_test_error:
             raise self.source_test_error
 
+    async def test_destination(self, destination: str) -> None:
+        await self.test_source(destination, None)
+
     async def discover_source(self, source: str) -> list[Offered]:
         await self.test_source(source, None)
         return self.offered
@@ -150,6 +153,7 @@ async def opened_api(database_url: str, catalogue: str = CATALOGUE) -> AsyncIter
             live_feed=LiveFeed(feed, to_message=event_message, stop=surroundings.stop),
             reset_collection=partial(reset_collection, pool),
             test_source=surroundings.test_source,
+            test_destination=surroundings.test_destination,
             discover_source=surroundings.discover_source,
             schema_version=head(),
             schema_problem=schema_problem,

@@ -15,6 +15,8 @@ from tests.integration.api.serving import CATALOGUE, TOKEN, opened_api
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from tests.integration.api.serving import OpenedApi
+
 OURS = {"Sec-Fetch-Site": "same-origin"}
 
 
@@ -23,11 +25,17 @@ async def opened(
     database_url: str, *, prefix: str = "", catalogue: str = CATALOGUE
 ) -> AsyncIterator[httpx.AsyncClient]:
     """Somebody who has not logged in, at the pages of an API with this catalogue."""
-    async with opened_api(database_url, catalogue) as api:
-        services = api.app.state.services
-        app = create_app(services, make_pages(services, prefix))
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://syncline") as client:
-            yield client
+    async with opened_api(database_url, catalogue) as api, visiting(api, prefix=prefix) as client:
+        yield client
+
+
+@asynccontextmanager
+async def visiting(api: OpenedApi, *, prefix: str = "") -> AsyncIterator[httpx.AsyncClient]:
+    """Somebody who has not logged in, at the pages of this API."""
+    services = api.app.state.services
+    app = create_app(services, make_pages(services, prefix))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://syncline") as client:
+        yield client
 
 
 async def log_in(client: httpx.AsyncClient, token: str = TOKEN, *, path: str = "") -> httpx.Response:

@@ -1,0 +1,122 @@
+"""The sources and destinations of the catalogue: what is wrong there, whether they work, and what they offer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+from app.api.http.errors import RefusedError
+from app.api.http.parameters import SOURCE
+from app.api.operations.sources import call_connector
+from app.config.proposals import HEAD, collection_yaml
+from app.connectors.kinds import BY_COLLECTION
+from app.domain.api_token import TokenScope
+from app.domain.choices import unknown_name
+from app.domain.condition import Condition
+from app.ui.page import read_form
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from starlette.responses import Response
+
+    from app.domain.attempt_protocol import Offered
+    from app.ui.page import View
+    from app.ui.snapshot import Snapshots
+
+MOST_OFFERS: Final = 5000
+_MOST_COLUMNS: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A source or a destination that was tried, and why it does not work; None if it does."""
+
+    what: str
+    name: str
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Something that a source offers, with its entry in YAML, and how many columns are not shown."""
+
+    offer: Offered
+    yaml: str
+    known: bool
+    left_out: int
+
+    @property
+    def columns(self) -> list[tuple[str, str]]:
+        return [*self.offer.columns.items()][:_MOST_COLUMNS]
+
+
+async def show_sources(view: View, snapshots: Snapshots) -> Response:
+    """Show all sources and destinations, those first that have problems."""
+    catalogue, snapshot = view.services.catalogue(), await snapshots.get()
+    conditions = {source: Counter[Condition]() for source in catalogue.sources}
+    for each in snapshot.collections:
+        conditions.get(each.source, Counter())[each.condition] += 1
+    used = Counter(name for source in catalogue.sources.values() for name in source.destinations)
+    return view.render(
+        "sources.html",
+        current="sources",
+        problems=[*map(str, catalogue.problems)],
+        rejected=sorted(catalogue.rejected.keys() - catalogue.sources.keys()),
+        sources=[(source, conditions[source.id].get(Condition.FAILING, 0)) for source in catalogue.sources.values()],
+        destinations=[(each, used[each.id]) for each in catalogue.destinations.values()],
+        may_test=view.may(TokenScope.ADMIN),
+    )
+
+
+async def test(view: View) -> Response:
+    """Try a source and its destinations, or one destination alone, and show what became of it."""
+    form = await read_form(view.request)
+    services, catalogue = view.services, view.services.catalogue()
+    calls: list[tuple[str, str, Callable[[], Awaitable[None]]]] = []
+    if destination := form.get("destination"):
+        if destination not in catalogue.destinations:
+            why = unknown_name("destination", destination, catalogue.destinations)
+            raise RefusedError(HTTPStatus.NOT_FOUND, "There is no such destination", why)
+        names: Sequence[str] = [destination]
+    else:
+        source = catalogue.find_source(SOURCE.required_in(form))
+        names = source.destinations
+        calls.append(("source", source.id, partial(services.test_source, source.id, None)))
+    calls += [("destination", name, partial(services.test_destination, name)) for name in names]
+    tried = [await _try(view, *each) for each in calls]
+    return view.render("tested.html", current="sources", tried=tried)
+
+
+async def discover(view: View) -> Response:
+    """Show what a source offers, to choose from: the entries of the catalogue are YAML to paste."""
+    form = await read_form(view.request)
+    services = view.services
+    source = services.catalogue().find_source(SOURCE.required_in(form))
+    offered = await call_connector(services, view.request, lambda: services.discover_source(source.id))
+    known = {each.type for each in source.collections.values()}
+    return view.render(
+        "offers.html",
+        current="sources",
+        source=source,
+        choices=[_choice(offer, known) for offer in offered[:MOST_OFFERS]],
+        left_out=max(0, len(offered) - MOST_OFFERS),
+        head=HEAD,
+        may_be_pasted=source.type not in BY_COLLECTION,
+    )
+
+
+async def _try(view: View, what: str, name: str, call: Callable[[], Awaitable[None]]) -> Tried:
+    try:
+        await call_connector(view.services, view.request, call)
+    except RefusedError as refused:
+        return Tried(what, name, refused.error or refused.message)
+    return Tried(what, name, None)
+
+
+def _choice(offer: Offered, known: set[str]) -> Choice:
+    text = "\n".join(collection_yaml(offer))
+    return Choice(offer, text, offer.name in known, max(0, len(offer.columns) - _MOST_COLUMNS))
