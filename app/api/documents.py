@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NotRequired, cast
 
+import msgspec
 from pydantic import Field
 from typing_extensions import TypedDict  # pydantic reads the standard library's from Python 3.12 on
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from app.config.catalogue import Catalogue
+    from app.config.outline import Outline
     from app.domain.attempt_protocol import Offered
     from app.store.reads import Row
 
@@ -376,8 +378,33 @@ class Described(TypedDict):
     runbook: NotRequired[Annotated[str, Field(description="where to read what to do if it fails: an http(s) URL")]]
 
 
+Digests = Annotated[
+    dict[str, str],
+    Field(
+        description="For each key that may hold secrets, a digest of what is written there: with placeholders that are "
+        "not replaced, and without secrets. Only whether two digests are equal means something.",
+        json_schema_extra={"examples": [{"config.url": "4f5f1a3f9f4fd2e3"}]},
+    ),
+]
+
+
+class Covered(TypedDict):
+    """What the bookmarks of a collection stand for: if it changes, everything is loaded again.
+
+    `reads` is a table or stream of the source, `writes` the table, `query` a digest, and `key` the `primary_key`.
+    """
+
+    reads: str
+    writes: str
+    query: str
+    key: list[str]
+
+
 class Collection(Pausable, Described):
-    """A collection and its state; without a schedule it runs only on request."""
+    """A collection and its state; without a schedule it runs only on request.
+
+    `settings`, `digests` and `covers` are there if `settings=true` asks for them.
+    """
 
     name: str
     schedule: NotRequired[str]
@@ -390,15 +417,37 @@ class Collection(Pausable, Described):
     last_error: NotRequired[Annotated[str, Field(description="why the last task failed, if it did")]]
     consecutive_failures: int
     tables: NotRequired[list[LoadedTable]]
+    settings: NotRequired[
+        Annotated[
+            dict[str, Any],
+            Field(description="Its keys with other values than the default, those that it inherits included."),
+        ]
+    ]
+    digests: NotRequired[Digests]
+    covers: NotRequired[Covered]
 
 
 class Source(Pausable, Described):
-    """A source that can be synchronised. If it is paused, all its collections are."""
+    """A source that can be synchronised. If it is paused, all its collections are.
+
+    `pool` and `digests` are there if `settings=true` asks for them.
+    """
 
     id: str
     type: str
     destinations: list[str]
+    pool: NotRequired[str]
+    digests: NotRequired[Digests]
     collections: list[Collection]
+
+
+class Destination(TypedDict):
+    """A destination of the catalogue."""
+
+    id: str
+    type: str
+    naming: Literal["as_is", "snake_case"]
+    digests: Digests
 
 
 class Problem(TypedDict):
@@ -417,9 +466,13 @@ class RejectedSource(TypedDict):
 
 
 class SourceList(TypedDict):
-    """Every source of the catalogue; `config_problem` says why its newest version is not in use."""
+    """Every source of the catalogue; `config_problem` says why its newest version is not in use.
+
+    `destinations` are there if `settings=true` asks for them.
+    """
 
     sources: list[Source]
+    destinations: NotRequired[list[Destination]]
     rejected: list[RejectedSource]
     config_problem: NotRequired[str]
 
@@ -537,4 +590,23 @@ def rejected_documents(catalogue: Catalogue) -> list[RejectedSource]:
             ],
         }
         for source, problems in catalogue.rejected.items()
+    ]
+
+
+def with_outline(document: Source, outline: Outline) -> Source:
+    """The document of a source, with what the catalogue says of it."""
+    source = outline.sources[document["id"]]
+    collections: list[Collection] = []
+    for collection in document["collections"]:
+        said = source.collections[collection["name"]]
+        covers = cast("Covered", msgspec.to_builtins(said.covers))
+        collections.append({**collection, "settings": said.settings, "digests": said.digests, "covers": covers})
+    return {**document, "pool": source.pool, "digests": source.digests, "collections": collections}
+
+
+def destination_documents(outline: Outline) -> list[Destination]:
+    """What the catalogue says of each destination."""
+    return [
+        {"id": id_, "type": each.type, "naming": each.naming, "digests": each.digests}
+        for id_, each in outline.destinations.items()
     ]

@@ -25,7 +25,7 @@ class Destination:
     """A destination whose options are valid; `options` is everything beside `type`, placeholders replaced.
 
     Destinations with equal `home` have the same tables. `from_files` says whether the content of a file, which may
-    change, is among the options.
+    change, is among the options. `written` is the entry as it stands in the file, with its placeholders.
     """
 
     id: str
@@ -34,6 +34,7 @@ class Destination:
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
     home: Hashable = None
     from_files: bool = False
+    written: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def table_name(self, name: str) -> str:
         """What it calls the table `name` of a collection."""
@@ -78,4 +79,5 @@ def read_destination(entry: Entry) -> Destination | None:
         secrets=entry.secrets,
         home=home or ("destination", entry.id),
         from_files=entry.from_files,
+        written=entry.written,
     )

@@ -45,7 +45,8 @@ class Source:
     """A source that can be synchronised: its destinations exist and its options are valid.
 
     `config` is what the user wrote for the connector, with placeholders replaced; `from_files` says whether the content
-    of a file, which may change, is among it. Only workers of its `pool` take its tasks. `connector` reads it.
+    of a file, which may change, is among it. Only workers of its `pool` take its tasks. `connector` reads it. `written`
+    is the entry as it stands in the file, with its placeholders.
     """
 
     id: str
@@ -58,6 +59,7 @@ class Source:
     from_files: bool = False
     pool: str = DEFAULT_POOL
     about: About = field(default_factory=About)
+    written: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
 def read_source(
@@ -115,6 +117,7 @@ def read_source(
         from_files=entry.from_files,
         pool=source.pool,
         about=About.model_validate(source.model_dump(include={*ABOUT})),
+        written=entry.written,
     )
 
 

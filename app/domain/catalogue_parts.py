@@ -22,6 +22,9 @@ MOST_NAMES: Final = 1000
 MOST_PROBLEMS: Final = 100
 """So many of what is wrong with a source are in one event."""
 
+# `config.config.password`: what is deeper counts with its key at this level.
+_DEEPEST: Final = 3
+
 
 class Kind(StrEnum):
     """What a part is. `REJECTED` are the problems of a source; `SECTION` is another section of the file."""
@@ -112,6 +115,16 @@ def facts_of(before: Mapping[PartKey, Part], after: Mapping[PartKey, Part]) -> l
 def changed_keys(before: Part, after: Part) -> list[str]:
     """The keys that are new, gone, or have another value."""
     return sorted(key for key in before.keys.keys() | after.keys.keys() if before.keys.get(key) != after.keys.get(key))
+
+
+def leaves(value: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """The keys of a part with their values; of what is nested, those of the innermost mappings that count as keys."""
+    for name, inner in value.items():
+        here = (*path, str(name))
+        if isinstance(inner, dict) and inner and len(here) < _DEEPEST:
+            yield from leaves(inner, here)
+        else:
+            yield here, inner
 
 
 def _about_sources(

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from app.domain.catalogue_parts import Kind, Part, PartKey, Parts
+from app.domain.catalogue_parts import Kind, Part, PartKey, Parts, leaves
 from app.domain.redaction import redactor_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from app.config.catalogue import Catalogue
     from app.config.destinations import Destination
     from app.config.sources import Source
     from app.execution.digests import DigestKey
 
-# `config.config.password`: what is deeper counts with its key at this level.
-_DEEPEST: Final = 3
 _DIGITS: Final = 12
 
 
@@ -62,14 +60,5 @@ def _of_destination(destination: Destination) -> dict[str, Any]:
 
 def _part(key: DigestKey, name: str, written: Mapping[str, Any]) -> Part:
     # With the name, nobody can see that two sources have the same password.
-    digests = {path: key.digest([name, value])[:_DIGITS] for path, value in _leaves(written, ())}
+    digests = {".".join(path): key.digest([name, value])[:_DIGITS] for path, value in leaves(written)}
     return Part(key.digest(digests), digests)
-
-
-def _leaves(value: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
-    for name, inner in value.items():
-        here = (*path, str(name))
-        if isinstance(inner, dict) and inner and len(here) < _DEEPEST:
-            yield from _leaves(inner, here)
-        else:
-            yield ".".join(here), inner

@@ -318,6 +318,13 @@ AGAIN: Final = Parameter(
     {"type": "boolean", "default": False},
     read_boolean,
 )
+SETTINGS: Final = Parameter(
+    "settings",
+    "Whether the answer also has what the catalogue says of each source, collection and destination, without secrets.",
+    "true or false",
+    {"type": "boolean", "default": False},
+    read_boolean,
+)
 NOTE: Final = Parameter(
     "note",
     "Why: kept in the event that the request causes.",

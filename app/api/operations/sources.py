@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, cast
@@ -17,16 +18,19 @@ from app.api.documents import (
     Source,
     SourceChoice,
     SourceList,
+    destination_documents,
     drop_none,
     offers_document,
     rejected_documents,
+    with_outline,
 )
 from app.api.http.answers import JsonAnswer
 from app.api.http.errors import RefusedError
 from app.api.http.limits import read_object
 from app.api.http.operation import Endpoint, Operation
-from app.api.http.parameters import COLLECTION, NOTE, SOURCE
+from app.api.http.parameters import COLLECTION, NOTE, SETTINGS, SOURCE
 from app.api.operations.pauses import pause_fields
+from app.config.outline import outline_of
 from app.domain.about import ABOUT
 from app.domain.api_token import TokenScope
 from app.domain.errors import DatabaseUnreachableError, SynclineError
@@ -39,7 +43,6 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from app.api.documents import Described, Pausable
     from app.api.http.services import Services
     from app.config import sources as config
     from app.domain import collection as domain
@@ -59,21 +62,30 @@ class Sources(Endpoint):
             id="listSources",
             scope=TokenScope.READ,
             summary="List all sources with their collections, and rejected sources with their problems",
-            answers={200: SourceList},
+            optional=(SETTINGS,),
+            answers={200: SourceList, 400: Error},
         )
     }
 
-    async def get(self, _request: Request) -> Response:
-        services = self.services
+    async def get(self, request: Request) -> Response:
+        with_settings, services = SETTINGS.optional(request), self.services
         rows = {(row["source"], row["collection"]): row for row in await services.reader.list_collections()}
         tables: Tables = defaultdict(list)
         for row in await services.reader.list_tables():
             tables[row["source"], row["collection"]].append(row)
         pauses = {(row["source"], row["collection"]): row for row in await services.pauses.list_active()}
         catalogue = services.catalogue()
+        documents = [_source_document(source, rows, tables, pauses) for source in catalogue.sources.values()]
+        destinations = None
+        if with_settings:
+            # In a thread, because a catalogue may have tens of thousands of collections.
+            outline = await asyncio.to_thread(outline_of, catalogue)
+            documents = [with_outline(document, outline) for document in documents]
+            destinations = destination_documents(outline)
         return JsonAnswer(
             drop_none(
-                sources=[_source_document(source, rows, tables, pauses) for source in catalogue.sources.values()],
+                sources=documents,
+                destinations=destinations,
                 rejected=rejected_documents(catalogue),
                 config_problem=services.config_problem(),
             )
@@ -160,12 +172,12 @@ async def call_connector(services: Services, request: Request, call: Callable[[]
 
 
 def _source_document(source: config.Source, rows: Rows, tables: Tables, pauses: Rows) -> Source:
-    return {
+    document: dict[str, Any] = {
         "id": source.id,
         "type": source.type,
         "destinations": list(source.destinations),
-        **cast("Described", _about_fields(source.about)),
-        **cast("Pausable", drop_none(**pause_fields(pauses.get((source.id, WHOLE_SOURCE))))),
+        **_about_fields(source.about),
+        **drop_none(**pause_fields(pauses.get((source.id, WHOLE_SOURCE)))),
         "collections": [
             _collection_document(
                 source.id,
@@ -181,6 +193,7 @@ def _source_document(source: config.Source, rows: Rows, tables: Tables, pauses: 
             for collection in source.collections.values()
         ],
     }
+    return cast("Source", document)
 
 
 def _about_fields(about: About) -> dict[str, Any]:

@@ -25,6 +25,18 @@ if TYPE_CHECKING:
 
     from tests.integration.api.serving import OpenedApi
 
+WITH_SECRETS = f"""
+server: {{admin_token: {TOKEN}}}
+sources:
+  shop:
+    type: rest
+    destinations: [nowhere]
+    config:
+      client: {{base_url: "https://x.test/?token=hidden-one", headers: {{X-Api-Key: hidden-two}}}}
+      resources: [{{name: orders, endpoint: orders}}]
+destinations:
+  nowhere: {{type: none}}
+"""
 WHOLE = '{"source": "%s", "collection": "%s", "from": "2024-01-01T00:00:00Z", "to": "2024-02-01T00:00:00Z"}'
 FIRE_TIME = datetime(2031, 1, 1, tzinfo=UTC)
 # No name of a key says that the phrase is secret: it comes from a file.
@@ -44,6 +56,37 @@ sources:
 destinations:
   nowhere: {{type: none}}
 """
+
+
+async def test_settings_come_only_if_they_are_asked_for_and_without_secrets(
+    client: httpx.AsyncClient, api: OpenedApi
+) -> None:
+    plain = (await client.get("/api/v1/sources")).json()
+    assert "destinations" not in plain
+    document = (await client.get("/api/v1/sources", params={"settings": "true"})).json()
+    (load, *_) = document["sources"]
+    quick, slow = load["collections"]
+    assert (load["pool"], load["digests"]) == ("default", {})
+    assert quick["settings"] == {
+        "schedule": "@daily", "max_attempts": 5, "type": "quick", "table_name": "load_quick",
+    }  # fmt: skip
+    assert "schedule" not in slow["settings"]
+    assert quick["covers"] == {"reads": "quick", "writes": "load_quick", "query": "", "key": []}
+    assert document["destinations"] == [{"id": "nowhere", "type": "none", "naming": "as_is", "digests": {}}]
+    for each in document["sources"]:
+        for key in ("pool", "digests"):
+            del each[key]
+        for collection in each["collections"]:
+            for key in ("settings", "digests", "covers"):
+                del collection[key]
+    del document["destinations"]
+    assert document == plain
+    api.surroundings.catalogue = load_catalogue(WITH_SECRETS, {})
+    shown = await client.get("/api/v1/sources", params={"settings": "true"})
+    assert "config.client.headers" in shown.json()["sources"][0]["digests"]
+    assert "hidden" not in shown.text
+    refused = await client.get("/api/v1/sources", params={"settings": "perhaps"})
+    assert (refused.status_code, refused.json()["error"]) == (400, "'settings' must be true or false")
 
 
 async def test_sources_tell_how_each_collection_fares(client: httpx.AsyncClient, api: OpenedApi) -> None:
