@@ -15,6 +15,7 @@ import msgspec
 
 from app.attempt.backfilling import backfill
 from app.attempt.copying import synchronise
+from app.attempt.counting import count_rows
 from app.attempt.dropping import drop_tables
 from app.attempt.inspection import check, discover, try_out
 from app.attempt.worker_pipe import WorkerGone
@@ -24,6 +25,7 @@ from app.domain.attempt_protocol import (
     Backfill,
     Check,
     CopyJob,
+    CountRows,
     Discover,
     DropTables,
     Failed,
@@ -93,7 +95,7 @@ def _attempt(pipe: WorkerPipe) -> Finished | Failed:
         return Failed(error=f"{type(error).__name__}: {_one_line(error)}")
 
 
-def _carry_out(job: AttemptJob, *, work_dir: Path, pipe: WorkerPipe) -> Finished:
+def _carry_out(job: AttemptJob, *, work_dir: Path, pipe: WorkerPipe) -> Finished:  # noqa: PLR0911 -- one for each job
     match job:
         case Sync():
             return synchronise(job, work_dir=work_dir, pipe=pipe)
@@ -107,6 +109,8 @@ def _carry_out(job: AttemptJob, *, work_dir: Path, pipe: WorkerPipe) -> Finished
             return drop_tables(job, work_dir=work_dir, pipe=pipe)
         case TryDestination():
             return try_out(job, work_dir=work_dir, pipe=pipe)
+        case CountRows():
+            return count_rows(job, work_dir=work_dir, pipe=pipe)
 
 
 def _name_of(job: AttemptJob) -> str:

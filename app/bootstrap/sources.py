@@ -9,11 +9,13 @@ from app.bootstrap.data_dir import prepare_data_dir
 from app.bootstrap.environment import config_path, substitution_environment
 from app.bootstrap.renewals import renewed_configs
 from app.config.reader import load_catalogue
+from app.domain.errors import SynclineError
+from app.execution.row_counting import count_rows
 from app.execution.source_check import discover_source
 from app.execution.table_dropping import ask_about_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from app.config.catalogue import Catalogue
@@ -49,6 +51,33 @@ async def tables_of(settings: Settings, catalogue: Catalogue, source: str, colle
     data_dir, now = data_dir_of(settings), dt.datetime.now(dt.UTC)
     await ask_about_tables(catalogue, source, collection, data_dir=data_dir, now=now, receive=found.append)
     return found
+
+
+async def rows_of(
+    settings: Settings,
+    catalogue: Catalogue,
+    tables: Iterable[tuple[str, str]],
+    *,
+    tell: Callable[[str], None],
+) -> dict[tuple[str, str], int]:
+    """Count the rows of tables, given by destination and name; `tell` gets a line for each that cannot be counted."""
+    by_destination: dict[str, list[str]] = {}
+    for destination, table in dict.fromkeys(tables):
+        if destination in catalogue.destinations:
+            by_destination.setdefault(destination, []).append(table)
+    rows: dict[tuple[str, str], int] = {}
+    for destination, names in by_destination.items():
+        try:
+            counted = await count_rows(catalogue, destination, names, data_dir=data_dir_of(settings), tell=tell)
+        except SynclineError as error:
+            tell(f"rows are not counted: {error}")
+            continue
+        for each in counted:
+            if each.error:
+                tell(f"rows are not counted: {each.error}")
+            elif each.rows is not None:
+                rows[destination, each.table] = each.rows
+    return rows
 
 
 async def drop_tables_of(

@@ -139,7 +139,16 @@ class TryDestination(msgspec.Struct, frozen=True, forbid_unknown_fields=True, ta
     data_dir: str
 
 
-Question = Check | Discover | TryDestination | DropTables
+class CountRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="count_rows", tag_field="mode"):
+    """Count the rows of these tables of a destination."""
+
+    name: str
+    description: dict[str, Any]
+    tables: list[str]
+    data_dir: str
+
+
+Question = Check | Discover | TryDestination | DropTables | CountRows
 """A job that loads nothing."""
 
 AttemptJob = Sync | Backfill | Question
@@ -256,6 +265,14 @@ class OwnTable(msgspec.Struct, frozen=True, tag="own_table"):
     error: str = ""
 
 
+class Counted(msgspec.Struct, frozen=True, tag="counted"):
+    """The rows of a table; None if it is not there, if its destination cannot count, or because of an `error`."""
+
+    table: str
+    rows: int | None = None
+    error: str = ""
+
+
 class Finished(msgspec.Struct, frozen=True, tag="finished"):
     """The attempt has copied everything."""
 
@@ -286,6 +303,7 @@ AttemptMessage = (
     | Checked
     | Offered
     | OwnTable
+    | Counted
     | Finished
     | Failed
 )

@@ -12,6 +12,8 @@ import msgspec
 from app.domain.attempt_protocol import (
     Checked,
     ConfigRenewed,
+    Counted,
+    CountRows,
     DropTables,
     Failed,
     Finished,
@@ -33,13 +35,13 @@ if TYPE_CHECKING:
     from app.domain.attempt_protocol import AttemptMessage, Question
     from app.execution.renewals import Renewals
 
-Answer: TypeAlias = Checked | Offered | OwnTable
+Answer: TypeAlias = Checked | Offered | OwnTable | Counted
 
 _TIMEOUT_SECONDS: Final = 120.0
 # The first check of a connector installs its package. If that were stopped early, the next check would start over.
 _INSTALLING_SECONDS: Final = 900.0
 # A destination waits up to two minutes for others that use it, and then says so.
-_DROPPING_SECONDS: Final = 180.0
+_DESTINATION_SECONDS: Final = 180.0
 _TELL_SECONDS: Final = 10.0
 _GRACE_SECONDS: Final = 1.0
 # Longer than the two seconds in which a program may end: after them its file is looked at.
@@ -68,8 +70,8 @@ async def ask(
     child = await AttemptProcess.start(question, os.environ)
     texts = asyncio.create_task(child.free_text(_ignore))
     patience = _Patience(tell)
-    if isinstance(question, DropTables):
-        patience = _Patience(tell, whom="the destination", seconds=_DROPPING_SECONDS)
+    if isinstance(question, DropTables | CountRows):
+        patience = _Patience(tell, whom="the destination", seconds=_DESTINATION_SECONDS)
     telling = asyncio.create_task(patience.tell_again())
     try:
         async with patience.clock:
@@ -193,7 +195,7 @@ async def _pass_on_answers(
             case ConfigRenewed() if renewals:
                 renewals.note(message)
                 await renewals.keep_noted()
-            case Checked() | OwnTable():
+            case Checked() | OwnTable() | Counted():
                 patience.begin_again()
                 receive(message)
             case Offered():
@@ -224,7 +226,7 @@ async def _masked(messages: AsyncIterator[AttemptMessage]) -> AsyncIterator[Atte
             case Checked():
                 error = None if message.error is None else mask(message.error)
                 yield msgspec.structs.replace(message, error=error, found=mask(message.found))
-            case OwnTable() | Failed():
+            case OwnTable() | Counted() | Failed():
                 yield msgspec.structs.replace(message, error=mask(message.error))
             case _:
                 yield message

@@ -324,6 +324,18 @@ class Inspecting(Protocol):
 
 
 @runtime_checkable
+class Counting(Protocol):
+    """A destination that can count the rows of its tables."""
+
+    def count_rows(self, table: str) -> int | None:
+        """The rows of the table of this name, whoever wrote them; None if there is none. Needs no `open`.
+
+        Raises:
+            SynclineError: they cannot be counted, or not within seconds.
+        """
+
+
+@runtime_checkable
 class Dropping(Protocol):
     """A destination that knows which tables a collection has loaded into. Neither method needs `open`."""
 

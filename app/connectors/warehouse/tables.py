@@ -151,6 +151,13 @@ class Tables(abc.ABC):
     def has_rows(self, qualified: str) -> bool:
         return self._session.row(f"SELECT 1 FROM {qualified} LIMIT 1") is not None  # noqa: S608 -- a quoted identifier
 
+    def count_rows(self, name: str) -> int | None:
+        """None if there is no such table."""
+        if not self.exists(name):
+            return None
+        found = self._session.row(f"SELECT count(*) FROM {self.qualified(name)}")  # noqa: S608 -- a quoted identifier
+        return int(found[0]) if found else None
+
     def finish(self, target: Target) -> None:
         """Notes that a load of the table is complete."""
         if target.unfinished:

@@ -240,6 +240,10 @@ class Warehouse(abc.ABC):
         with self._translate_errors(f"cannot look into table {table!r}"), self._transaction():
             return not self._tables.tables_without_rows([table])
 
+    def count_rows(self, table: str) -> int | None:
+        with self._translate_errors(f"cannot count the rows of table {table!r}"), self._transaction():
+            return self._tables.count_rows(table)
+
     def own_tables(self) -> dict[str, bool]:
         with self._translate_errors("cannot list the tables"), self._transaction():
             own = self._bookmark.own_tables(name_key=self._tables.name_key)

@@ -58,6 +58,9 @@ class TargetFile:
         self._columns = 0
         self._batch_bytes = 0
 
+    def exists(self) -> bool:
+        return self._path.exists()
+
     def make_room(self, *, more_columns: int = 0, batch_bytes: int = 0) -> None:
         """Raises DuckDB's memory limit for more columns and for larger batches; everything else goes to disk.
 

@@ -30,6 +30,7 @@ T = TypeVar("T")
 _WAIT_SECONDS: Final = 60.0
 _TRY_MILLISECONDS: Final = 500
 _PAUSE_SECONDS: Final = 1.0
+_COUNT_SECONDS: Final = 10
 
 
 class PostgresDestination(Warehouse):
@@ -52,6 +53,12 @@ class PostgresDestination(Warehouse):
             bookmark=PostgresBookmark(self._session, schema=self._schema, fence=fence),
             log=log,
         )
+
+    def count_rows(self, table: str) -> int | None:
+        """The server counts row by row: it may take seconds, but not minutes."""
+        with self._connection.transaction():
+            self._session.run(f"SET LOCAL statement_timeout = '{_COUNT_SECONDS}s'")
+            return super().count_rows(table)
 
     def close(self) -> None:
         self._connection.close()
