@@ -14,6 +14,7 @@ from app.cli.destinations import destinations
 from app.cli.doctor import doctor
 from app.cli.events import events
 from app.cli.pauses import pause, resume
+from app.cli.plan import plan
 from app.cli.run import run
 from app.cli.running import (
     config_option,
@@ -180,6 +181,7 @@ def verify() -> None:
 
 
 cli.add_command(check)
+cli.add_command(plan)
 cli.add_command(run)
 cli.add_command(ui)
 cli.add_command(status)

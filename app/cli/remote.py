@@ -15,7 +15,7 @@ from app.domain.errors import ApiRefusalError, ConfigurationError, SynclineError
 from app.domain.visible import make_visible
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from app.client.api import Api
 
@@ -59,6 +59,17 @@ def find_source(api: Api, source: str) -> dict[str, Any]:
             problems = "; ".join(f"{each['path']}: {each['message']}" for each in rejected["problems"])
             raise ConfigurationError(f"the source {source!r} is left out: {problems}")
     raise ConfigurationError(unknown_name("source", source, sorted(sources)))
+
+
+def catalogue_problems(document: Mapping[str, Any], only: str | None = None) -> Iterator[str]:
+    """What is wrong with the catalogue that runs, or with one source of it; `document` is that of `/sources`."""
+    if "config_problem" in document:
+        yield f"the newest version of the catalogue is not in use: {document['config_problem']}"
+    for rejected in document["rejected"]:
+        if only in {None, rejected["id"]}:
+            for problem in rejected["problems"]:
+                where = f"{problem['place']}: " if "place" in problem else ""
+                yield f"{where}{problem['path']}: {problem['message']}"
 
 
 def explain_unknown(api: Api, error: ApiRefusalError, source: str, collection: str | None) -> SynclineError:

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from app.cli.remote import WHERE_THE_API_IS, find_source, open_api
+from app.cli.remote import WHERE_THE_API_IS, catalogue_problems, find_source, open_api, tell
 from app.cli.running import align, compact_json, reports_errors
 from app.cli.values import NAME
 from app.domain.condition import RANKS, Condition, Facts, condition_of, describe
 from app.domain.counts import count
 from app.domain.elapsed import ago_in_words
 from app.domain.task import Status
-from app.domain.visible import make_visible
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -53,8 +52,8 @@ def status(source: str | None, owner: str | None, labels: tuple[str, ...], *, as
         for _, collection, condition, facts in found:
             click.echo(compact_json({**collection, "condition": condition, "summary": describe(facts, now)}))
         return
-    for line in _problems(document, source):
-        click.echo(make_visible(line), err=True)
+    for line in catalogue_problems(document, source):
+        tell(line)
     if not found:
         click.echo("No collection has this owner and these labels." if known else "No collections.", err=True)
         return
@@ -111,14 +110,3 @@ def _next(collection: Mapping[str, Any], now: dt.datetime) -> str:
     if "next_fire_at" not in collection:
         return "-" if "schedule" in collection else "on request"
     return ago_in_words(dt.datetime.fromisoformat(collection["next_fire_at"]), now)
-
-
-def _problems(document: Mapping[str, Any], only: str | None) -> Iterator[str]:
-    """What is wrong with the catalogue."""
-    if "config_problem" in document:
-        yield f"syncline: the newest version of the catalogue is not in use: {document['config_problem']}"
-    for rejected in document["rejected"]:
-        if only in {None, rejected["id"]}:
-            for problem in rejected["problems"]:
-                where = f"{problem['place']}: " if "place" in problem else ""
-                yield f"syncline: {where}{problem['path']}: {problem['message']}"
