@@ -16,6 +16,7 @@ from app.store.queries import PAGE, load_statements
 from app.store.recent_tasks import fetch_failed, fetch_last_runs, fetch_recent
 from app.store.task_lists import page_rows
 from app.store.timeline import fetch_outcomes
+from app.store.workers import fetch_workers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from app.store.recent_tasks import RecentTasks
     from app.store.task_lists import TaskFilter
     from app.store.timeline import Spans
+    from app.store.workers import WorkerList
 
 _SQL: Final = load_statements("reads.sql")
 BEFORE_ALL_LINES: Final = (-1, 0)
@@ -175,6 +177,10 @@ class Reader:
     ) -> list[asyncpg.Record]:
         """List what had become of the fire times of these collections, as `fetch_outcomes` says."""
         return await fetch_outcomes(self._pool, collections, spans, moment)
+
+    async def list_workers(self, most: int, most_tasks: int) -> WorkerList:
+        """List the workers and what they run, as `fetch_workers` says."""
+        return await fetch_workers(self._pool, most, most_tasks)
 
     async def _with_progress(self, rows: list[asyncpg.Record]) -> list[Row]:
         """Add `progress` to the rows of running tasks: the latest report of their attempt, if there is one."""

@@ -9,6 +9,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from app.domain.api_token import TokenScope
+from app.ui.briefly import Briefly
 from app.ui.live import show_live
 from app.ui.page import open_page, page
 from app.ui.pages.actions import backfill, cancel, pause, reset, resume, run, set_bookmark
@@ -20,6 +21,7 @@ from app.ui.pages.overview import show_overview
 from app.ui.pages.sources import discover, show_sources, test
 from app.ui.pages.task import show_task
 from app.ui.pages.timeline import show_timeline
+from app.ui.pages.workers import look_at_workers, show_workers
 from app.ui.past import PATH
 from app.ui.snapshot import Snapshots
 
@@ -61,7 +63,7 @@ def make_pages(services: Services, prefix: str) -> list[BaseRoute]:
 
 
 def _pages(services: Services, prefix: str) -> Iterator[BaseRoute]:
-    snapshots = Snapshots(services)
+    snapshots, workforce = Snapshots(services), Briefly(partial(look_at_workers, services))
     for moment in ("", PATH):
         start = prefix + moment
         yield Route(start or "/", page(partial(show_overview, snapshots=snapshots), prefix))
@@ -69,6 +71,7 @@ def _pages(services: Services, prefix: str) -> Iterator[BaseRoute]:
         yield Route(f"{start}/failures", page(partial(show_failures, snapshots=snapshots), prefix))
         yield Route(f"{start}/collection", page(partial(show_collection, snapshots=snapshots), prefix))
         yield Route(f"{start}/tasks/{{task_id}}", page(show_task, prefix))
+        yield Route(f"{start}/workers", page(partial(show_workers, workforce=workforce), prefix))
     yield Route(f"{prefix}/sources", page(partial(show_sources, snapshots=snapshots), prefix))
     for name, show in (("test", test), ("discover", discover)):
         yield Route(f"{prefix}/{name}", page(show, prefix, scope=TokenScope.ADMIN), methods=["POST"])

@@ -29,9 +29,9 @@ BEFORE_IDS = datetime(1, 1, 1, tzinfo=UTC)
 ORDERED = {"collections_ready", "schedules_due"}
 ACTIVE = {None, "collections"}
 BIG = {"collections", "tasks", "events", "log_events", "schedules", "fire_times"}
-QUEUE, STREAMS, LOG, READS, SCHEDULES, LEASES, FEED, RECENT = (
+QUEUE, STREAMS, LOG, READS, SCHEDULES, LEASES, FEED, RECENT, WORKERS = (
     load_statements(f"{name}.sql")
-    for name in ("queue", "streams", "log", "reads", "schedules", "leases", "feed", "recent_tasks")
+    for name in ("queue", "streams", "log", "reads", "schedules", "leases", "feed", "recent_tasks", "workers")
 )
 
 
@@ -216,6 +216,17 @@ async def test_a_page_of_the_feed_reads_no_more_events_than_it_has(store: Store)
     assert sum(read) <= 2 * page + 2 * 40 + 5
     last = await executed(store, FEED["last_event"], None)
     assert max(node["Actual Rows"] for node in last if node["Node Type"] == "Index Scan") <= 40 + 1
+
+
+async def test_what_workers_run_is_found_without_reading_what_waits(store: Store) -> None:
+    await seed(store)
+    worker = await store.worker()
+    await store.queue.claim(worker, 8)
+    for statement, values in (("listed_workers", [100]), ("tasks_of_workers", [[worker], 5])):
+        plan = await executed(store, WORKERS[statement], *values)
+        [of_tasks] = [node for node in plan if node.get("Relation Name") == "collections"]
+        assert of_tasks["Index Name"] == "collections_running"
+        assert of_tasks["Actual Rows"] * of_tasks["Actual Loops"] <= 9
 
 
 @pytest.mark.parametrize("pools", [["default"], ["default", "few", "none", "many"]])
