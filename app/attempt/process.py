@@ -18,6 +18,7 @@ from app.attempt.copying import synchronise
 from app.attempt.counting import count_rows
 from app.attempt.dropping import drop_tables
 from app.attempt.inspection import check, discover, try_out
+from app.attempt.previewing import preview
 from app.attempt.worker_pipe import WorkerGone
 from app.attempt.workspace import workspace
 from app.domain.attempt_protocol import (
@@ -30,6 +31,8 @@ from app.domain.attempt_protocol import (
     DropTables,
     Failed,
     Finished,
+    Preview,
+    Question,
     Sync,
     TryDestination,
 )
@@ -95,22 +98,30 @@ def _attempt(pipe: WorkerPipe) -> Finished | Failed:
         return Failed(error=f"{type(error).__name__}: {_one_line(error)}")
 
 
-def _carry_out(job: AttemptJob, *, work_dir: Path, pipe: WorkerPipe) -> Finished:  # noqa: PLR0911 -- one for each job
+def _carry_out(job: AttemptJob, *, work_dir: Path, pipe: WorkerPipe) -> Finished:
     match job:
         case Sync():
             return synchronise(job, work_dir=work_dir, pipe=pipe)
         case Backfill():
             return backfill(job, work_dir=work_dir, pipe=pipe)
+        case _:
+            return _answer(job, work_dir=work_dir, pipe=pipe)
+
+
+def _answer(question: Question, *, work_dir: Path, pipe: WorkerPipe) -> Finished:
+    match question:
         case Check():
-            return check(job, work_dir=work_dir, pipe=pipe)
+            return check(question, work_dir=work_dir, pipe=pipe)
         case Discover():
-            return discover(job, work_dir=work_dir, pipe=pipe)
+            return discover(question, work_dir=work_dir, pipe=pipe)
+        case Preview():
+            return preview(question, work_dir=work_dir, pipe=pipe)
         case DropTables():
-            return drop_tables(job, work_dir=work_dir, pipe=pipe)
+            return drop_tables(question, work_dir=work_dir, pipe=pipe)
         case TryDestination():
-            return try_out(job, work_dir=work_dir, pipe=pipe)
+            return try_out(question, work_dir=work_dir, pipe=pipe)
         case CountRows():
-            return count_rows(job, work_dir=work_dir, pipe=pipe)
+            return count_rows(question, work_dir=work_dir, pipe=pipe)
 
 
 def _name_of(job: AttemptJob) -> str:

@@ -11,7 +11,7 @@ from app.bootstrap.renewals import renewed_configs
 from app.config.reader import load_catalogue
 from app.domain.errors import SynclineError
 from app.execution.row_counting import count_rows
-from app.execution.source_check import discover_source
+from app.execution.source_check import discover_source, preview_collection
 from app.execution.table_dropping import ask_about_tables
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from app.config.catalogue import Catalogue
     from app.config.settings import Settings
-    from app.domain.attempt_protocol import Offered, OwnTable
+    from app.domain.attempt_protocol import Offered, OwnTable, Previewed
 
 
 def catalogue_of(settings: Settings, config: Path | None, *, without_collections: bool = False) -> Catalogue:
@@ -43,6 +43,20 @@ async def offers_of(
     data_dir, now = data_dir_of(settings), dt.datetime.now(dt.UTC)
     async with renewed_configs(settings, catalogue, catalogue.find_source(source), tell=tell) as renewed:
         return await discover_source(catalogue, source, data_dir=data_dir, now=now, tell=tell, renewed=renewed)
+
+
+async def preview_of(
+    settings: Settings, catalogue: Catalogue, source: str, collection: str, *, rows: int, tell: Callable[[str], None]
+) -> list[Previewed]:
+    """Read the first rows of a collection, and what its columns become; errors and values contain no secrets.
+
+    `tell` gets a line about what takes long.
+    """
+    data_dir, now, owner = data_dir_of(settings), dt.datetime.now(dt.UTC), catalogue.find_source(source)
+    async with renewed_configs(settings, catalogue, owner, tell=tell) as renewed:
+        return await preview_collection(
+            catalogue, owner, collection, rows=rows, data_dir=data_dir, now=now, tell=tell, renewed=renewed
+        )
 
 
 async def tables_of(settings: Settings, catalogue: Catalogue, source: str, collection: str) -> list[OwnTable]:

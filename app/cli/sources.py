@@ -9,6 +9,7 @@ import click
 
 from app.cli.causes import cause_of_command, note_option
 from app.cli.pauses import show_paused, show_resumed
+from app.cli.preview import preview
 from app.cli.running import align, config_option, json_text, reports_errors, run_asking, start, with_pool
 from app.cli.table_dropping import drop_tables
 from app.cli.trials import show, tell
@@ -33,8 +34,8 @@ def sources() -> None:
     """Test sources, discover what they offer, and reload their collections.
 
     They use the database in DATABASE_URL or, if that is not set, that of the 'syncline dev' on SYNCLINE_DATA_DIR
-    (default: .syncline). 'test' and 'discover' need none; with 'server.secret_key' they look there for what connectors
-    have renewed.
+    (default: .syncline). 'test', 'discover' and 'preview' need none; with 'server.secret_key' they look there for what
+    connectors have renewed.
     """
 
 
@@ -98,6 +99,9 @@ def discover(config: Path | None, source: str, *, as_yaml: bool, as_json: bool) 
         lines = collections_yaml(offered) if as_yaml else align(_table(offered))
     for line in lines:
         click.echo(line)
+
+
+sources.add_command(preview)
 
 
 @sources.command(short_help="Reload a collection with its next task.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from app.connectors.contract.blame import destination_subject, prefix_errors
@@ -10,12 +11,15 @@ from app.connectors.options.validation import validated
 from app.connectors.sources.classic.jobs import translated
 from app.domain.choices import unknown_name
 from app.domain.errors import ConfigurationError
+from app.domain.naming import AS_IS, namer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from app.connectors.contract.kind import DestinationKind
-    from app.connectors.contract.passes import Destination, Fence, Log, Source
+    from app.connectors.contract.passes import DescribedTable, Destination, Fence, Log, Source
+    from app.connectors.contract.schema import Table
     from app.connectors.options.types import Options
     from app.domain.attempt_protocol import SavedBookmark, SourceJob
 
@@ -56,6 +60,26 @@ def try_destination(name: str, description: dict[str, Any], *, work_dir: Path, d
         try_out = import_class(kind.trial)
         found: str | None = try_out(options, name=name, work_dir=work_dir, data_dir=data_dir, log=log)
         return found
+
+
+def plan_tables(
+    name: str, description: dict[str, Any], tables: Sequence[Table], *, work_dir: Path, log: Log
+) -> list[DescribedTable]:
+    """The tables as a load into the destination would make them; it is not changed. None for a kind without columns.
+
+    Raises:
+        ConfigurationError: the description is wrong, or the destination cannot have such a table.
+        SynclineError: the destination does not answer.
+    """
+    kind, options = _destination_options(name, description)
+    if kind.plan is None:
+        return []
+    named = namer(description.get("naming", AS_IS))
+    with prefix_errors(destination_subject(name)):
+        plan = import_class(kind.plan)
+        under_their_names = [dataclasses.replace(table, name=named(table.name)) for table in tables]
+        planned: list[DescribedTable] = plan(options, under_their_names, name=name, work_dir=work_dir, log=log)
+        return planned
 
 
 def make_destination(

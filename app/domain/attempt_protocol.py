@@ -124,6 +124,13 @@ class Discover(_Question, frozen=True, tag="discover", tag_field="mode"):
     """List what the source offers."""
 
 
+class Preview(_Question, frozen=True, kw_only=True, tag="preview", tag_field="mode"):
+    """Read the first `rows` of the only collection, and say what its columns would become in each of `destinations`."""
+
+    rows: int
+    destinations: dict[str, dict[str, Any]]
+
+
 class DropTables(SourceJob, frozen=True, kw_only=True, tag="drop_tables", tag_field="mode"):
     """List the collection's tables in each of `destinations`, or drop the `confirmed` ones, by destination."""
 
@@ -148,7 +155,7 @@ class CountRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="co
     data_dir: str
 
 
-Question = Check | Discover | TryDestination | DropTables | CountRows
+Question = Check | Discover | Preview | TryDestination | DropTables | CountRows
 """A job that loads nothing."""
 
 AttemptJob = Sync | Backfill | Question
@@ -252,6 +259,30 @@ class Offered(msgspec.Struct, frozen=True, tag="offered"):
     sync_modes: list[SyncMode] = msgspec.field(default_factory=lambda: list[SyncMode](["full_refresh"]))
 
 
+class PreviewedColumn(msgspec.Struct, frozen=True):
+    """A field of the source, with its type there and, by destination, the name and type of its column.
+
+    `inferred`: the source does not say which type it has, and the first values have shown it.
+    """
+
+    field: str
+    type: str
+    inferred: bool
+    columns: dict[str, tuple[str, str]]
+
+
+class Previewed(msgspec.Struct, frozen=True, tag="previewed"):
+    """The first rows of a table: their values by field, as JSON. `refused` says which destinations would not take it.
+
+    A value that is not JSON, or longer than a screen shows, is text.
+    """
+
+    table: str
+    columns: list[PreviewedColumn]
+    rows: list[dict[str, Any]]
+    refused: dict[str, str]
+
+
 class OwnTable(msgspec.Struct, frozen=True, tag="own_table"):
     """A table that the collection has loaded into; other collections may have as well (`shared`).
 
@@ -302,6 +333,7 @@ AttemptMessage = (
     | TableDescribed
     | Checked
     | Offered
+    | Previewed
     | OwnTable
     | Counted
     | Finished

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
 
@@ -20,6 +20,8 @@ from app.domain.attempt_protocol import (
     Installing,
     Offered,
     OwnTable,
+    Preview,
+    Previewed,
     SecretLearned,
 )
 from app.domain.errors import ConfigurationError, SynclineError
@@ -35,13 +37,15 @@ if TYPE_CHECKING:
     from app.domain.attempt_protocol import AttemptMessage, Question
     from app.execution.renewals import Renewals
 
-Answer: TypeAlias = Checked | Offered | OwnTable | Counted
+Answer: TypeAlias = Checked | Offered | OwnTable | Previewed | Counted
 
 _TIMEOUT_SECONDS: Final = 120.0
 # The first check of a connector installs its package. If that were stopped early, the next check would start over.
 _INSTALLING_SECONDS: Final = 900.0
 # A destination waits up to two minutes for others that use it, and then says so.
 _DESTINATION_SECONDS: Final = 180.0
+# The first row of a query may take as long as the whole of it.
+_PREVIEWING_SECONDS: Final = 600.0
 _TELL_SECONDS: Final = 10.0
 _GRACE_SECONDS: Final = 1.0
 # Longer than the two seconds in which a program may end: after them its file is looked at.
@@ -72,6 +76,8 @@ async def ask(
     patience = _Patience(tell)
     if isinstance(question, DropTables | CountRows):
         patience = _Patience(tell, whom="the destination", seconds=_DESTINATION_SECONDS)
+    elif isinstance(question, Preview):
+        patience = _Patience(tell, seconds=_PREVIEWING_SECONDS)
     telling = asyncio.create_task(patience.tell_again())
     try:
         async with patience.clock:
@@ -137,6 +143,30 @@ def redacting_errors(catalogue: Catalogue, renewals: Renewals | None = None) -> 
         raise (ConfigurationError if isinstance(error, ConfigurationError) else SynclineError)(redacted) from None
 
 
+def without_secrets_in_rows(message: Previewed, redact: Callable[[str], str]) -> Previewed:
+    """The message without secrets in its values and errors."""
+    return msgspec.structs.replace(
+        message,
+        rows=[{field: _redacted(value, redact) for field, value in row.items()} for row in message.rows],
+        refused={name: redact(why) for name, why in message.refused.items()},
+    )
+
+
+def _redacted(value: Any, redact: Callable[[str], str]) -> Any:
+    match value:
+        case str():
+            return redact(value)
+        case dict():
+            return {key: _redacted(inner, redact) for key, inner in value.items()}
+        case list():
+            return [_redacted(inner, redact) for inner in value]
+        case None | bool():
+            return value
+        case _:
+            text = str(value)
+            return value if redact(text) == text else redact(text)
+
+
 class _Patience:
     """The timeout: for each thing that is checked or dropped, and longer while a package is installed."""
 
@@ -198,7 +228,7 @@ async def _pass_on_answers(
             case Checked() | OwnTable() | Counted():
                 patience.begin_again()
                 receive(message)
-            case Offered():
+            case Offered() | Previewed():
                 receive(message)
             case Installing(done=False):
                 patience.wait_for_installer(message.packages)
@@ -226,6 +256,8 @@ async def _masked(messages: AsyncIterator[AttemptMessage]) -> AsyncIterator[Atte
             case Checked():
                 error = None if message.error is None else mask(message.error)
                 yield msgspec.structs.replace(message, error=error, found=mask(message.found))
+            case Previewed():
+                yield without_secrets_in_rows(message, mask)
             case OwnTable() | Counted() | Failed():
                 yield msgspec.structs.replace(message, error=mask(message.error))
             case _:

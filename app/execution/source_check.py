@@ -1,4 +1,4 @@
-"""Checks whether a source works, and discovers what it offers, without copying anything."""
+"""Checks whether a source works, and shows what it offers and its first rows, without copying anything."""
 
 from __future__ import annotations
 
@@ -6,9 +6,16 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from app.connectors.kinds import BY_COLLECTION, can_discover, no_discovery_error
-from app.domain.attempt_protocol import Check, Checked, Discover, Offered
+from app.domain.attempt_protocol import Check, Checked, Discover, Offered, Preview, Previewed
 from app.domain.errors import ConfigurationError, SynclineError
-from app.execution.questions import answers_to, ask, redacting_errors, say_nothing
+from app.execution.questions import (
+    answers_to,
+    ask,
+    redacting,
+    redacting_errors,
+    say_nothing,
+    without_secrets_in_rows,
+)
 from app.execution.trial_renewals import renewals_of_trial
 
 if TYPE_CHECKING:
@@ -109,6 +116,37 @@ async def discover_source(
     with redacting_errors(catalogue, renewals):
         await ask(discover, offered.add, tell=tell, renewals=renewals)
     return offered.all
+
+
+async def preview_collection(
+    catalogue: Catalogue,
+    source: Source,
+    collection: str,
+    *,
+    rows: int,
+    data_dir: Path,
+    now: datetime,
+    tell: Callable[[str], None] = say_nothing,
+    renewed: RenewedConfigs | None = None,
+) -> list[Previewed]:
+    """Let the connector read the first rows of a collection; nothing is loaded.
+
+    Raises:
+        SynclineError: the connector's own error, without secrets of the catalogue.
+    """
+    found: list[Previewed] = []
+    renewals = renewals_of_trial(renewed, tell=tell)
+    destinations = {name: catalogue.destinations[name].for_attempt() for name in source.destinations}
+    job = _job(source, [source.collections[collection]], data_dir=data_dir, now=now)
+    preview = await renewals.lay_over(Preview(**job, rows=rows, destinations=destinations), catalogue.server.secret_key)
+
+    def keep(answer: Answer) -> None:
+        if isinstance(answer, Previewed):
+            found.append(without_secrets_in_rows(answer, redacting(catalogue, renewals)))
+
+    with redacting_errors(catalogue, renewals):
+        await ask(preview, keep, tell=tell, renewals=renewals)
+    return found
 
 
 class _Offers:

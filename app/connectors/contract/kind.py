@@ -54,6 +54,9 @@ class DestinationKind:
 
     `trial` names the function that tries such a destination, `module:function`, called as (options, *, name, work_dir,
     data_dir, log); None if there is nothing to try. It leaves nothing behind; `tries` says for users what it does.
+
+    `plan` names the function that describes tables as a load would make them, `module:function`, called as
+    (options, tables, *, name, work_dir, log); None for a kind without columns. It leaves nothing behind either.
     """
 
     options: type[Options]
@@ -66,3 +69,4 @@ class DestinationKind:
     renews: str = ""
     trial: str | None = None
     tries: str = "nothing"
+    plan: str | None = None

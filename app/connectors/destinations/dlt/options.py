@@ -110,6 +110,7 @@ KINDS: Final[dict[str, DestinationKind]] = {
         write_modes(name.removeprefix(DLT)),
         compares_versions=False,
         trial="app.connectors.destinations.dlt.trial:try_out",
+        plan="app.connectors.destinations.dlt.plan:plan_tables",
         tries="create a table, write a row, drop it",
     )
     for name in DLT_DESTINATIONS

@@ -54,7 +54,7 @@ class Tables:
         Raises:
             ConfigurationError: the destination cannot have such a table.
         """
-        self._check(table)
+        check_possible(table, self._warehouse)
         stage = self.stages.get(table.name)
         if stage:
             # Staged rows may have values in columns that are no longer announced.
@@ -68,18 +68,6 @@ class Tables:
             directory = self._home / f"stage-{len(self.stages)}"
             directory.mkdir()
             self.stages[table.name] = Stage(target, directory=directory, attempt=self._attempt)
-
-    def _check(self, table: Table) -> None:
-        if table.mode not in write_modes(self._warehouse.name):
-            valid = " or ".join(f"'write_mode: {mode}'" for mode in write_modes(self._warehouse.name))
-            raise ConfigurationError(
-                f"table {table.name!r}: this destination does not support write_mode '{table.mode}': set {valid}"
-            )
-        if is_named(table) and self._warehouse.is_of_files:
-            raise ConfigurationError(
-                f"table {table.name!r}: its source reads the rows at the last value of {table.cursor_field!r} again, "
-                "and files would hold them twice: set 'sync_mode: full_refresh', or use a destination of type 'parquet'"
-            )
 
     def _make_target(self, table: Table, staged: dict[str, Described]) -> Target:
         schema = Schema(self._schema_name)
@@ -124,3 +112,21 @@ class Tables:
         stored = client.get_stored_schema(self._schema_name)
         tables = {} if stored is None else json.loads(stored.schema)["tables"]
         return dict(tables.get(name, {}).get("columns", {}))
+
+
+def check_possible(table: Table, warehouse: Warehouse) -> None:
+    """Refuses a table that the destination cannot have.
+
+    Raises:
+        ConfigurationError: its write mode is not possible there, or its rows may come twice.
+    """
+    if table.mode not in write_modes(warehouse.name):
+        valid = " or ".join(f"'write_mode: {mode}'" for mode in write_modes(warehouse.name))
+        raise ConfigurationError(
+            f"table {table.name!r}: this destination does not support write_mode '{table.mode}': set {valid}"
+        )
+    if is_named(table) and warehouse.is_of_files:
+        raise ConfigurationError(
+            f"table {table.name!r}: its source reads the rows at the last value of {table.cursor_field!r} again, "
+            "and files would hold them twice: set 'sync_mode: full_refresh', or use a destination of type 'parquet'"
+        )

@@ -29,12 +29,7 @@ def try_out(
     home = work_dir / "dlt-trial"
     home.mkdir()
     warehouse = Warehouse(options, home=home, locks=work_dir.parent)
-    with (
-        warehouse.translate_errors("cannot write"),
-        warehouse.loading(),
-        _without_new_file(warehouse),
-        without_new_directories(_directory_of(options)),
-    ):
+    with leaving_nothing(warehouse, options, doing="cannot write"):
         with warehouse.client() as client:
             exists = client.is_storage_initialized()
         if exists:
@@ -48,6 +43,18 @@ def try_out(
         finally:
             with scratch.client() as client:
                 client.drop_storage()
+
+
+@contextmanager
+def leaving_nothing(warehouse: Warehouse, options: DltDestinationOptions, *, doing: str) -> Iterator[None]:
+    """Removes what connecting creates, and translates errors, which begin with what is `doing`."""
+    with (
+        warehouse.translate_errors(doing),
+        warehouse.loading(),
+        _without_new_file(warehouse),
+        without_new_directories(_directory_of(options)),
+    ):
+        yield
 
 
 def _try_in(warehouse: Warehouse) -> None:

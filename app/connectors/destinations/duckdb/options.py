@@ -39,6 +39,7 @@ KINDS: Final[dict[str, DestinationKind]] = {
         "app.connectors.destinations.duckdb.destination:DuckdbDestination",
         folds_case=True,
         trial="app.connectors.destinations.duckdb.trial:try_out",
+        plan="app.connectors.destinations.duckdb.plan:plan_tables",
         tries="create a table, write a row, drop it",
     ),
 }

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from app.connectors.contract.passes import Log
     from app.connectors.destinations.duckdb.options import DuckdbDestinationOptions
 
-_WAIT_SECONDS: Final = 30.0
+WAIT_SECONDS: Final = 30.0
 
 
 class _RolledBackError(Exception):
@@ -27,8 +27,8 @@ class _RolledBackError(Exception):
 
 
 def try_out(options: DuckdbDestinationOptions, *, name: str, work_dir: Path, data_dir: Path, log: Log) -> None:  # noqa: ARG001 -- it has no programs
-    with _file_to_try(Path(options.path).absolute()) as path:
-        file = TargetFile(str(path), name=name, work_dir=work_dir, log=log, wait_seconds=_WAIT_SECONDS)
+    with file_to_try(Path(options.path).absolute()) as path:
+        file = TargetFile(str(path), name=name, work_dir=work_dir, log=log, wait_seconds=WAIT_SECONDS)
         tables = DuckdbTables(file, schema=options.schema_, naming=AS_IS)
         with (
             closing(file),
@@ -41,7 +41,7 @@ def try_out(options: DuckdbDestinationOptions, *, name: str, work_dir: Path, dat
 
 
 @contextmanager
-def _file_to_try(path: Path) -> Iterator[Path]:
+def file_to_try(path: Path) -> Iterator[Path]:
     """The file itself, or one beside it, which is removed: opening a file that does not exist would create it."""
     if path.exists():
         yield path

@@ -181,12 +181,7 @@ class ParquetDestination:
         return found
 
     def _target(self, table: Table) -> Target:
-        refuse_gone(table)
-        if table.mode not in WRITE_MODES:
-            raise ConfigurationError(
-                f"table {table.name!r}: write_mode '{table.mode}' changes single rows, which files cannot do: "
-                "set 'write_mode: append', or 'write_mode: replace' with 'sync_mode: full_refresh'"
-            )
+        check_possible(table)
         names = column_names(table, column_name=self._named, name_key=str.lower)
         known = self._manifest.tables.get(table.name)
         there = {name.lower(): (name, type_) for name, type_ in known.columns.items()} if known else {}
@@ -231,3 +226,17 @@ class ParquetDestination:
         columns = known.columns | {column.name: column.type for column in target.columns.values()}
         settled = final or target.table.schema_policy.adds_columns
         return TableState(columns, (*kept, *files), unfinished=target.unfinished and not settled)
+
+
+def check_possible(table: Table) -> None:
+    """Refuses a table that files cannot have.
+
+    Raises:
+        ConfigurationError: single rows of it would have to change.
+    """
+    refuse_gone(table)
+    if table.mode not in WRITE_MODES:
+        raise ConfigurationError(
+            f"table {table.name!r}: write_mode '{table.mode}' changes single rows, which files cannot do: "
+            "set 'write_mode: append', or 'write_mode: replace' with 'sync_mode: full_refresh'"
+        )

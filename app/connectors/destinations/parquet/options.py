@@ -39,6 +39,7 @@ KINDS: Final[dict[str, DestinationKind]] = {
         WRITE_MODES,
         replaces_for_all=False,
         trial="app.connectors.destinations.parquet.trial:try_out",
+        plan="app.connectors.destinations.parquet.plan:plan_tables",
         tries="write files, read them, remove them",
     ),
 }

@@ -89,6 +89,7 @@ KINDS: Final[dict[str, DestinationKind]] = {
         PostgresDestinationOptions,
         "app.connectors.destinations.postgres.destination:PostgresDestination",
         trial="app.connectors.destinations.postgres.trial:try_out",
+        plan="app.connectors.destinations.postgres.plan:plan_tables",
         tries="create a table, write a row, drop it",
     ),
 }

@@ -45,6 +45,13 @@ def schema_line(table: Table) -> bytes:
     )
 
 
+def told_type(kind: Kind) -> str:
+    """What a target is told of a column, in short: `string, date-time`; `any` if it may have any type."""
+    schema = _SCHEMAS[kind]
+    types = [each for each in schema.get("type", ["any"]) if each != "null"]
+    return ", ".join([*types, *(schema[key] for key in ("format", "contentEncoding") if key in schema)])
+
+
 def _schema(kind: Kind, digits: Digits | None) -> dict[str, Any]:
     known = {} if kind is not Kind.DECIMAL or digits is None else {"multipleOf": Decimal(1).scaleb(-digits.scale)}
     return _SCHEMAS[kind] | known

@@ -46,6 +46,7 @@ KINDS: Final[dict[str, DestinationKind]] = {
         compares_versions=False,
         renews="settings",
         trial="app.connectors.destinations.singer.trial:try_out",
+        plan="app.connectors.destinations.singer.plan:plan_tables",
         tries="start the target",
     ),
 }
