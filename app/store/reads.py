@@ -33,24 +33,27 @@ if TYPE_CHECKING:
 
 _SQL: Final = load_statements("reads.sql")
 BEFORE_ALL_LINES: Final = (-1, 0)
+AFTER_ALL_LINES: Final = (2**15 - 1, 2**31 - 1)
 
 Row: TypeAlias = "asyncpg.Record | dict[str, Any]"
 
 
 @dataclass(frozen=True, slots=True)
 class LogFilter:
-    """Lines written in [start, end], after the line `after` (attempt, line).
+    """Lines written in [start, end], after the line `after` (attempt, line) and before the line `before`.
 
     `tail` takes the last N of them, at most `PAGE`; then `limit` takes the first N of the rest, 0 all. `level` takes
-    only the lines of this level; None all.
+    only the lines of this level, `text` those that have it, in upper or lower case; None all.
     """
 
     start: datetime = datetime(1970, 1, 1, tzinfo=UTC)
     end: datetime = END_OF_TIME
     after: tuple[int, int] = BEFORE_ALL_LINES
+    before: tuple[int, int] = AFTER_ALL_LINES
     tail: int | None = None
     limit: int = 0
     level: str | None = None
+    text: str | None = None
 
 
 async def fetch_schema_version(database: Pool | asyncpg.Connection[asyncpg.Record]) -> str | None:
@@ -194,16 +197,15 @@ class Reader:
     async def page_log(self, task: UUID, selection: LogFilter) -> AsyncIterator[list[asyncpg.Record]]:
         """Yield pages of a task's log in the order of attempts and lines."""
         interval = selection.start, selection.end
+        kinds = *selection.before, selection.level, selection.text
         if selection.tail is not None:
-            page = await self._pool.fetch(
-                _SQL["log_tail"], task, *selection.after, *interval, selection.tail, selection.level
-            )
+            page = await self._pool.fetch(_SQL["log_tail"], task, *selection.after, *interval, selection.tail, *kinds)
             yield page[::-1][: selection.limit or None]
             return
         after, left = selection.after, selection.limit or None
         while left != 0:
             size = PAGE if left is None else min(PAGE, left)
-            page = await self._pool.fetch(_SQL["log_page"], task, *after, *interval, size, selection.level)
+            page = await self._pool.fetch(_SQL["log_page"], task, *after, *interval, size, *kinds)
             if page:
                 yield page
             if len(page) < size:

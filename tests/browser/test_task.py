@@ -39,6 +39,26 @@ async def test_a_task_tells_its_story_and_shows_its_log(site: Site) -> None:
         await expect(page.get_by_text("No lines.")).to_be_visible()
 
 
+async def test_lines_are_found_and_the_whole_log_is_downloaded(site: Site) -> None:
+    task_id = site.api.run("load", "quick")
+    site.api.ended(task_id)
+    async with site.visited(f"/tasks/{task_id}") as page:
+        await page.get_by_label("Find lines").fill("FINISHED")
+        await page.keyboard.press("Enter")
+        await expect(page).to_have_url(re.compile("find=FINISHED"))
+        [line] = await lines_of(page)
+        assert "FINISHED" in line.upper()
+        await page.get_by_label("Find lines").fill("nothing like this")
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_text("No lines that have this.")).to_be_visible()
+        async with page.expect_download() as started:
+            await page.get_by_role("link", name="text", exact=True).click()
+        download = await started.value
+        text = (await download.path()).read_text()
+        assert len(text.splitlines()) == len(site.api.log(task_id))
+        assert "Running task..." in text
+
+
 async def test_a_failed_task_says_why_and_leads_to_its_neighbours_and_to_the_next_run(site: Site) -> None:
     first, second = (site.api.ended(site.api.run("load", "broken"))["id"] for _ in range(2))
     async with site.visited(f"/tasks/{second}") as page:

@@ -12,23 +12,20 @@ from app.domain.condition import OF_STATUS
 from app.domain.elapsed import span_in_words
 from app.domain.story import describe_change, entry_of
 from app.domain.task import Status, task_id
-from app.store.reads import LogFilter
 from app.store.recent_tasks import ACTIVE
 from app.store.stories import Stories, TaskKeyOf
+from app.ui.pages.log import read_log
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from uuid import UUID
 
     from starlette.responses import Response
 
     from app.store.reads import Row
     from app.ui.page import View
 
-LINES: Final = 500
 _FIRST_EVENTS: Final = 100
 _LAST_EVENTS: Final = 300
-_LEVELS: Final = ("all", "info", "warn", "error")
 _WORDS: Final = {
     Status.SCHEDULED: "Waiting",
     Status.RUNNING: "Running",
@@ -60,16 +57,12 @@ async def show_task(view: View) -> Response:
     key = TaskKeyOf(row["source"], row["collection"], row["created_at"], row["task"])
     status = Status(row["status"])
     neighbours = await stories.get_neighbours(key, view.moment)
-    level = view.request.query_params.get("level", "all")
-    level = level if level in _LEVELS else "all"
-    id_ = task_id(row["source"], row["collection"], row["task"])
-    lines = await _last_lines(view, row["task"], id_, level)
     differences, compared_with = await _differences(stories, key, row) if status is Status.FAILED else ([], None)
     return view.render(
         "task.html",
         current="overview",
         task=row,
-        id=id_,
+        id=task_id(row["source"], row["collection"], row["task"]),
         about=_about(view, row["source"], row["collection"]),
         condition=OF_STATUS[status].value,
         status=_WORDS[status],
@@ -81,11 +74,7 @@ async def show_task(view: View) -> Response:
             (each["left_out"], entry_of(each["type"], each["at"], each["attempt"], each["worker"], each["data"]))
             for each in await stories.list_events(row["task"], _FIRST_EVENTS, _LAST_EVENTS, view.moment)
         ],
-        lines=lines[-LINES:],
-        level=level,
-        levels=_LEVELS,
-        is_tail=len(lines) > LINES,
-        most_lines=LINES,
+        log=await read_log(view, row),
         differences=differences,
         compared_with=compared_with,
     )
@@ -95,13 +84,6 @@ def _about(view: View, source: str, collection: str) -> About:
     """What people say about the collection; nothing if it is not in the catalogue any more."""
     found = view.services.catalogue().sources.get(source)
     return found.collections.get(collection, About()) if found else About()
-
-
-async def _last_lines(view: View, task: UUID, id_: str, level: str) -> list[dict[str, Any]]:
-    """The last lines of the log, one more than are shown, without the id that each begins with."""
-    wanted = LogFilter(end=view.moment.moment, tail=LINES + 1, level=None if level == "all" else level)
-    [page] = [page async for page in view.services.reader.page_log(task, wanted)]
-    return [{**line, "message": line["message"].removeprefix(f"[{id_}] ")} for line in page]
 
 
 def _facts(row: Row, now: datetime) -> list[str]:

@@ -1,0 +1,105 @@
+"""The log of a task: its last lines, looking for others, and all of it as a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode
+
+from starlette.responses import StreamingResponse
+
+from app.api.documents import log_document
+from app.api.http.answers import as_json
+from app.api.http.parameters import LINE_BEFORE
+from app.api.operations.tasks import find_task
+from app.domain.task import task_id
+from app.store.reads import AFTER_ALL_LINES, LogFilter
+from app.ui.rendering import HEADERS
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+
+    from asyncpg import Record
+    from starlette.responses import Response
+
+    from app.store.reads import Row
+    from app.ui.page import View
+
+LINES: Final = 500
+_LEVELS: Final = ("all", "info", "warn", "error")
+
+
+@dataclass(frozen=True, slots=True)
+class LogPart:
+    """The lines that are shown, and the queries of the links around them.
+
+    `text` is what was looked for. `earlier` leads to the lines before these, `newest` to the last ones; None where they
+    are shown.
+    """
+
+    lines: Sequence[Mapping[str, Any]]
+    level: str
+    text: str
+    levels: Sequence[tuple[str, str]]
+    earlier: str | None
+    newest: str | None
+
+
+async def read_log(view: View, row: Row) -> LogPart:
+    """Read the part of a task's log that the address asks for."""
+    query = view.request.query_params
+    level, text = query.get("level", "all"), query.get("find", "").replace("\0", "")
+    level = level if level in _LEVELS else "all"
+    before = LINE_BEFORE.optional(view.request)
+    wanted = LogFilter(
+        end=view.moment.moment,
+        before=before or AFTER_ALL_LINES,
+        # One more than is shown tells whether there are others.
+        tail=LINES + 1,
+        level=None if level == "all" else level,
+        text=text or None,
+    )
+    [found] = [page async for page in view.services.reader.page_log(row["task"], wanted)]
+    prefix = f"[{task_id(row['source'], row['collection'], row['task'])}] "
+    lines = [{**line, "message": line["message"].removeprefix(prefix)} for line in found[-LINES:]]
+    kept = {"level": level} | ({"find": text} if text else {})
+    has_earlier = len(found) > LINES
+    return LogPart(
+        lines,
+        level,
+        text,
+        [(each, urlencode({**kept, "level": each})) for each in _LEVELS],
+        urlencode({**kept, "before": f"{lines[0]['attempt']}.{lines[0]['line']}"}) if has_earlier else None,
+        urlencode(kept) if before else None,
+    )
+
+
+async def download_text(view: View) -> Response:
+    """The whole log as text, a line for each."""
+    return await _download(view, "log", "text/plain; charset=utf-8", _text_line)
+
+
+async def download_json(view: View) -> Response:
+    """The whole log as JSON, an object for each line, as the API describes it."""
+    return await _download(view, "jsonl", "application/jsonl", _json_line)
+
+
+async def _download(view: View, suffix: str, media_type: str, to_line: Callable[[Record], bytes]) -> Response:
+    row = await find_task(view.services, view.request.path_params["task_id"], view.moment)
+    pages = view.services.reader.page_log(row["task"], LogFilter(end=view.moment.moment))
+    name = f'attachment; filename="{row["task"]}.{suffix}"'
+    headers = {**HEADERS, "Content-Disposition": name}
+    return StreamingResponse(_lines(pages, to_line), media_type=media_type, headers=headers)
+
+
+async def _lines(pages: AsyncIterator[Sequence[Record]], to_line: Callable[[Record], bytes]) -> AsyncIterator[bytes]:
+    async for page in pages:
+        yield b"".join(to_line(line) + b"\n" for line in page)
+
+
+def _json_line(line: Record) -> bytes:
+    return as_json(log_document(line))
+
+
+def _text_line(line: Record) -> bytes:
+    return f"{line['at']:%Y-%m-%dT%H:%M:%S.%fZ} {line['level']:5} {line['message']}".encode()

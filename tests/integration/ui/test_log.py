@@ -1,0 +1,84 @@
+"""The log of a task on its page, and as a file."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from app.domain.task import task_id
+from tests.integration.ui.visitors import log_in, opened
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    import httpx
+
+    from tests.harness import Store
+
+LINES = """
+INSERT INTO syncline.log_events (task, attempt, line, at, level, message)
+SELECT $1, 1, n, syncline.clock(), CASE WHEN n % 100 = 0 THEN 'warn' ELSE 'info' END, 'page <' || n || '> read'
+FROM generate_series(1, 1200) AS n
+"""
+
+
+@pytest.fixture
+async def visitor(database_url: str) -> AsyncIterator[httpx.AsyncClient]:
+    async with opened(database_url) as client:
+        await log_in(client)
+        yield client
+
+
+@pytest.fixture
+async def path(store: Store) -> str:
+    """The page of a task that has logged 1,200 lines so far, after 'Running task...'."""
+    claim = await store.claimed(await store.worker(), "quick", source="load")
+    await store.admin.execute(LINES, claim.task)
+    return f"/tasks/{task_id('load', 'quick', claim.task)}"
+
+
+async def numbers(visitor: httpx.AsyncClient, path: str) -> tuple[list[int], str]:
+    page = (await visitor.get(path)).text
+    return [int(number) for number in re.findall(r"page &lt;(\d+)&gt; read", page)], page
+
+
+def linked(page: str, text: str) -> str:
+    found = re.search(rf'href="([^"]+)"[^>]*>{text}<', page)
+    assert found is not None, text
+    return found[1].replace("&amp;", "&")
+
+
+async def test_a_long_log_is_read_from_its_end_part_by_part(visitor: httpx.AsyncClient, path: str) -> None:
+    shown, page = await numbers(visitor, path)
+    assert shown == [*range(701, 1201)]
+    assert "The last lines" not in page
+    shown, page = await numbers(visitor, linked(page, "Earlier lines"))
+    assert shown == [*range(201, 701)]
+    shown, page = await numbers(visitor, linked(page, "Earlier lines"))
+    assert shown == [*range(1, 201)]
+    assert "Running task..." in page
+    assert "Earlier lines" not in page
+    shown, _ = await numbers(visitor, linked(page, "The last lines"))
+    assert shown[-1] == 1200
+
+
+async def test_lines_are_looked_for_in_all_of_it(visitor: httpx.AsyncClient, path: str) -> None:
+    assert (await numbers(visitor, f"{path}?find=PAGE+%3C11%3E"))[0] == [11]
+    assert (await numbers(visitor, f"{path}?find=page&level=warn"))[0] == [*range(100, 1201, 100)]
+    assert (await numbers(visitor, f"{path}?find=%25"))[0] == []
+    assert "that have <bdi>&lt;script&gt;</bdi>" in (await numbers(visitor, f"{path}?find=%3Cscript%3E%00"))[1]
+
+
+async def test_all_of_it_is_a_file(visitor: httpx.AsyncClient, path: str) -> None:
+    text = await visitor.get(f"{path}/log.txt")
+    lines = text.text.splitlines()
+    assert len(lines) == 1201
+    assert re.fullmatch(r"\S+Z info  page <1> read", lines[1])
+    assert re.fullmatch(r'attachment; filename="[-0-9a-f]{36}\.log"', text.headers["content-disposition"])
+    documents = [json.loads(line) for line in (await visitor.get(f"{path}/log.jsonl")).text.splitlines()]
+    assert [each["line"] for each in documents] == [*range(1201)]
+    assert documents[100].keys() == {"time", "message", "level", "attempt", "line"}
+    assert (await visitor.get("/tasks/none/log.txt")).status_code == 404
