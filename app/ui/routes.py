@@ -13,6 +13,7 @@ from app.ui.briefly import Briefly
 from app.ui.live import show_live
 from app.ui.page import open_page, page
 from app.ui.pages.actions import backfill, cancel, pause, reset, resume, run, set_bookmark
+from app.ui.pages.bulk import act_on_all
 from app.ui.pages.collection import show_collection
 from app.ui.pages.failures import run_again, show_failures
 from app.ui.pages.log import download_json, download_text
@@ -41,6 +42,7 @@ _ACTIONS: Final = {
     "cancel": (cancel, TokenScope.RUN),
     "pause": (pause, TokenScope.RUN),
     "resume": (resume, TokenScope.RUN),
+    "all": (act_on_all, TokenScope.RUN),
     "backfill": (backfill, TokenScope.RUN),
     "reset": (reset, TokenScope.ADMIN),
     "set-bookmark": (set_bookmark, TokenScope.ADMIN),

@@ -11,6 +11,7 @@ from app.domain.condition import Condition
 from app.domain.counts import count
 from app.ui.charts import Run
 from app.ui.filters import read_filter
+from app.ui.pages.bulk import QUALIFIERS, count_actions, matching
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 MOST_ROWS: Final = 100
 RUNS: Final = 20
-_QUALIFIERS: Final = ("source", "collection", "state", "error", "schedule", "owner", "label")
 _RUNS_SINCE: Final = timedelta(weeks=10)
 _TILES: Final = (
     Condition.FAILING,
@@ -37,9 +37,9 @@ async def show_overview(view: View, snapshots: Snapshots) -> Response:
     """Show the collections that the filter takes, those that need somebody first, page by page."""
     query = view.request.query_params
     typed = query.get("q", "")
-    wanted = read_filter(typed, _QUALIFIERS)
+    wanted = read_filter(typed, QUALIFIERS)
     snapshot = await snapshots.get(view.moment)
-    found = [each for each in snapshot.collections if wanted.takes(each.name, **each.qualified)]
+    found = matching(snapshot, wanted)
     first = _number(query.get("from", "0"), len(found))
     rows = found[first : first + MOST_ROWS]
     return view.render(
@@ -57,6 +57,7 @@ async def show_overview(view: View, snapshots: Snapshots) -> Response:
         shown=_shown(first, len(rows), len(found)),
         pages=_pages(typed, first, len(found)),
         has_any=bool(snapshot.collections),
+        bulk=[] if wanted.problem else [(each, number) for each, number in count_actions(found) if number],
     )
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from tests.harness import Store
 
-ACTIONS = ("run", "run-again", "cancel", "pause", "resume", "backfill")
+ACTIONS = ("run", "run-again", "cancel", "pause", "resume", "backfill", "all")
 ACTIONS_OF_ADMINS = ("reset", "set-bookmark")
 
 

@@ -1,0 +1,94 @@
+"""What is done to all collections that a filter takes, whether they are shown or not."""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+from app.api.http.errors import RefusedError
+from app.api.operations.tasks import find_task
+from app.domain.condition import Condition
+from app.pausing import pause_source, resume_source
+from app.task_requests import sync_task
+from app.ui.filters import read_filter
+from app.ui.page import go_to, read_form, safe_path
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+
+    from starlette.responses import Response
+
+    from app.domain.cause import Cause
+    from app.ui.filters import Filter
+    from app.ui.page import View
+    from app.ui.snapshot import CollectionState, Snapshot, Snapshots
+
+QUALIFIERS: Final = ("source", "collection", "state", "error", "schedule", "owner", "label")
+# Each takes a connection of the pool, which others need too.
+_AT_ONCE: Final = 4
+
+
+def matching(snapshot: Snapshot, wanted: Filter) -> list[CollectionState]:
+    """The collections that the filter takes."""
+    return [each for each in snapshot.collections if wanted.takes(each.name, **each.qualified)]
+
+
+def count_actions(found: Sequence[CollectionState]) -> Iterator[tuple[str, int]]:
+    """How many of the collections each action is for."""
+    for name, (is_for, _) in _ACTIONS.items():
+        yield name, sum(map(is_for, found))
+
+
+async def act_on_all(view: View, snapshots: Snapshots) -> Response:
+    """Run, cancel, pause or resume all that match a filter.
+
+    Raises:
+        RefusedError: 400; the filter or the action is not understood, so that more than was meant could be concerned.
+    """
+    form = await read_form(view.request)
+    wanted, name = read_filter(form.get("q", ""), QUALIFIERS), form.get("act", "")
+    if wanted.problem or name not in _ACTIONS:
+        why = wanted.problem or f"the action must be one of {', '.join(_ACTIONS)}"
+        raise RefusedError(HTTPStatus.BAD_REQUEST, "Nothing was done", why)
+    is_for, act = _ACTIONS[name]
+    cause = view.cause(form.get("note"))
+    found = filter(is_for, matching(await snapshots.get(), wanted))
+    limit = asyncio.Semaphore(_AT_ONCE)
+
+    async def act_in_turn(each: CollectionState) -> None:
+        async with limit:
+            await act(view, each, cause)
+
+    await asyncio.gather(*map(act_in_turn, found))
+    snapshots.forget()
+    return go_to(safe_path(form.get("back", ""), view.prefix))
+
+
+async def _run(view: View, each: CollectionState, cause: Cause) -> None:
+    services = view.services
+    await services.queue.schedule(sync_task(services.catalogue(), each.source, each.collection, cause))
+
+
+async def _cancel(view: View, each: CollectionState, cause: Cause) -> None:
+    row = await find_task(view.services, each.last_task or "")
+    await view.services.queue.cancel(row["task"], cause)
+
+
+async def _pause(view: View, each: CollectionState, cause: Cause) -> None:
+    services = view.services
+    await pause_source(services.pauses, services.queue, each.source, each.collection, cause=cause)
+
+
+async def _resume(view: View, each: CollectionState, cause: Cause) -> None:
+    services = view.services
+    await resume_source(services.pauses, services.catalogue(), each.source, each.collection, cause=cause)
+
+
+_Action = tuple["Callable[[CollectionState], bool]", "Callable[[View, CollectionState, Cause], Awaitable[None]]"]
+_ACTIONS: Final[Mapping[str, _Action]] = {
+    "run": (lambda each: not each.is_active and each.facts.paused_since is None, _run),
+    "cancel": (lambda each: each.is_active, _cancel),
+    "pause": (lambda each: each.facts.paused_since is None, _pause),
+    "resume": (lambda each: each.condition is Condition.PAUSED and each.paused_alone, _resume),
+}
