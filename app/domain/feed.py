@@ -84,6 +84,9 @@ class Place:
 BEGINNING: Final = Place.after_all_of(0)
 """Before all events."""
 
+END: Final = Place.after_all_of(_LAST_POSITION)
+"""After all events that there can be."""
+
 NOW: Final = Place.after_all_of(_LAST_POSITION + 1)
 """After all events that can be read at the moment, whichever they are."""
 
@@ -207,3 +210,20 @@ class Selection:
 
 
 EVERYTHING: Final = Selection()
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What somebody looks for among the events: of `types` and not of `without`, perhaps of one task alone.
+
+    `source`, `collection` and `by` (who has caused it) are parts of names, and all `words` are in the names of source
+    and collection; all are in lower case. None lets everything through.
+    """
+
+    types: Collection[str] | None = None
+    without: Collection[str] = ()
+    source: str | None = None
+    collection: str | None = None
+    by: str | None = None
+    words: Collection[str] = ()
+    task: UUID | None = None

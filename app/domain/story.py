@@ -115,6 +115,11 @@ def describe_change(change: Mapping[str, Any]) -> str:
             return f"{name}: {change.get(f'from_{of}_type', '?')} → {change.get(f'to_{of}_type', '?')}"
 
 
+def _progress(facts: _Facts) -> tuple[str, str]:
+    share = facts.data.get("share")
+    return f"{count(facts.data['records_read'], 'row')} read", "" if share is None else f"{100 * share:.0f} %"
+
+
 def _renewed(facts: _Facts) -> tuple[str, str]:
     kept = "kept" if facts.data.get("kept") else "not kept: server.secret_key is not set"
     return f"{facts.data.get('role', '').capitalize()} {facts.data.get('name', '')} renewed its configuration", kept
@@ -159,6 +164,8 @@ def _names(of: Mapping[str, Any]) -> str:
 
 def _rejected(facts: _Facts) -> tuple[str, str]:
     problems = facts.data.get("problems", ())
+    if isinstance(problems, str):  # they were redacted
+        return "Its newest version is not used", problems
     first = "".join(f"{each['path']}: {each['message']}" for each in problems[:1])
     others = len(problems) - 1 + facts.data.get("more", 0)
     return "Its newest version is not used", first + (f" (and {count(others, 'more problem')})" if others > 0 else "")
@@ -176,6 +183,7 @@ _ENTRIES: Final[Mapping[str, Callable[[_Facts], tuple[str, str]]]] = {
     events.TASK_SCHEDULED: _scheduled,
     events.TASK_STARTED: _started,
     events.BOOKMARK_SAVED: _saved,
+    events.PROGRESS_REPORTED: _progress,
     events.SCHEMA_CHANGED: _schema,
     events.CONFIG_RENEWED: _renewed,
     events.CANCEL_REQUESTED: lambda facts: ("Cancellation requested", facts.cause),

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID
 
 import orjson
 
 from app.domain.errors import EventsGoneError, SynclineError
-from app.domain.feed import BEGINNING, EVERYTHING, NOW, FeedEvent, Place, Selection
+from app.domain.feed import BEGINNING, END, EVERYTHING, NOW, FeedEvent, Place, Selection
 from app.store.queries import load_statements
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
 
-    import asyncpg
-
+    from app.domain.feed import Search
     from app.store.database import Pool
 
 _SQL: Final = load_statements("feed.sql")
+# The columns of an event; those after them say how far a search has come.
+_COLUMNS: Final = 12
 # So many events are looked through for a few: the place goes on, although none of them was wanted.
 _MOST_LOOKED_AT: Final = 5_000
+# Of a search, which often finds enough among the first.
+_FIRST_LOOKED_AT: Final = 500
+# A transaction may commit a while after it has taken the time.
+_MARGIN: Final = timedelta(minutes=1)
 
 
 class FeedPage(NamedTuple):
@@ -29,6 +36,28 @@ class FeedPage(NamedTuple):
     events: Sequence[FeedEvent]
     reached: Place
     more: bool
+
+
+class FoundEvents(NamedTuple):
+    """Events in the order of a search, and how far it has come.
+
+    It has looked at `looked_at` events up to the place `reached`, which is of the time `reached_at`; both are None if
+    there was none to look at. `more` is false if it has looked at all.
+    """
+
+    events: Sequence[FeedEvent]
+    looked_at: int
+    reached: Place | None
+    reached_at: datetime | None
+    more: bool
+
+
+class _Bounds(NamedTuple):
+    """Where a search begins, the position where it ends at the latest, and how many events are enough."""
+
+    place: Place
+    upto: int
+    limit: int
 
 
 class Feed:
@@ -98,6 +127,60 @@ class Feed:
             reached = after if after.is_event else await self._get_last(after.position, first)
         return FeedPage(events, reached, more=how_far["read"] == look_at)
 
+    async def search_before(self, search: Search, place: Place, *, limit: int, upto: int = END.position) -> FoundEvents:
+        """Find at most `limit` events before a place and not beyond the position `upto`, newest first.
+
+        It looks at a few thousand events: if it has found less, and `more` is true, go on before `reached`.
+        """
+        statement = _SQL["events_before"] if search.task is None else _SQL["events_of_task_before"]
+        return await self._search(statement, search, _Bounds(place, upto, limit))
+
+    async def search_after(self, search: Search, place: Place, *, limit: int, upto: int = END.position) -> FoundEvents:
+        """The same after a place, oldest first."""
+        statement = _SQL["events_after"] if search.task is None else _SQL["events_of_task_after"]
+        return await self._search(statement, search, _Bounds(place, upto, limit))
+
+    async def _search(self, statement: str, search: Search, bounds: _Bounds) -> FoundEvents:
+        """Look for one more than is wanted, to see whether there is one."""
+        found = await self._look_further(statement, search, bounds._replace(limit=bounds.limit + 1))
+        if len(found.events) <= bounds.limit:
+            return found
+        events = found.events[: bounds.limit]
+        return FoundEvents(events, found.looked_at, events[-1].place, events[-1].at, more=True)
+
+    async def _look_further(self, statement: str, search: Search, bounds: _Bounds) -> FoundEvents:
+        """Look at a few events first, which are mostly enough."""
+        first = await self._look(statement, search, bounds, max(bounds.limit, _FIRST_LOOKED_AT))
+        if not first.more or first.reached is None or len(first.events) == bounds.limit:
+            return first
+        left = _Bounds(first.reached, bounds.upto, bounds.limit - len(first.events))
+        rest = await self._look(statement, search, left, _MOST_LOOKED_AT)
+        return FoundEvents(
+            [*first.events, *rest.events],
+            first.looked_at + rest.looked_at,
+            rest.reached or first.reached,
+            rest.reached_at or first.reached_at,
+            rest.more,
+        )
+
+    async def _look(self, statement: str, search: Search, bounds: _Bounds, look_at: int) -> FoundEvents:
+        place, upto, limit = bounds
+        types = None if search.types is None else [*search.types]
+        texts = search.source, search.collection, search.by, [*search.words]
+        task = () if search.task is None else (search.task,)
+        rows = await self._pool.fetch(
+            statement, *place.key, upto, look_at, limit, types, [*search.without], *texts, *task
+        )
+        events = [_event(row[:_COLUMNS]) for row in rows if row["type"] is not None]
+        looked_at, *last = rows[0][_COLUMNS:]
+        reached = None if last[0] is None else Place.of(*last)
+        return FoundEvents(events, looked_at, reached, last[-1], more=looked_at == look_at)
+
+    async def find_position_after(self, time: datetime) -> int:
+        """A position so that all that happened up to this time is not beyond it."""
+        found: int | None = await self._pool.fetchval(_SQL["position_after"], time + _MARGIN)
+        return END.position if found is None else found
+
 
 def _complete_from(gone_upto: int | None) -> Place:
     return BEGINNING if gone_upto is None else Place.after_all_of(gone_upto)
@@ -114,6 +197,6 @@ def _check_completeness(after: Place, first: Place, *, is_known: bool) -> None:
         )
 
 
-def _event(row: asyncpg.Record) -> FeedEvent:
+def _event(row: Iterable[Any]) -> FeedEvent:
     position, task, version, type_, v, at, *rest = row
     return FeedEvent(Place.of(position, task, version, at), type_, v, at, *rest)

@@ -15,6 +15,7 @@ from app.ui.page import open_page, page
 from app.ui.pages.actions import backfill, cancel, pause, reset, resume, run, set_bookmark
 from app.ui.pages.bulk import act_on_all
 from app.ui.pages.collection import show_collection
+from app.ui.pages.events import show_events
 from app.ui.pages.failures import run_again, show_failures
 from app.ui.pages.log import download_json, download_text
 from app.ui.pages.login import log_in, log_out, show_login
@@ -76,6 +77,7 @@ def _pages(services: Services, prefix: str) -> Iterator[BaseRoute]:
         yield Route(f"{start}/tasks/{{task_id}}", page(show_task, prefix))
         yield Route(f"{start}/tasks/{{task_id}}/log.txt", page(download_text, prefix))
         yield Route(f"{start}/tasks/{{task_id}}/log.jsonl", page(download_json, prefix))
+        yield Route(f"{start}/events", page(show_events, prefix))
         yield Route(f"{start}/workers", page(partial(show_workers, workforce=workforce), prefix))
     yield Route(f"{prefix}/sources", page(partial(show_sources, snapshots=snapshots), prefix))
     for name, show in (("test", test), ("discover", discover)):

@@ -125,3 +125,34 @@ syncline.uuid7_floor(greatest($1, timestamptz '1970-01-01 00:00:00Z'))
 -- name: check
 -- The check of an event, as `Place.of` makes it.
 (extract(epoch FROM at) * 1000000)::bigint & 4294967295
+
+-- name: columns_of_feed
+-- An event as it is in the feed. Bookmarks are left out: they may be large, and may have values of the source.
+e.xid, e.task, e.version, e.type, e.v, e.at, e.status, e.attempt, e.worker, e.data - 'bookmark' AS data
+
+-- name: horizon
+-- Below it all transactions have ended.
+(SELECT syncline.position(pg_snapshot_xmin(pg_current_snapshot())))
+
+-- name: subject
+-- What event n is about, as the first event of its stream says.
+(
+    SELECT b.data ->> 'source' AS source, b.data ->> 'collection' AS collection
+    FROM syncline.events b WHERE b.task = n.task AND b.version = 1 LIMIT 1
+  )
+
+-- name: is_found
+-- Whether event n, which is about s, is of types $7 and not of types $8, and has the texts $9 in the name of its source, $10 in
+-- that of its collection, $11 in that of whoever has caused it, and each of $12 in both names. All texts are in lower case; nulls
+-- let everything through.
+($7::text[] IS NULL OR n.type = ANY ($7)) AND n.type <> ALL ($8::text[])
+    AND ($9::text IS NULL OR strpos(lower(s.source), $9) > 0)
+    AND ($10::text IS NULL OR strpos(lower(s.collection), $10) > 0)
+    AND ($11::text IS NULL OR strpos(lower(n.data -> 'who' ->> 'name'), $11) > 0)
+    AND NOT EXISTS (SELECT FROM unnest($12::text[]) AS word WHERE strpos(lower(concat_ws('.', s.source, s.collection)), word) = 0)
+
+-- name: found_and_looked_at
+-- What was found, and how far has been looked.
+f.xid, f.task, f.version, f.type, f.v, f.at, f.status, f.attempt, f.worker, f.source, f.collection, f.data::text AS details,
+       c.looked_at, l.xid AS last_xid, l.task AS last_task, l.version AS last_version, l.at AS last_at
+FROM (SELECT count(*) AS looked_at FROM next) AS c

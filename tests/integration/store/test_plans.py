@@ -229,6 +229,39 @@ async def test_what_workers_run_is_found_without_reading_what_waits(store: Store
         assert of_tasks["Actual Rows"] * of_tasks["Actual Loops"] <= 9
 
 
+@pytest.mark.parametrize("name", ["events_before", "events_after"])
+async def test_a_search_reads_only_the_events_that_it_looks_at(store: Store, name: str) -> None:
+    await store.admin.execute(EVENTS_OF_SOME_WEEKS)
+    await store.admin.execute("ANALYZE syncline.events")
+    middle = await store.pool.fetchrow(
+        "SELECT xid, task, version FROM syncline.events ORDER BY xid OFFSET 3990 LIMIT 1"
+    )
+    assert middle is not None
+    look_at, limit, upto = 200, 50, 2**64 - 1
+    for source, found in (("s", limit), ("nobody", look_at)):
+        given = (*middle, upto, look_at, limit, None, [], source, None, None, [])
+        plan = await executed(store, FEED[name], *given)
+        assert [node for node in bad_nodes(plan, sort=True) if not node.startswith("Nested Loop")] == []
+        read = [node["Actual Rows"] * node["Actual Loops"] for node in plan if node["Node Type"] == "Index Scan"]
+        # The transactions of the first and the last, to their ends, the next event of each week; and the first event of
+        # each task, as long as it looks for more.
+        assert sum(read) <= look_at + 2 * 40 + 5 + found
+
+
+@pytest.mark.parametrize("name", ["events_of_task_before", "events_of_task_after"])
+async def test_a_search_in_a_task_reads_the_events_of_no_other(store: Store, name: str) -> None:
+    await store.admin.execute(EVENTS_OF_SOME_WEEKS)
+    task = await seed(store)
+    await store.admin.execute(MANY_EVENTS, task)
+    await store.admin.execute("ANALYZE syncline.events")
+    place = (2**63, NO_ID_IS_LATER, 1) if name.endswith("before") else (1, task, 1)
+    plan = await executed(store, FEED[name], *place, 2**64 - 1, 200, 50, None, [], None, None, None, [], task)
+    # How far it has come is joined to what was found.
+    assert [node for node in bad_nodes(plan, sort=True) if not node.startswith("Nested Loop")] == []
+    read = [node["Actual Rows"] * node["Actual Loops"] for node in plan if node["Node Type"] == "Index Scan"]
+    assert sum(read) <= 200 + 50 + 5
+
+
 @pytest.mark.parametrize("pools", [["default"], ["default", "few", "none", "many"]])
 async def test_a_claim_reads_only_the_first_tasks_of_each_of_its_pools(store: Store, pools: list[str]) -> None:
     await seed(store)
