@@ -1,4 +1,4 @@
-"""Checks a source or a destination, or discovers what a source offers, without copying anything."""
+"""Checks a source or a destination, or asks a source what it offers and needs, without copying anything."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Final
 
 from app.attempt.open_source import open_source, with_renewed_config
 from app.attempt.report import WorkerLog
-from app.connectors.contract.offers import Discovering
+from app.connectors.contract.offers import Discovering, Specifying
 from app.connectors.contract.passes import Divided
 from app.connectors.kinds import no_discovery_error
 from app.connectors.making import make_source, try_destination
 from app.connectors.sources.classic.jobs import rename_offers
-from app.domain.attempt_protocol import Checked, Finished
+from app.domain.attempt_protocol import Checked, Finished, Specified
 from app.domain.errors import ConfigurationError, SynclineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from app.attempt.worker_pipe import WorkerPipe
-    from app.domain.attempt_protocol import Check, Discover, TryDestination
+    from app.domain.attempt_protocol import Check, Discover, Specify, TryDestination
 
 _SEVERAL: Final = 2
 
@@ -72,6 +72,20 @@ def discover(job: Discover, *, work_dir: Path, pipe: WorkerPipe) -> Finished:
                 if offered.name not in seen:
                     pipe.send(offered)
                 seen.add(offered.name)
+    return Finished(records_read=0, rows_written=0)
+
+
+def specify(job: Specify, *, work_dir: Path, pipe: WorkerPipe) -> Finished:
+    """Reports which configuration the connector asks for.
+
+    Raises:
+        ConfigurationError: sources of this type have no connector that says so.
+    """
+    (source_job,) = job.each()
+    with closing(make_source(source_job, work_dir=work_dir, log=WorkerLog(pipe))) as source:
+        if not isinstance(source, Specifying):
+            raise ConfigurationError(f"a source of type {job.source_type!r} has no connector that describes itself")
+        pipe.send(Specified(source.specification()))
     return Finished(records_read=0, rows_written=0)
 
 

@@ -17,7 +17,7 @@ from app.attempt.backfilling import backfill
 from app.attempt.copying import synchronise
 from app.attempt.counting import count_rows
 from app.attempt.dropping import drop_tables
-from app.attempt.inspection import check, discover, try_out
+from app.attempt.inspection import check, discover, specify, try_out
 from app.attempt.previewing import preview
 from app.attempt.worker_pipe import WorkerGone
 from app.attempt.workspace import workspace
@@ -33,6 +33,7 @@ from app.domain.attempt_protocol import (
     Finished,
     Preview,
     Question,
+    Specify,
     Sync,
     TryDestination,
 )
@@ -41,6 +42,7 @@ from app.failpoints import arm
 from app.lifeline import adopt_orphans, end_own_descendants, follow_parent
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from types import FrameType
 
     from app.attempt.worker_pipe import WorkerPipe
@@ -105,23 +107,18 @@ def _carry_out(job: AttemptJob, *, work_dir: Path, pipe: WorkerPipe) -> Finished
         case Backfill():
             return backfill(job, work_dir=work_dir, pipe=pipe)
         case _:
-            return _answer(job, work_dir=work_dir, pipe=pipe)
+            return _ANSWERS[type(job)](job, work_dir=work_dir, pipe=pipe)
 
 
-def _answer(question: Question, *, work_dir: Path, pipe: WorkerPipe) -> Finished:
-    match question:
-        case Check():
-            return check(question, work_dir=work_dir, pipe=pipe)
-        case Discover():
-            return discover(question, work_dir=work_dir, pipe=pipe)
-        case Preview():
-            return preview(question, work_dir=work_dir, pipe=pipe)
-        case DropTables():
-            return drop_tables(question, work_dir=work_dir, pipe=pipe)
-        case TryDestination():
-            return try_out(question, work_dir=work_dir, pipe=pipe)
-        case CountRows():
-            return count_rows(question, work_dir=work_dir, pipe=pipe)
+_ANSWERS: Final[Mapping[type[Question], Callable[..., Finished]]] = {
+    Check: check,
+    Discover: discover,
+    Specify: specify,
+    Preview: preview,
+    DropTables: drop_tables,
+    TryDestination: try_out,
+    CountRows: count_rows,
+}
 
 
 def _name_of(job: AttemptJob) -> str:

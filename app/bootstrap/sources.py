@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from app.bootstrap.data_dir import prepare_data_dir
 from app.bootstrap.environment import config_path, substitution_environment
 from app.bootstrap.renewals import renewed_configs
 from app.config.reader import load_catalogue
+from app.connectors.kinds import SOURCES
+from app.connectors.options.validation import validated
 from app.domain.errors import SynclineError
 from app.execution.row_counting import count_rows
 from app.execution.source_check import discover_source, preview_collection
+from app.execution.specification import ask_specification
 from app.execution.table_dropping import ask_about_tables
 
 if TYPE_CHECKING:
@@ -43,6 +46,19 @@ async def offers_of(
     data_dir, now = data_dir_of(settings), dt.datetime.now(dt.UTC)
     async with renewed_configs(settings, catalogue, catalogue.find_source(source), tell=tell) as renewed:
         return await discover_source(catalogue, source, data_dir=data_dir, now=now, tell=tell, renewed=renewed)
+
+
+async def specification_of(
+    settings: Settings, source_type: str, origin: dict[str, Any], *, tell: Callable[[str], None]
+) -> dict[str, Any]:
+    """Ask a connector, given by its package or image, which configuration it needs; a JSON Schema.
+
+    Raises:
+        ConfigurationError: the package is not one of this type, or does not say what it needs.
+    """
+    validated(SOURCES[source_type].options, origin, key_path="config")
+    data_dir, now = data_dir_of(settings), dt.datetime.now(dt.UTC)
+    return await ask_specification(source_type, origin, data_dir=data_dir, now=now, tell=tell)
 
 
 async def preview_of(

@@ -11,6 +11,7 @@ from app.cli.causes import cause_of_command, note_option
 from app.cli.pauses import show_paused, show_resumed
 from app.cli.preview import preview
 from app.cli.running import align, config_option, json_text, reports_errors, run_asking, start, with_pool
+from app.cli.spec import spec
 from app.cli.table_dropping import drop_tables
 from app.cli.trials import show, tell
 from app.cli.values import DURATION, TIME
@@ -102,6 +103,7 @@ def discover(config: Path | None, source: str, *, as_yaml: bool, as_json: bool) 
 
 
 sources.add_command(preview)
+sources.add_command(spec)
 
 
 @sources.command(short_help="Reload a collection with its next task.")

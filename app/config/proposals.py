@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Final
 
-import yaml
+from app.config.yaml_scalars import scalar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -28,20 +27,11 @@ def collection_yaml(offer: Offered) -> Iterator[str]:
     entry: dict[str, Any] = {"name": name} | ({} if name == offer.name else {"type": offer.name})
     entry |= {"primary_key": offer.key} if offer.key else {}
     for number, (key, value) in enumerate(entry.items()):
-        yield f"{_INDENT}{'- ' if number == 0 else '  '}{key}: {_scalar(value)}"
+        yield f"{_INDENT}{'- ' if number == 0 else '  '}{key}: {scalar(value)}"
     for number, field in enumerate(offer.cursor_fields):
-        yield f"{_INDENT}  # {'cursor_field' if number == 0 else 'or'}: {_scalar(field)}"
+        yield f"{_INDENT}  # {'cursor_field' if number == 0 else 'or'}: {scalar(field)}"
 
 
 def _collection_name(name: str) -> str:
     """A name that is valid in ids and URLs, and has one part."""
     return "".join("_" if one in "./" or not one.isprintable() else one for one in name).strip()
-
-
-def _scalar(value: Any) -> str:
-    """A value as one line of YAML; JSON is valid YAML, too."""
-    if isinstance(value, str) and value.isprintable():
-        text = str(yaml.safe_dump(value, allow_unicode=True, width=float("inf")))
-        return text.removesuffix("...\n").strip()
-    text = json.dumps(value, ensure_ascii=False)
-    return text if text.isprintable() else json.dumps(value)

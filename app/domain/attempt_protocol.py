@@ -124,6 +124,10 @@ class Discover(_Question, frozen=True, tag="discover", tag_field="mode"):
     """List what the source offers."""
 
 
+class Specify(_Question, frozen=True, tag="specify", tag_field="mode"):
+    """Say which configuration the connector of the only collection asks for."""
+
+
 class Preview(_Question, frozen=True, kw_only=True, tag="preview", tag_field="mode"):
     """Read the first `rows` of the only collection, and say what its columns would become in each of `destinations`."""
 
@@ -155,7 +159,7 @@ class CountRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="co
     data_dir: str
 
 
-Question = Check | Discover | Preview | TryDestination | DropTables | CountRows
+Question = Check | Discover | Specify | Preview | TryDestination | DropTables | CountRows
 """A job that loads nothing."""
 
 AttemptJob = Sync | Backfill | Question
@@ -259,6 +263,12 @@ class Offered(msgspec.Struct, frozen=True, tag="offered"):
     sync_modes: list[SyncMode] = msgspec.field(default_factory=lambda: list[SyncMode](["full_refresh"]))
 
 
+class Specified(msgspec.Struct, frozen=True, tag="specified"):
+    """The JSON Schema with which a connector describes its configuration."""
+
+    specification: dict[str, Any]
+
+
 class PreviewedColumn(msgspec.Struct, frozen=True):
     """A field of the source, with its type there and, by destination, the name and type of its column.
 
@@ -333,6 +343,7 @@ AttemptMessage = (
     | TableDescribed
     | Checked
     | Offered
+    | Specified
     | Previewed
     | OwnTable
     | Counted

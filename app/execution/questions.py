@@ -23,6 +23,7 @@ from app.domain.attempt_protocol import (
     Preview,
     Previewed,
     SecretLearned,
+    Specified,
 )
 from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.learned_secrets import LearnedSecrets
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from app.domain.attempt_protocol import AttemptMessage, Question
     from app.execution.renewals import Renewals
 
-Answer: TypeAlias = Checked | Offered | OwnTable | Previewed | Counted
+Answer: TypeAlias = Checked | Offered | OwnTable | Previewed | Specified | Counted
 
 _TIMEOUT_SECONDS: Final = 120.0
 # The first check of a connector installs its package. If that were stopped early, the next check would start over.
@@ -228,7 +229,7 @@ async def _pass_on_answers(
             case Checked() | OwnTable() | Counted():
                 patience.begin_again()
                 receive(message)
-            case Offered() | Previewed():
+            case Offered() | Previewed() | Specified():
                 receive(message)
             case Installing(done=False):
                 patience.wait_for_installer(message.packages)

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 WHEEL = "tap_made-1.0-py3-none-any.whl"
 
 
-def wheel(*commands: str) -> bytes:
-    """Of tap-made 1.0, which brings `commands`."""
+def wheel(*commands: str, module: str = "") -> bytes:
+    """Of tap-made 1.0, which brings `commands`: the function `main` of `module`, a text of Python."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         info = "tap_made-1.0.dist-info"
@@ -36,6 +36,8 @@ def wheel(*commands: str) -> bytes:
         }.items():
             # Without the time of day, which would change the hash.
             archive.writestr(zipfile.ZipInfo(f"{info}/{name}"), text)
+        if module:
+            archive.writestr(zipfile.ZipInfo("made.py"), module)
     return packed.getvalue()
 
 

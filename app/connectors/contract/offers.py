@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 from app.connectors.contract.schema import Kind, type_name
 
@@ -26,6 +26,18 @@ class Discovering(Protocol):
 
     def discover(self) -> Iterator[Offered]:
         """Everything that there is to choose from; raises `SynclineError` if the source cannot be reached."""
+
+
+@runtime_checkable
+class Specifying(Protocol):
+    """A source whose connector can say which configuration it asks for."""
+
+    def specification(self) -> dict[str, Any]:
+        """A JSON Schema of the configuration, which need not be there yet.
+
+        Raises:
+            SynclineError: the connector cannot be installed or started, or does not describe itself.
+        """
 
 
 def cursor_candidates(columns: Mapping[str, Kind | None], *, among: Iterable[str]) -> list[str]:

@@ -71,6 +71,14 @@ class AirbyteSource:
         with prefix_errors(self._subject):
             yield from offers(self._catalog(self._prepare_connector()))
 
+    def specification(self) -> dict[str, Any]:
+        """As in `Specifying`."""
+        connector = self._connector({}, owner=None)
+        specification = self._specification(connector, connector.config)
+        if not isinstance(specification, dict):
+            raise ConfigurationError("the connector does not say which configuration it asks for")
+        return specification
+
     def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
         with prefix_errors(self._subject):
             yield from self._items(bookmark)

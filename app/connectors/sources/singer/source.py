@@ -25,7 +25,7 @@ from app.connectors.sources.singer.reading import Reading, Wanted
 from app.connectors.sources.singer.state import State
 from app.connectors.values import jsontext
 from app.domain.attempt_protocol import CopyJob
-from app.domain.errors import ConfigurationError
+from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.secret_values import renewed_secrets, secrets_in
 
 if TYPE_CHECKING:
@@ -62,6 +62,23 @@ class SingerSource:
     def discover(self) -> Iterator[Offered]:
         with prefix_errors(self._subject):
             yield from offers(self._catalog(self._prepare_tap()))
+
+    def specification(self) -> dict[str, Any]:
+        """As in `Specifying`. Taps of the Singer SDK describe themselves, others do not."""
+        tap = self._prepare_tap()
+        try:
+            about = jsontext.decode(tap.output("--about", "--format=json"))
+        except ConfigurationError:
+            raise
+        except (SynclineError, msgspec.MsgspecError):
+            about = None
+        if not isinstance(about, dict) or not isinstance(about.get("settings"), dict):
+            raise ConfigurationError(
+                "the tap does not say which configuration it asks for: only taps of the Singer SDK do so; "
+                "see its documentation"
+            )
+        settings: dict[str, Any] = about["settings"]
+        return settings
 
     def read(self, bookmark: str | None) -> Iterator[Table | Rows | Checkpoint]:
         with prefix_errors(self._subject):
