@@ -12,7 +12,7 @@ import click
 
 from app.cli.causes import cause_of_command, note_option
 from app.cli.running import align, config_option, reports_errors, start, with_pool
-from app.cli.values import NAME, PLACE
+from app.cli.values import COLLECTION, NAME, PLACE, SOURCE
 from app.domain.events import COLLECTION_RESET
 from app.domain.visible import make_visible
 
@@ -44,8 +44,8 @@ def bookmarks() -> None:
 
 @bookmarks.command(name="list", short_help="Show a collection's bookmarks and their history.")
 @config_option
-@click.argument("source", type=NAME)
-@click.argument("collection", type=NAME)
+@click.argument("source", type=SOURCE)
+@click.argument("collection", type=COLLECTION)
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How much of the history.")
 @click.option("--destination", type=NAME, help="Only this destination.")
 @reports_errors
@@ -84,8 +84,8 @@ def list_(config: Path | None, source: str, collection: str, limit: int, destina
 
 @bookmarks.command(short_help="Show what changed between two positions.")
 @config_option
-@click.argument("source", type=NAME)
-@click.argument("collection", type=NAME)
+@click.argument("source", type=SOURCE)
+@click.argument("collection", type=COLLECTION)
 @click.argument("position", type=PLACE)
 @click.argument("other", metavar="[POSITION]", type=PLACE, default="now")
 @reports_errors
@@ -116,8 +116,8 @@ def diff(config: Path | None, source: str, collection: str, position: Place, oth
 
 @bookmarks.command(name="set", short_help="Set the bookmark from which the next task reads.")
 @config_option
-@click.argument("source", type=NAME)
-@click.argument("collection", type=NAME)
+@click.argument("source", type=SOURCE)
+@click.argument("collection", type=COLLECTION)
 @click.option("--to", "to", metavar="POSITION|VALUE", type=NAME, help="Either of the two, if it is clear which.")
 @click.option("--to-position", "position", metavar="POSITION", type=PLACE, help=_position_help)
 @click.option("--to-value", "value", metavar="JSON", type=NAME, help=_value_help)

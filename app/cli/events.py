@@ -11,7 +11,7 @@ import click
 
 from app.cli.causes import cause_of_command, note_option
 from app.cli.running import config_option, reports_errors, run_loop, start, with_pool
-from app.cli.values import ARCHIVE, EVENT_TYPES, LOG_LINE, NAME, PLACE, SEAL
+from app.cli.values import ARCHIVE, COLLECTION, EVENT_TYPES, LOG_LINE, NAME, PLACE, SEAL, SOURCE
 from app.domain.errors import ConfigurationError
 from app.domain.visible import make_visible
 
@@ -39,8 +39,8 @@ _LOOK_SECONDS: Final = 0.5
 @click.option(
     "--types", metavar="TYPES", type=EVENT_TYPES, help="Only these types, such as task.failed,task.succeeded."
 )
-@click.option("--source", type=NAME, help="Only events of this source.")
-@click.option("--collection", type=NAME, help="Only events of this collection.")
+@click.option("--source", type=SOURCE, help="Only events of this source.")
+@click.option("--collection", type=COLLECTION, help="Only events of this collection.")
 @click.option("--json", "as_json", is_flag=True, help="Print each event as a line of JSON, in CloudEvents' envelope.")
 @click.pass_context
 @reports_errors

@@ -10,6 +10,7 @@ import click
 
 from app.cli.bookmarks import bookmarks
 from app.cli.check import check
+from app.cli.completion import VARIABLE, completion
 from app.cli.destinations import destinations
 from app.cli.doctor import doctor
 from app.cli.events import events
@@ -50,7 +51,7 @@ def main() -> None:
     # The environment and the catalogue have passwords.
     hide_from_others()
     with reporting_output_errors():
-        cli()
+        cli(complete_var=VARIABLE)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -196,6 +197,7 @@ cli.add_command(destinations)
 cli.add_command(doctor)
 cli.add_command(events)
 cli.add_command(token)
+cli.add_command(completion)
 
 
 @cli.command()

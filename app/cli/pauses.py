@@ -9,7 +9,7 @@ import click
 from app.cli.causes import note_option
 from app.cli.remote import WHERE_THE_API_IS, explain_unknown, open_api
 from app.cli.running import reports_errors
-from app.cli.values import NAME, TIME
+from app.cli.values import COLLECTION, SOURCE, TIME
 from app.domain.errors import ApiRefusalError
 from app.domain.visible import make_visible
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Pause a source or a collection.", epilog=WHERE_THE_API_IS)
-@click.argument("source", type=NAME)
-@click.argument("collection", required=False, type=NAME)
+@click.argument("source", type=SOURCE)
+@click.argument("collection", required=False, type=COLLECTION)
 @click.option(
     "--until", type=TIME, help="When the pause ends by itself: a day, or a time such as 2024-01-31T12:00:00Z."
 )
@@ -38,8 +38,8 @@ def pause(source: str, collection: str | None, until: dt.datetime | None, note: 
 
 
 @click.command(short_help="End a pause.", epilog=WHERE_THE_API_IS)
-@click.argument("source", type=NAME)
-@click.argument("collection", required=False, type=NAME)
+@click.argument("source", type=SOURCE)
+@click.argument("collection", required=False, type=COLLECTION)
 @note_option
 @reports_errors
 def resume(source: str, collection: str | None, note: str | None) -> None:

@@ -11,6 +11,7 @@ import click
 
 from app.cli.running import align, config_option, json_text, reports_errors, run_asking, start
 from app.cli.trials import tell
+from app.cli.values import COLLECTION, SOURCE
 from app.domain.choices import choose_one
 from app.domain.errors import ConfigurationError
 from app.domain.visible import make_visible
@@ -28,8 +29,8 @@ _MOST_ROWS: Final = 1000
 
 @click.command(short_help="Show a collection's first rows and types.")
 @config_option
-@click.argument("source")
-@click.argument("collection", required=False)
+@click.argument("source", type=SOURCE)
+@click.argument("collection", required=False, type=COLLECTION)
 @click.option(
     "--rows", type=click.IntRange(1, _MOST_ROWS), default=10, show_default=True, help="How many rows at most."
 )

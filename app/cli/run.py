@@ -22,7 +22,7 @@ from app.cli.remote import (
     tell,
 )
 from app.cli.running import compact_json, reports_errors
-from app.cli.values import NAME
+from app.cli.values import COLLECTION, SOURCE
 from app.domain.elapsed import span_in_words
 from app.domain.errors import ApiRefusalError, SynclineError
 from app.domain.visible import make_visible
@@ -38,8 +38,8 @@ _INTERRUPTED: Final = 130
 
 
 @click.command(short_help="Run collections now.", epilog=WHERE_THE_API_IS)
-@click.argument("source", type=NAME)
-@click.argument("collections", metavar="[COLLECTION]...", nargs=-1, type=NAME)
+@click.argument("source", type=SOURCE)
+@click.argument("collections", metavar="[COLLECTION]...", nargs=-1, type=COLLECTION)
 @click.option("--wait", is_flag=True, help="Wait until all tasks have ended; exit with 1 unless all have succeeded.")
 @click.option("-f", "--follow", is_flag=True, help="Wait, and show logs and progress meanwhile.")
 @click.option("--again", is_flag=True, help="Where a task runs already, run one more after it.")

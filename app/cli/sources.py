@@ -14,7 +14,7 @@ from app.cli.running import align, config_option, json_text, reports_errors, run
 from app.cli.spec import spec
 from app.cli.table_dropping import drop_tables
 from app.cli.trials import show, tell
-from app.cli.values import DURATION, TIME
+from app.cli.values import COLLECTION, DURATION, SOURCE, TIME
 from app.domain.errors import ConfigurationError
 from app.domain.interval import Interval
 from app.domain.visible import make_visible
@@ -42,8 +42,8 @@ def sources() -> None:
 
 @sources.command(short_help="Test a source's collections and its destinations.")
 @config_option
-@click.argument("source")
-@click.argument("collections", metavar="[COLLECTION]...", nargs=-1)
+@click.argument("source", type=SOURCE)
+@click.argument("collections", metavar="[COLLECTION]...", nargs=-1, type=COLLECTION)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @reports_errors
 def test(config: Path | None, source: str, collections: tuple[str, ...], *, as_json: bool) -> None:
@@ -71,7 +71,7 @@ def test(config: Path | None, source: str, collections: tuple[str, ...], *, as_j
 
 @sources.command(short_help="List what a source offers.")
 @config_option
-@click.argument("source")
+@click.argument("source", type=SOURCE)
 @click.option("--yaml", "as_yaml", is_flag=True, help="Print YAML to paste into the catalogue.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, in the form of POST /sources/discover.")
 @reports_errors
@@ -108,8 +108,8 @@ sources.add_command(spec)
 
 @sources.command(short_help="Reload a collection with its next task.")
 @config_option
-@click.argument("source")
-@click.argument("collection")
+@click.argument("source", type=SOURCE)
+@click.argument("collection", type=COLLECTION)
 @click.option("--drop", is_flag=True, help="Also drop the collection's tables in all of its destinations.")
 @click.option("--yes", is_flag=True, help="With --drop, do not ask.")
 @note_option
@@ -137,8 +137,8 @@ def reset(config: Path | None, source: str, collection: str, note: str | None, *
 
 @sources.command(short_help="Pause a source or a collection.")
 @config_option
-@click.argument("source")
-@click.argument("collection", required=False)
+@click.argument("source", type=SOURCE)
+@click.argument("collection", required=False, type=COLLECTION)
 @click.option(
     "--until", type=TIME, help="When the pause ends by itself: a day, or a time such as 2024-01-31T12:00:00Z."
 )
@@ -175,8 +175,8 @@ def pause(
 
 @sources.command(short_help="End a pause.")
 @config_option
-@click.argument("source")
-@click.argument("collection", required=False)
+@click.argument("source", type=SOURCE)
+@click.argument("collection", required=False, type=COLLECTION)
 @note_option
 @reports_errors
 def resume(config: Path | None, source: str, collection: str | None, note: str | None) -> None:
@@ -198,8 +198,8 @@ def resume(config: Path | None, source: str, collection: str | None, note: str |
 
 @sources.command(short_help="Reload an interval of a collection.")
 @config_option
-@click.argument("source")
-@click.argument("collection")
+@click.argument("source", type=SOURCE)
+@click.argument("collection", type=COLLECTION)
 @click.option(
     "--from", "begin", type=TIME, required=True, help="The start: a day, or a time such as 2024-01-01T12:00:00Z."
 )

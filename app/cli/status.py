@@ -9,7 +9,7 @@ import click
 
 from app.cli.remote import WHERE_THE_API_IS, catalogue_problems, find_source, open_api, tell
 from app.cli.running import align, compact_json, reports_errors
-from app.cli.values import NAME
+from app.cli.values import NAME, SOURCE
 from app.domain.condition import RANKS, Condition, Facts, condition_of, describe
 from app.domain.counts import count
 from app.domain.elapsed import ago_in_words
@@ -26,7 +26,7 @@ _COLORS = {Condition.FAILING: "red", Condition.RUNNING: "blue", Condition.FINE: 
 
 
 @click.command(short_help="Show how every collection is.", epilog=WHERE_THE_API_IS)
-@click.argument("source", required=False, type=NAME)
+@click.argument("source", required=False, type=SOURCE)
 @click.option("--owner", metavar="NAME", type=NAME, help="Only collections with this owner.")
 @click.option(
     "--label",

@@ -21,7 +21,7 @@ from app.cli.remote import (
     tell,
 )
 from app.cli.running import align, compact_json, reports_errors
-from app.cli.values import DURATION, NAME
+from app.cli.values import COLLECTION, DURATION, NAME, SOURCE, TASK
 from app.client.paths import path_of
 from app.domain.elapsed import span_in_words
 
@@ -37,8 +37,8 @@ _MOST_TAIL: Final = 1000
 
 
 @click.command(short_help="List the newest tasks.", epilog=WHERE_THE_API_IS)
-@click.option("--source", type=NAME, help="Only tasks of this source.")
-@click.option("--collection", type=NAME, help="Only tasks of this collection of the source.")
+@click.option("--source", type=SOURCE, help="Only tasks of this source.")
+@click.option("--collection", type=COLLECTION, help="Only tasks of this collection of the source.")
 @click.option("--failed", is_flag=True, help="Only tasks that failed.")
 @click.option(
     "--status",
@@ -132,7 +132,7 @@ def _row(task: dict[str, Any]) -> tuple[str, ...]:
 
 
 @click.command(short_help="Show the log of a task.", epilog=WHERE_THE_API_IS)
-@click.argument("task", metavar="TASK | SOURCE COLLECTION", nargs=-1, type=NAME, required=True)
+@click.argument("task", metavar="TASK | SOURCE COLLECTION", nargs=-1, type=TASK, required=True)
 @click.option("-f", "--follow", is_flag=True, help="Keep printing until the task ends; exit with 1 unless it succeeds.")
 @click.option(
     "-n", "--tail", type=click.IntRange(1, _MOST_TAIL), metavar="LINES", help="Show only the last LINES lines."
@@ -193,7 +193,7 @@ def _show_line(line: dict[str, Any], task_id: str, *, as_json: bool) -> None:
 
 
 @click.command(short_help="Cancel a task.", epilog=WHERE_THE_API_IS)
-@click.argument("task", metavar="TASK | SOURCE COLLECTION", nargs=-1, type=NAME, required=True)
+@click.argument("task", metavar="TASK | SOURCE COLLECTION", nargs=-1, type=TASK, required=True)
 @note_option
 @reports_errors
 def cancel(task: tuple[str, ...], note: str | None) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import datetime as dt
 
     from click import Context, Parameter
+    from click.shell_completion import CompletionItem
 
     from app.domain.feed import Place
 
@@ -80,6 +81,28 @@ class _NameType(click.ParamType[str]):
         except UnicodeEncodeError:
             self.fail("is not valid UTF-8", param, ctx)
         return str(value)
+
+
+class _SourceType(_NameType):
+    def shell_complete(self, ctx: Context, param: Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 -- click's
+        from app.cli.completing import complete_source
+
+        return complete_source(ctx, incomplete)
+
+
+class _CollectionType(_NameType):
+    def shell_complete(self, ctx: Context, param: Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 -- click's
+        from app.cli.completing import complete_collection
+
+        return complete_collection(ctx, ctx.params.get("source"), incomplete)
+
+
+class _TaskType(_NameType):
+    def shell_complete(self, ctx: Context, param: Parameter, incomplete: str) -> list[CompletionItem]:
+        from app.cli.completing import complete_collection, complete_source
+
+        given = ctx.params.get(str(param.name))
+        return complete_collection(ctx, given[0], incomplete) if given else complete_source(ctx, incomplete)
 
 
 class _PlaceType(click.ParamType["Place"]):
@@ -168,7 +191,16 @@ POOLS: Final = _PoolsType()
 """The names of pools, with commas between them."""
 
 NAME: Final = _NameType()
-"""The name of a source or a collection."""
+"""A name in a catalogue."""
+
+SOURCE: Final = _SourceType()
+"""The name of a source, which shells complete."""
+
+COLLECTION: Final = _CollectionType()
+"""The name of a collection of the source in the parameter `source`."""
+
+TASK: Final = _TaskType()
+"""The id of a task, or a source, and then a collection."""
 
 PLACE: Final = _PlaceType()
 """The id of an event in the feed, or a position."""
