@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev demo demo-rows test matrix soak static check bench bench-report chaos audit fuzz format
-.PHONY: descriptions dump-release clean
+.PHONY: descriptions screenshots dump-release clean
 
 BIN := .venv/bin
 SEEN := tests/scenarios/results/seen.json
@@ -72,6 +72,10 @@ fuzz: install-dev ## run every property test with many more examples, new ones e
 
 chaos: install-dev ## inject faults and check the histories for an hour; write the tables in docs/reliability.md (SEEDS=1,2 FAULTS=20: only a part, and no tables)
 	@$(BIN)/python -m tests.chaos --tap --page $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FAULTS),--faults $(FAULTS))
+
+screenshots: install-dev ## take the screenshots of the documentation anew, into docs/pages
+	@scripts/browser
+	@$(PYTEST) --numprocesses 0 --screenshots docs/pages tests/browser/test_screenshots.py
 
 dump-release: install-dev ## fill a database with this release and leave a dump of it in tests/releases
 	@$(BIN)/python scripts/dump_release.py

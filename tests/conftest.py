@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -23,11 +24,15 @@ from tests.servers.postgres import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 # It writes down what was seen working, if it is asked to.
 pytest_plugins = ["tests.scenarios.recording"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--screenshots", type=Path, metavar="DIR", help="take the screenshots of the documentation")
+
 
 # The suite tries the same examples each time, and `thorough`, which `make fuzz` asks for, many others. No deadline: how
 # long an example takes is a matter of the machine.
