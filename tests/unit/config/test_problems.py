@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SOURCE_KEYS = (
-    "collections, config, deletes, destinations, empty, lookback, max_attempts, max_shrink, misfire, misfire_window, "
-    "pool, schedule, schema_policy, timeout, timezone, type, write_mode"
+    "collections, config, deletes, description, destinations, empty, labels, lookback, max_attempts, max_shrink, "
+    "misfire, misfire_window, owner, pool, runbook, schedule, schema_policy, timeout, timezone, type, write_mode"
 )
 COLLECTION_KEYS = (
-    "columns, cursor_field, deletes, empty, interval, lookback, max_attempts, max_shrink, misfire, misfire_window, "
-    "name, parameters, primary_key, refresh_window, schedule, schema_policy, start_date, sync_mode, table_name, "
-    "timeout, timezone, type, write_mode"
+    "columns, cursor_field, deletes, description, empty, interval, labels, lookback, max_attempts, max_shrink, "
+    "misfire, misfire_window, name, owner, parameters, primary_key, refresh_window, runbook, schedule, schema_policy, "
+    "start_date, sync_mode, table_name, timeout, timezone, type, write_mode"
 )
 SERVER_KEYS = (
     "admin_token, archive, drain_seconds, port, retention, secret_key, sources_reload_sec, sync_tasks, "
