@@ -45,8 +45,8 @@ _AWAY = re.compile("net::ERR_|Failed to fetch|network error")
 _AXE = Path(__file__).with_name("axe.min.js")
 # Chromium advises to add a field for a user's name, which a token does not have.
 _ADVICE = "[DOM] Password forms should have"
-# A wrong token, which the page tells.
-_REFUSED = "Failed to load resource: the server responded with a status of 401"
+# A wrong token or a wrong date, which the page tells.
+_REFUSED = tuple(f"Failed to load resource: the server responded with a status of {status}" for status in (400, 401))
 
 
 @dataclass
@@ -86,7 +86,7 @@ class Site:
         wrong: list[str] = []
 
         def note(message: ConsoleMessage) -> None:
-            if message.type in {"error", "warning"} and not message.text.startswith((_ADVICE, _REFUSED)):
+            if message.type in {"error", "warning"} and not message.text.startswith((_ADVICE, *_REFUSED)):
                 wrong.append(message.text)
 
         async def check(route: Route) -> None:
