@@ -14,6 +14,7 @@ from app.cli.completion import VARIABLE, completion
 from app.cli.destinations import destinations
 from app.cli.doctor import doctor
 from app.cli.events import events
+from app.cli.init import init
 from app.cli.pauses import pause, resume
 from app.cli.plan import plan
 from app.cli.run import run
@@ -181,6 +182,7 @@ def verify() -> None:
     click.echo("Every projection matches the events.")
 
 
+cli.add_command(init)
 cli.add_command(check)
 cli.add_command(plan)
 cli.add_command(run)

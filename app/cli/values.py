@@ -72,6 +72,14 @@ class _PoolsType(click.ParamType["tuple[str, ...]"]):
             self.fail(str(error), param, ctx)
 
 
+class _PatternsType(click.ParamType["tuple[str, ...]"]):
+    name = "patterns"
+
+    def convert(self, value: Any, param: Parameter | None, ctx: Context | None) -> tuple[str, ...]:
+        patterns = tuple(filter(None, (each.strip() for each in str(value).split(","))))
+        return patterns or self.fail("must not be empty", param, ctx)
+
+
 class _NameType(click.ParamType[str]):
     name = "name"
 
@@ -189,6 +197,9 @@ PATH: Final = _PathType()
 
 POOLS: Final = _PoolsType()
 """The names of pools, with commas between them."""
+
+PATTERNS: Final = _PatternsType()
+"""Names with wildcards, with commas between them."""
 
 NAME: Final = _NameType()
 """A name in a catalogue."""

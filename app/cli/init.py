@@ -1,0 +1,254 @@
+"""`syncline init`: writes a first catalogue of one's own data."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from app.cli.running import config_option, reports_errors, run_asking, start
+from app.cli.trials import tell
+from app.cli.values import PATTERNS
+from app.domain.counts import count
+from app.domain.errors import ConfigurationError, SynclineError
+from app.domain.visible import make_visible
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from app.config.settings import Settings
+    from app.domain.attempt_protocol import Offered
+    from app.starter.origins import Origin
+    from app.starter.proposals import Proposal
+    from app.starter.targets import Target
+
+# So many names are asked about.
+_MANY = 100
+_USUAL_CONFIG = Path("syncline.yaml")
+
+
+@click.command(short_help="Write a first catalogue of your own data.")
+@click.option("--from", "origin", metavar="URL_OR_PATH", help="Where the data are: a database, a file or a directory.")
+@click.option("--into", "target", metavar="URL_OR_PATH", help="Where they go.  [default: warehouse.duckdb]")
+@click.option(
+    "--only",
+    metavar="PATTERNS",
+    type=PATTERNS,
+    multiple=True,
+    help="Only tables or files with such names, such as 'sales.*'; repeat it, or put commas between several.",
+)
+@config_option
+@click.option("--force", is_flag=True, help="Replace the file if it exists.")
+@reports_errors
+def init(
+    origin: str | None, target: str | None, only: tuple[tuple[str, ...], ...], config: Path | None, *, force: bool
+) -> None:
+    """Write a catalogue for a database or for files, with the collections that are found there.
+
+    Without --from it asks. Databases are those that the source 'sql' reads, such as PostgreSQL and SQLite; files are
+    CSV, JSONL and Parquet. Passwords are not written to the file: it refers to environment variables. The source is
+    only looked at, and the destination tried without leaving anything there.
+    """
+    from app.starter.targets import read_target
+
+    settings = start()
+    file = config or settings.config or _USUAL_CONFIG
+    _check_place(file, force=force)
+    asks = origin is None
+    if asks and not _is_terminal():
+        from app.starter.origins import FORMS
+
+        raise ConfigurationError(f"there is no terminal to ask: name the data with --from, as {FORMS}")
+    if target is not None:
+        # What is wrong with it is said before anything is looked at.
+        read_target(target)
+    with tempfile.TemporaryDirectory(prefix="syncline-init-") as directory:
+        # What connectors keep goes with it.
+        settings = settings.model_copy(update={"data_dir": Path(directory)})
+        patterns = [pattern for each in only for pattern in each]
+        source, offered = _find_source(settings, origin, patterns)
+        offered = _choose(offered, patterns, asks=asks)
+        destination = _find_target(settings, target, asks=asks)
+        proposals = _propose(source, offered)
+        text = _write_text(settings, source, proposals, destination)
+    _save(file, text, force=force)
+    _show_next(file, source, destination, proposals)
+
+
+def _check_place(file: Path, *, force: bool) -> None:
+    """Before anybody answers a question in vain.
+
+    Raises:
+        ConfigurationError: there is a file already, or none can be written.
+    """
+    shown = make_visible(str(file))
+    if file.is_dir():
+        raise ConfigurationError(f"'{shown}' is a directory: name a file with --config")
+    if file.exists() and not force:
+        raise ConfigurationError(
+            f"'{shown}' already exists: name another file with --config, or replace it with --force"
+        )
+    if not os.access(file.parent, os.W_OK | os.X_OK):
+        raise ConfigurationError(f"cannot write to the directory '{make_visible(str(file.parent.absolute()))}'")
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _find_source(settings: Settings, given: str | None, only: Sequence[str]) -> tuple[Origin, list[Offered]]:
+    """The source, and what it offers; if none is given, asks until there is one."""
+    from app.starter.origins import FORMS
+
+    if given is not None:
+        return _look_into(settings, given, only)
+    while True:
+        try:
+            return _look_into(settings, str(click.prompt(f"Where are your data? Give {FORMS}")).strip(), only)
+        except SynclineError as error:
+            tell(str(error))
+
+
+def _look_into(settings: Settings, given: str, only: Sequence[str]) -> tuple[Origin, list[Offered]]:
+    from app.bootstrap.starting import offers_of_origin
+    from app.starter.origins import needs_password, read_origin, with_password
+
+    if (user := needs_password(given)) is not None and _is_terminal():
+        question = f"Password of '{make_visible(user)}' (press Enter if there is none)"
+        given = with_password(given, click.prompt(question, default="", show_default=False, hide_input=True))
+    source = read_origin(given).only(only)
+    for each in source.skipped:
+        tell(f"left out: {each}")
+    offered: list[Offered] = run_asking(offers_of_origin(settings, source, tell=tell))
+    if not offered:
+        raise SynclineError(f"there is nothing in {source.name!r} that this login may read")
+    return source, offered
+
+
+def _choose(offered: Sequence[Offered], only: Sequence[str], *, asks: bool) -> list[Offered]:
+    """What the patterns take of it; asks for some if there is very much.
+
+    Raises:
+        ConfigurationError: they take nothing, or nothing that a catalogue can name.
+    """
+    from app.starter.proposals import can_be_named, chosen
+
+    if asks and not only and len(offered) > _MANY:
+        question = f"There are {len(offered):,}, such as {_some(offered)}. Which ones? Names or patterns"
+        answer = str(click.prompt(question, default="*"))
+        only = PATTERNS.convert(answer, None, None)
+    found = chosen(offered, only)
+    for each in found:
+        if not can_be_named(each):
+            tell(f"left out: a catalogue cannot name {each.name!r}")
+    usable = [each for each in found if can_be_named(each)]
+    if not usable:
+        raise ConfigurationError(f"--only takes none of {len(offered):,}, such as {_some(offered)}")
+    return usable
+
+
+def _some(offered: Sequence[Offered]) -> str:
+    return ", ".join(f"'{make_visible(each.name)}'" for each in offered[:3])
+
+
+def _find_target(settings: Settings, given: str | None, *, asks: bool) -> Target:
+    """The destination, which works; if none is given, asks until there is one."""
+    from app.starter.targets import FORMS, USUAL
+
+    if given is not None or not asks:
+        return _try(settings, given or USUAL)
+    while True:
+        try:
+            return _try(settings, str(click.prompt(f"Where should they go? Give {FORMS}", default=USUAL)).strip())
+        except SynclineError as error:
+            tell(str(error))
+
+
+def _try(settings: Settings, given: str) -> Target:
+    from app.bootstrap.starting import try_target
+    from app.starter.targets import NAME, read_target
+
+    target = read_target(given)
+    run_asking(try_target(settings, NAME, target, tell=tell))
+    return target
+
+
+def _propose(source: Origin, offered: Sequence[Offered]) -> list[Proposal]:
+    from app.starter.proposals import of_files, of_tables
+
+    if source.collections:
+        return of_files(source.collections, {each.name: each for each in offered})
+    return of_tables(offered)
+
+
+def _write_text(settings: Settings, source: Origin, proposals: Sequence[Proposal], target: Target) -> str:
+    """The text of the catalogue, which `syncline check` accepts.
+
+    Raises:
+        ConfigurationError: it would not.
+    """
+    from app.bootstrap.starting import read_whole
+    from app.starter.targets import NAME
+    from app.starter.text import catalogue_text
+
+    text = catalogue_text(source.name, source.type, source.config, proposals, {NAME: target.options})
+    read_whole(settings, text, {**source.variables, **target.variables})
+    return text
+
+
+def _save(file: Path, text: str, *, force: bool) -> None:
+    """Write the file as a whole; whatever happens, no half of it stays.
+
+    Raises:
+        ConfigurationError: it cannot be written, or is there by now.
+    """
+    new = file.with_name(f".{file.name}.new") if force else file
+    try:
+        if force:
+            new.unlink(missing_ok=True)
+        with new.open("x", encoding="utf-8") as writing:
+            try:
+                writing.write(text)
+                writing.flush()
+                new.replace(file)
+            except BaseException:
+                new.unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        raise ConfigurationError(f"cannot write '{make_visible(str(file))}': {error.strerror}") from error
+
+
+def _show_next(file: Path, source: Origin, target: Target, proposals: Sequence[Proposal]) -> None:
+    """What is there now, and what to type next."""
+    from app.starter.targets import NAME
+
+    name = make_visible(str(file))
+    click.echo(f"{name}: source '{source.name}' with {count(len(proposals), 'collection')}, into '{NAME}'.")
+    if len(proposals) > _MANY:
+        click.echo("To take fewer, run it again with --only and --force, such as --only 'sales.*'.")
+    click.echo("\nNext, type:\n")
+    program, option = _program(), "" if file == _USUAL_CONFIG else f" --config {shlex.quote(str(file))}"
+    for variable, value in {**source.variables, **target.variables}.items():
+        if os.environ.get(variable) != value:
+            what = "the whole URL" if "://" in value else "the password, as it stands in the URL"
+            click.echo(f"  read -rs {variable}; export {variable}  # type {what}; nothing is shown")
+    for command, why in (
+        (f"check{option and f' {shlex.quote(str(file))}'}", ""),
+        (f"dev{option}", ""),
+        (f"run {source.name} --follow", "  # in another terminal"),
+    ):
+        click.echo(f"  {program} {command}{why}")
+
+
+def _program() -> str:
+    """The command as it was typed."""
+    typed = sys.argv[0]
+    if (found := shutil.which("syncline")) and Path(typed).exists() and Path(found).samefile(typed):
+        return "syncline"
+    return shlex.quote(typed) if Path(typed).name == "syncline" else f"{shlex.quote(sys.executable)} -m app.cli"
