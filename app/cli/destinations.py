@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from app.cli.running import config_option, reports_errors, run_asking, start
-from app.cli.trials import show, tell
+from app.cli.running import config_option, reports_errors, run_asking, start, tell
+from app.cli.trials import show
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from app.cli.running import config_option, json_text, reports_errors, run_loop, start
-from app.cli.trials import tell
+from app.cli.running import config_option, json_text, reports_errors, run_loop, start, tell
 from app.cli.values import PATH
 from app.domain.counts import count
 from app.domain.lines import split_lines

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from app.cli.running import config_option, reports_errors, run_asking, start
-from app.cli.trials import tell
+from app.cli.running import config_option, reports_errors, run_asking, start, tell
 from app.cli.values import PATTERNS
 from app.domain.counts import count
 from app.domain.errors import ConfigurationError, SynclineError
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from app.starter.proposals import Proposal
     from app.starter.targets import Target
 
-# So many names are asked about.
+# If there are more names than this, `init` asks which ones.
 _MANY = 100
 _USUAL_CONFIG = Path("syncline.yaml")
 
@@ -144,12 +143,15 @@ def _choose(offered: Sequence[Offered], only: Sequence[str], *, asks: bool) -> l
         answer = str(click.prompt(question, default="*"))
         only = PATTERNS.convert(answer, None, None)
     found = chosen(offered, only)
+    if not found:
+        known = f"{len(offered):,}, such as {_some(offered)}"
+        raise ConfigurationError(f"no name matches: there are {known}" if asks else f"--only takes none of {known}")
     for each in found:
         if not can_be_named(each):
             tell(f"left out: a catalogue cannot name {each.name!r}")
     usable = [each for each in found if can_be_named(each)]
     if not usable:
-        raise ConfigurationError(f"--only takes none of {len(offered):,}, such as {_some(offered)}")
+        raise ConfigurationError(f"a catalogue can name none of {len(found):,}, such as {_some(found)}")
     return usable
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from app.cli.remote import WHERE_THE_API_IS, catalogue_problems, open_api, tell
-from app.cli.running import align, config_option, json_text, reports_errors, run_asking
+from app.cli.remote import WHERE_THE_API_IS, catalogue_problems, open_api
+from app.cli.running import align, config_option, json_text, reports_errors, run_asking, tell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

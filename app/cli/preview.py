@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from app.cli.running import align, config_option, json_text, reports_errors, run_asking, start
-from app.cli.trials import tell
+from app.cli.running import align, config_option, json_text, reports_errors, run_asking, start, tell
 from app.cli.values import COLLECTION, SOURCE
 from app.domain.choices import choose_one
 from app.domain.errors import ConfigurationError

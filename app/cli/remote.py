@@ -114,11 +114,6 @@ def find_task(api: Api, given: Sequence[str], *, active: bool = False) -> str:
             raise click.UsageError("give a task's id, or a source and a collection")
 
 
-def tell(line: str) -> None:
-    """A line beside the output."""
-    click.echo(f"syncline: {make_visible(line)}", err=True)
-
-
 def name_of(task: dict[str, Any]) -> str:
     return f"{task['source']}.{task['collection']}"
 

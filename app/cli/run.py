@@ -19,9 +19,8 @@ from app.cli.remote import (
     log_text,
     name_of,
     open_api,
-    tell,
 )
-from app.cli.running import compact_json, reports_errors
+from app.cli.running import compact_json, reports_errors, tell
 from app.cli.values import COLLECTION, SOURCE
 from app.domain.elapsed import span_in_words
 from app.domain.errors import ApiRefusalError, SynclineError

@@ -192,3 +192,8 @@ def run_loop(coroutine: Any) -> Any:
     import uvloop
 
     return uvloop.run(coroutine)
+
+
+def tell(line: str) -> None:
+    """A line about what takes long, beside the output."""
+    click.echo(f"syncline: {make_visible(line)}", err=True)

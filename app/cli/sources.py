@@ -10,10 +10,10 @@ import click
 from app.cli.causes import cause_of_command, note_option
 from app.cli.pauses import show_paused, show_resumed
 from app.cli.preview import preview
-from app.cli.running import align, config_option, json_text, reports_errors, run_asking, start, with_pool
+from app.cli.running import align, config_option, json_text, reports_errors, run_asking, start, tell, with_pool
 from app.cli.spec import spec
 from app.cli.table_dropping import drop_tables
-from app.cli.trials import show, tell
+from app.cli.trials import show
 from app.cli.values import COLLECTION, DURATION, SOURCE, TIME
 from app.domain.errors import ConfigurationError
 from app.domain.interval import Interval

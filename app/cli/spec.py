@@ -7,8 +7,7 @@ from typing import Any, Final
 
 import click
 
-from app.cli.running import json_text, reports_errors, run_asking, start
-from app.cli.trials import tell
+from app.cli.running import json_text, reports_errors, run_asking, start, tell
 
 _IMAGE: Final = re.compile(r"[^@=\s]+/[^@=\s]+:.+")
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]+")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from app.cli.remote import WHERE_THE_API_IS, catalogue_problems, find_source, open_api, tell
-from app.cli.running import align, compact_json, reports_errors
+from app.cli.remote import WHERE_THE_API_IS, catalogue_problems, find_source, open_api
+from app.cli.running import align, compact_json, reports_errors, tell
 from app.cli.values import NAME, SOURCE
 from app.domain.condition import RANKS, Condition, Facts, condition_of, describe
 from app.domain.counts import count

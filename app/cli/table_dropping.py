@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from app.cli.running import run_asking, with_pool
-from app.cli.trials import tell
+from app.cli.running import run_asking, tell, with_pool
 from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.visible import make_visible
 

@@ -18,9 +18,8 @@ from app.cli.remote import (
     name_of,
     open_api,
     seconds_of,
-    tell,
 )
-from app.cli.running import align, compact_json, reports_errors
+from app.cli.running import align, compact_json, reports_errors, tell
 from app.cli.values import COLLECTION, DURATION, NAME, SOURCE, TASK
 from app.client.paths import path_of
 from app.domain.elapsed import span_in_words

@@ -9,7 +9,6 @@ import click
 
 from app.cli.running import align, json_text
 from app.domain.counts import count
-from app.domain.visible import make_visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,11 +17,6 @@ if TYPE_CHECKING:
     from app.bootstrap.trials import Trial
     from app.config.problems import Problem
     from app.config.settings import Settings
-
-
-def tell(line: str) -> None:
-    """A line about what takes long, beside the output."""
-    click.echo(f"syncline: {make_visible(line)}", err=True)
 
 
 def show(settings: Settings, config: Path | None, trials: Sequence[Trial], *, as_json: bool) -> None:

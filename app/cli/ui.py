@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from app.cli.remote import WHERE_THE_API_IS, open_api, tell
-from app.cli.running import reports_errors
+from app.cli.remote import WHERE_THE_API_IS, open_api
+from app.cli.running import reports_errors, tell
 from app.domain.errors import SynclineError
 
 

@@ -65,7 +65,9 @@ def try_destination(name: str, description: dict[str, Any], *, work_dir: Path, d
 def plan_tables(
     name: str, description: dict[str, Any], tables: Sequence[Table], *, work_dir: Path, log: Log
 ) -> list[DescribedTable]:
-    """The tables as a load into the destination would make them; it is not changed. None for a kind without columns.
+    """The tables as a load into the destination would make them; it is not changed.
+
+    For a kind without columns, the list is empty.
 
     Raises:
         ConfigurationError: the description is wrong, or the destination cannot have such a table.

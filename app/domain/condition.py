@@ -36,6 +36,13 @@ OF_STATUS: Final = {
     Status.FAILED: Condition.FAILING,
     Status.CANCELED: Condition.CANCELED,
 }
+WORDS_OF_STATUS: Final = {
+    Status.SCHEDULED: "Waiting",
+    Status.RUNNING: "Running",
+    Status.SUCCESS: "Succeeded",
+    Status.FAILED: "Failed",
+    Status.CANCELED: "Canceled",
+}
 RANKS: Final = {condition: rank for rank, condition in enumerate(Condition)}
 
 

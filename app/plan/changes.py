@@ -37,9 +37,8 @@ class Kind(StrEnum):
 class Change:
     """A part that was added or removed, or a `key` of it that has changed.
 
-    `before` and `after` are values that cannot be secret; None if the key is not set, and for both if its values may be
-    secret. `schedule` is what counts from now on, and `next_fire_at` when it fires next, if this is about a collection
-    that is new or has another schedule.
+    `before` and `after` are its values; both None if they may be secret. Of a collection that was added or removed they
+    are its schedule. `next_fire_at` is when it fires next, if it is new or has another schedule.
     """
 
     verb: Verb

@@ -14,7 +14,7 @@ from app.domain.errors import ConfigurationError
 from app.starter.names import distinct_names, has_placeholder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
 # What the source `files` knows by name.
@@ -60,9 +60,14 @@ def collections_in(directory: Path) -> tuple[tuple[Mapping[str, Any], ...], tupl
         raise ConfigurationError(f"{str(directory)!r} has no CSV, JSONL or Parquet file (.csv, .tsv, .jsonl, .parquet)")
     distinct = distinct_names([each["name"] for each in found], otherwise="files")
     named = tuple({**each, "name": name} for each, name in zip(found, distinct, strict=True))
-    others = len(names) - len(usable) + len(files) - len(data)
-    told = (f"{count(others, 'file')} in {str(directory)!r}: not CSV, JSONL or Parquet by name",) if others else ()
-    return named, told
+    return named, tuple(_skipped(directory, others=len(files) - len(data), unnamed=len(names) - len(usable)))
+
+
+def _skipped(directory: Path, *, others: int, unnamed: int) -> Iterator[str]:
+    if others:
+        yield f"{count(others, 'file')} in {str(directory)!r}: not CSV, JSONL or Parquet by name"
+    if unnamed:
+        yield f"{count(unnamed, 'name')} in {str(directory)!r}: a catalogue cannot have them"
 
 
 def stem_of(name: str) -> str:

@@ -31,10 +31,9 @@ class RunningTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
-    """A worker. It is alive while its lease is valid.
+    """A worker. It is alive while its lease, which ends at `lease_until`, is valid.
 
-    Its lease is valid until `lease_until`, or was. No `pools` stand for all. `running` is the number of its tasks, of
-    which `tasks` has the oldest.
+    Empty `pools` means all pools. `running` counts its tasks; `tasks` has the oldest of them.
     """
 
     id: UUID

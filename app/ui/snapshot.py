@@ -26,10 +26,13 @@ if TYPE_CHECKING:
     from app.domain.collection import Collection
     from app.domain.feed import Place
     from app.store.moments import Moment
+    from app.ui.filters import Filter
 
 # Pages that live ask again after each change. Whatever their number, the store is asked no more often than this.
 _FRESH_SECONDS: Final = 1.0
 _MOST_RUNNING: Final = 1000
+QUALIFIERS: Final = ("source", "collection", "state", "error", "schedule", "owner", "label")
+"""What filters of collections look in; `CollectionState.qualified` has their values."""
 _MOST_MOMENTS: Final = 4
 
 
@@ -67,7 +70,7 @@ class CollectionState:
             "error": self.facts.last_error or "",
             "schedule": self.schedule or "",
             "owner": self.about.owner or "",
-            # No label has a line break, so no part of two of them is found.
+            # Labels have no line breaks, so a search never matches across two of them.
             "label": "\n".join(self.about.labels),
         }
 
@@ -82,6 +85,10 @@ class Snapshot:
     collections: Sequence[CollectionState]
     counts: Mapping[Condition, int]
     sources: int
+
+    def matching(self, wanted: Filter) -> list[CollectionState]:
+        """The collections that the filter takes."""
+        return [each for each in self.collections if wanted.takes(each.name, **each.qualified)]
 
     def find(self, source: str, collection: str) -> CollectionState | None:
         """The collection, or None if the catalogue does not have it."""

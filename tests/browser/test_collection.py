@@ -23,7 +23,7 @@ async def test_a_collection_shows_its_runs_and_leads_to_each(site: Site) -> None
     async with site.visited("/?q=collection:quick") as page:
         await page.get_by_role("link", name="load / quick").click()
         await expect(page).to_have_title("load.quick · Syncline")
-        await page.get_by_role("table").get_by_role("link", name="Success").first.click()
+        await page.get_by_role("table").get_by_role("link", name="Succeeded").first.click()
         await expect(page).to_have_url(f"{site.address}/tasks/{task_id}")
         await page.get_by_role("heading", level=1).get_by_role("link").click()
         await expect(page).to_have_url(f"{site.address}{path_of('load', 'quick')}")

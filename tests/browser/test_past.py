@@ -21,15 +21,15 @@ async def test_one_looks_back_and_comes_back(site: Site) -> None:
     async with site.visited("/timeline?period=1h") as page:
         await page.get_by_text("As of now").click()
         await page.get_by_label("A moment of the past").fill(f"{then:%Y-%m-%dT%H:%M:%S}")
-        await page.get_by_role("button", name="Look").click()
+        await page.get_by_role("button", name="Show").click()
         at = f"{site.address}/at/{then:%Y-%m-%dT%H:%M:%SZ}"
         await expect(page).to_have_url(f"{at}/timeline?period=1h")
         await page.get_by_role("link", name="Overview").click()
         await expect(page).to_have_url(f"{at}/")
-        await expect(page.get_by_role("heading", level=1)).to_have_text("What it was like")
+        await expect(page.get_by_role("heading", level=1)).to_have_text("How it was")
         await expect(page.get_by_role("button", name="Run now")).to_have_count(0)
         await page.get_by_role("link", name="-1 d").click()
-        await expect(page.get_by_role("heading", level=1)).to_have_text("What it was like")
+        await expect(page.get_by_role("heading", level=1)).to_have_text("How it was")
         await page.get_by_role("link", name="Back to now").click()
         await expect(page).to_have_url(f"{site.address}/")
         await expect(page.get_by_role("button", name="Run now").first).to_be_visible()

@@ -194,6 +194,12 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
     assert {page for page in PAGES if page.parent != decisions} <= found
 
 
+def test_screenshots_are_small() -> None:
+    images = [*(ROOT / "docs" / "pages").glob("*.png")]
+    assert images
+    assert [image.name for image in images if image.stat().st_size > 300_000] == []
+
+
 def test_the_readme_is_one_screen() -> None:
     assert len(README.read_text().splitlines()) <= 60
 

@@ -303,7 +303,6 @@ AFTER: Final = Parameter(
     {"type": "string", "pattern": "^[0-9]{1,5}\\.[0-9]{1,10}$", "examples": ["1.20"]},
     read_position,
 )
-LINE_BEFORE: Final = Parameter("before", "Only lines before this one.", AFTER.form, AFTER.schema, read_position)
 TAIL: Final = Parameter(
     "tail",
     "Only this many of the last lines; applied before `limit`.",

@@ -42,7 +42,8 @@ SELECT * FROM (
 ORDER BY task DESC LIMIT $3
 
 -- name: newest_failed
--- The newest $4 tasks that were created since $1 and had failed by $2; their ids are below $3.
+-- The newest $4 tasks that were created since $1 and had failed by $2; their ids are below $3. The first condition is that of
+-- the index.
 SELECT {columns_of_ended} FROM syncline.tasks
 WHERE status <> 'SUCCESS' AND status = 'FAILED' AND task >= {first_id} AND created_at >= $1 AND task < $3 AND finished_at <= $2
 ORDER BY task DESC LIMIT $4

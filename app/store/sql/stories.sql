@@ -40,8 +40,8 @@ FROM syncline.events e LEFT JOIN syncline.catalogues c ON c.catalogue = e.data -
 WHERE e.task = $1 AND e.type = 'TaskStarted' ORDER BY e.version DESC LIMIT 1
 
 -- name: facts
--- The newest $3 facts, up to time $4 and position $5, about collection ($1, $2), and about its source where they concern it: of changes in the catalogue those of
--- the source's own keys, or of this collection.
+-- The newest $3 facts about collection ($1, $2), up to time $4 and position $5. Facts about its source count too; of changes to
+-- the catalogue, only those of the source's own keys or of this collection.
 SELECT xid, task, type, at, data - 'bookmark' - 'standing' AS data FROM syncline.events
 WHERE status IS NULL AND data ->> 'source' = $1 AND at <= $4 AND xid <= $5 AND (
   data ->> 'collection' = $2

@@ -13,6 +13,7 @@ from app.pausing import pause_source, resume_source
 from app.task_requests import sync_task
 from app.ui.filters import read_filter
 from app.ui.page import go_to, read_form, safe_path
+from app.ui.snapshot import QUALIFIERS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -20,18 +21,11 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from app.domain.cause import Cause
-    from app.ui.filters import Filter
     from app.ui.page import View
-    from app.ui.snapshot import CollectionState, Snapshot, Snapshots
+    from app.ui.snapshot import CollectionState, Snapshots
 
-QUALIFIERS: Final = ("source", "collection", "state", "error", "schedule", "owner", "label")
 # Each takes a connection of the pool, which others need too.
 _AT_ONCE: Final = 4
-
-
-def matching(snapshot: Snapshot, wanted: Filter) -> list[CollectionState]:
-    """The collections that the filter takes."""
-    return [each for each in snapshot.collections if wanted.takes(each.name, **each.qualified)]
 
 
 def count_actions(found: Sequence[CollectionState]) -> Iterator[tuple[str, int]]:
@@ -53,7 +47,7 @@ async def act_on_all(view: View, snapshots: Snapshots) -> Response:
         raise RefusedError(HTTPStatus.BAD_REQUEST, "Nothing was done", why)
     is_for, act = _ACTIONS[name]
     cause = view.cause(form.get("note"))
-    found = filter(is_for, matching(await snapshots.get(), wanted))
+    found = filter(is_for, (await snapshots.get()).matching(wanted))
     limit = asyncio.Semaphore(_AT_ONCE)
 
     async def act_in_turn(each: CollectionState) -> None:

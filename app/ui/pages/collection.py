@@ -14,7 +14,7 @@ from app.api.http.parameters import BEFORE, COLLECTION, SOURCE, task_key_text
 from app.bookmarks import keeping_destinations, list_changes, masked
 from app.connectors.kinds import READ_INTERVALS
 from app.domain.api_token import TokenScope
-from app.domain.condition import OF_STATUS
+from app.domain.condition import OF_STATUS, WORDS_OF_STATUS
 from app.domain.counts import count
 from app.domain.elapsed import span_in_words
 from app.domain.redaction import redactor_of
@@ -27,7 +27,7 @@ from app.ui.charts import LARGE, Bar, Run, draw_bars
 from app.ui.schedule_words import next_fire_times, schedule_in_words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import date
 
     from markupsafe import Markup
@@ -127,7 +127,7 @@ def _task(row: Row, now: datetime) -> dict[str, Any]:
     return {
         "id": task_id(row["source"], row["collection"], row["task"]),
         "condition": OF_STATUS[status].value,
-        "status": status.value.capitalize(),
+        "status": WORDS_OF_STATUS[status],
         "at": row["created_at"],
         "trigger": row["trigger"],
         "interval": row["backfill"],
@@ -160,13 +160,9 @@ def _day(day: date, row: Row | None) -> Bar:
     return Bar(row["rows"], "failed" if row["failed"] else "success", words)
 
 
-def _sum_up(days: Iterable[Row]) -> str:
-    runs, failed, rows = (sum(values) for values in zip(*map(_numbers, days), strict=True)) if days else (0, 0, 0)
+def _sum_up(days: Sequence[Row]) -> str:
+    runs, failed, rows = sum(map(_runs_of, days)), sum(day["failed"] for day in days), sum(day["rows"] for day in days)
     return f"{count(rows, 'row')} in {count(runs, 'run')}, {failed:,} failed"
-
-
-def _numbers(row: Row) -> tuple[int, int, int]:
-    return _runs_of(row), row["failed"], row["rows"]
 
 
 def _runs_of(row: Row) -> int:

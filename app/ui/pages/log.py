@@ -10,7 +10,7 @@ from starlette.responses import StreamingResponse
 
 from app.api.documents import log_document
 from app.api.http.answers import as_json
-from app.api.http.parameters import LINE_BEFORE
+from app.api.http.parameters import AFTER, Parameter, read_position
 from app.api.operations.tasks import find_task
 from app.domain.task import task_id
 from app.store.reads import AFTER_ALL_LINES, LogFilter
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from app.ui.page import View
 
 LINES: Final = 500
+_BEFORE: Final = Parameter("before", "Only lines before this one.", AFTER.form, AFTER.schema, read_position)
 _LEVELS: Final = ("all", "info", "warn", "error")
 
 
@@ -50,7 +51,7 @@ async def read_log(view: View, row: Row) -> LogPart:
     query = view.request.query_params
     level, text = query.get("level", "all"), query.get("find", "").replace("\0", "")
     level = level if level in _LEVELS else "all"
-    before = LINE_BEFORE.optional(view.request)
+    before = _BEFORE.optional(view.request)
     wanted = LogFilter(
         end=view.moment.moment,
         before=before or AFTER_ALL_LINES,

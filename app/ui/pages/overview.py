@@ -11,7 +11,8 @@ from app.domain.condition import Condition
 from app.domain.counts import count
 from app.ui.charts import Run
 from app.ui.filters import read_filter
-from app.ui.pages.bulk import QUALIFIERS, count_actions, matching
+from app.ui.pages.bulk import count_actions
+from app.ui.snapshot import QUALIFIERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +40,7 @@ async def show_overview(view: View, snapshots: Snapshots) -> Response:
     typed = query.get("q", "")
     wanted = read_filter(typed, QUALIFIERS)
     snapshot = await snapshots.get(view.moment)
-    found = matching(snapshot, wanted)
+    found = snapshot.matching(wanted)
     first = _number(query.get("from", "0"), len(found))
     rows = found[first : first + MOST_ROWS]
     return view.render(
@@ -64,7 +65,7 @@ async def show_overview(view: View, snapshots: Snapshots) -> Response:
 def _title(snapshot: Snapshot, *, is_past: bool) -> str:
     """The answer to the page's question."""
     if is_past:
-        return "What it was like"
+        return "How it was"
     match snapshot.counts.get(Condition.FAILING, 0):
         case 0:
             return "Everything is fine" if snapshot.collections else "Nothing to copy yet"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from app.api.operations.tasks import find_task
 from app.domain.about import About
-from app.domain.condition import OF_STATUS
+from app.domain.condition import OF_STATUS, WORDS_OF_STATUS
 from app.domain.elapsed import span_in_words
 from app.domain.story import describe_change, entry_of
 from app.domain.task import Status, task_id
@@ -26,13 +26,6 @@ if TYPE_CHECKING:
 
 _FIRST_EVENTS: Final = 100
 _LAST_EVENTS: Final = 300
-_WORDS: Final = {
-    Status.SCHEDULED: "Waiting",
-    Status.RUNNING: "Running",
-    Status.SUCCESS: "Succeeded",
-    Status.FAILED: "Failed",
-    Status.CANCELED: "Canceled",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +58,7 @@ async def show_task(view: View) -> Response:
         id=task_id(row["source"], row["collection"], row["task"]),
         about=_about(view, row["source"], row["collection"]),
         condition=OF_STATUS[status].value,
-        status=_WORDS[status],
+        status=WORDS_OF_STATUS[status],
         is_active=status in ACTIVE,
         facts=_facts(row, view.now),
         before=neighbours.before and task_id(row["source"], row["collection"], neighbours.before),

@@ -16,6 +16,7 @@ from app.domain.schedule import parse_schedule
 from app.domain.task import task_id
 from app.store.timeline import Spans
 from app.ui.filters import read_filter
+from app.ui.snapshot import QUALIFIERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -42,7 +43,6 @@ _SPANS: Final = {
 }
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _USUAL: Final = "6h"
-_QUALIFIERS: Final = ("source", "collection", "state", "owner", "label")
 _ICONS: Final = {
     "succeeded": "✓",
     "failed": "!",
@@ -103,9 +103,9 @@ async def show_timeline(view: View, snapshots: Snapshots) -> Response:
     query = view.request.query_params
     typed, chosen = query.get("q", ""), query.get("period", _USUAL)
     chosen = chosen if chosen in _SPANS else _USUAL
-    wanted = read_filter(typed, _QUALIFIERS)
+    wanted = read_filter(typed, QUALIFIERS)
     snapshot = await snapshots.get(view.moment)
-    scheduled = [each for each in snapshot.collections if each.schedule and wanted.takes(each.name, **each.qualified)]
+    scheduled = [each for each in snapshot.matching(wanted) if each.schedule]
     rows = scheduled[:MOST_ROWS]
     now = view.now
     period = period_around(now, _SPANS[chosen])

@@ -56,11 +56,15 @@ def test_directories_below_are_collections_by_format(tmp_path: Path) -> None:
 
 def test_names_that_no_catalogue_can_have_are_counted(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("")
+    (tmp_path / "notes.txt").write_text("")
     (tmp_path / "${env.HOME}.csv").write_text("")
     os.close(os.open(os.fsencode(tmp_path) + b"/\xff.csv", os.O_CREAT))
     found, skipped = collections_in(tmp_path)
     assert [each["name"] for each in found] == ["a"]
-    assert skipped == (f"2 files in '{tmp_path}': not CSV, JSONL or Parquet by name",)
+    assert skipped == (
+        f"1 file in '{tmp_path}': not CSV, JSONL or Parquet by name",
+        f"2 names in '{tmp_path}': a catalogue cannot have them",
+    )
 
 
 @pytest.mark.parametrize(
