@@ -28,6 +28,7 @@ from app.bootstrap.garbage import tune_garbage_collector
 from app.bootstrap.schema_version import head, require_schema, schema_problem
 from app.bootstrap.signals import StopSignals
 from app.config.watch import CatalogueWatcher
+from app.domain.choices import unknown_name
 from app.domain.errors import ConfigurationError, SynclineError
 from app.execution.destination_check import check_destination
 from app.execution.orphans import ORPHANS
@@ -142,7 +143,10 @@ async def _check(
 
 async def _check_destination(watcher: CatalogueWatcher, data_dir: Path, name: str) -> None:
     await watcher.refresh_files()
-    answer = await check_destination(watcher.current, watcher.current.destinations[name], data_dir=data_dir)
+    destinations = watcher.current.destinations
+    if name not in destinations:
+        raise SynclineError(unknown_name("destination", name, destinations))
+    answer = await check_destination(watcher.current, destinations[name], data_dir=data_dir)
     if answer.error is not None:
         raise SynclineError(answer.error)
 

@@ -174,10 +174,11 @@ def _find_target(settings: Settings, given: str | None, *, asks: bool) -> Target
 
 def _try(settings: Settings, given: str) -> Target:
     from app.bootstrap.starting import try_target
-    from app.starter.targets import NAME, read_target
+    from app.starter.names import DESTINATION
+    from app.starter.targets import read_target
 
     target = read_target(given)
-    run_asking(try_target(settings, NAME, target, tell=tell))
+    run_asking(try_target(settings, DESTINATION, target, tell=tell))
     return target
 
 
@@ -196,10 +197,10 @@ def _write_text(settings: Settings, source: Origin, proposals: Sequence[Proposal
         ConfigurationError: it would not.
     """
     from app.bootstrap.starting import read_whole
-    from app.starter.targets import NAME
+    from app.starter.names import DESTINATION
     from app.starter.text import catalogue_text
 
-    text = catalogue_text(source.name, source.type, source.config, proposals, {NAME: target.options})
+    text = catalogue_text(source.name, source.type, source.config, proposals, {DESTINATION: target.options})
     read_whole(settings, text, {**source.variables, **target.variables})
     return text
 
@@ -210,6 +211,8 @@ def _save(file: Path, text: str, *, force: bool) -> None:
     Raises:
         ConfigurationError: it cannot be written, or is there by now.
     """
+    # A link stays one.
+    file = file.resolve() if force else file
     new = file.with_name(f".{file.name}.new") if force else file
     try:
         if force:
@@ -218,6 +221,9 @@ def _save(file: Path, text: str, *, force: bool) -> None:
             try:
                 writing.write(text)
                 writing.flush()
+                os.fsync(writing.fileno())
+                if force and file.exists():
+                    shutil.copymode(file, new)
                 new.replace(file)
             except BaseException:
                 new.unlink(missing_ok=True)
@@ -228,10 +234,10 @@ def _save(file: Path, text: str, *, force: bool) -> None:
 
 def _show_next(file: Path, source: Origin, target: Target, proposals: Sequence[Proposal]) -> None:
     """What is there now, and what to type next."""
-    from app.starter.targets import NAME
+    from app.starter.names import DESTINATION
 
     name = make_visible(str(file))
-    click.echo(f"{name}: source '{source.name}' with {count(len(proposals), 'collection')}, into '{NAME}'.")
+    click.echo(f"{name}: source '{source.name}' with {count(len(proposals), 'collection')}, into '{DESTINATION}'.")
     if len(proposals) > _MANY:
         click.echo("To take fewer, run it again with --only and --force, such as --only 'sales.*'.")
     click.echo("\nNext, type:\n")

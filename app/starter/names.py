@@ -10,13 +10,18 @@ from app.domain.naming import snake_case
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+DESTINATION: Final = "warehouse"
 _LONGEST: Final = 40
 _PLACEHOLDERS: Final = ("${env.", "${file./")
 
 
 def source_name(text: str) -> str:
-    """An id for a source that needs no quotes anywhere."""
-    return snake_case(text)[:_LONGEST] or "source"
+    """An id for a source that needs no quotes anywhere.
+
+    It is not that of the destination, whose variables would have the same names.
+    """
+    name = snake_case(text)[:_LONGEST] or "source"
+    return f"{name}_source" if name == DESTINATION else name
 
 
 def distinct_names(names: Iterable[str], *, otherwise: str) -> list[str]:

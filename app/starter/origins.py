@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 FORMS: Final = "a URL such as postgresql://user@host/database, a file of SQLite or DuckDB, or a directory of files"
 
 _LOGIN: Final = re.compile(r"([A-Za-z][\w+.-]*://)([^/?#]*)@(.*)", re.DOTALL)
+_UNREADABLE_LOGIN: Final = re.compile(r"[A-Za-z][\w+.-]*://[^/?#@:]*:[^@]*@")
 _FILES: Final = frozenset({"http", "https"})
 _OTHERS: Final = frozenset({"s3", "gs", "redis", "rediss", "mongodb", "mongodb+srv"})
 # The first bytes of a file, and where they begin.
@@ -114,6 +115,10 @@ def without_secrets_in(url: str, name: str) -> Address:
     if found and password and not secrets_in(f"{found[1]}{found[3]}"):
         variable = f"{prefix}_PASSWORD"
         return Address(f"{found[1]}{user}{colon}${{env.{variable}}}@{found[3]}", {variable: password})
+    if not found and _UNREADABLE_LOGIN.match(url):
+        raise ConfigurationError(
+            "the password in the URL has a '/', '?' or '#': write it as %2F, %3F or %23, so that it can be kept secret"
+        )
     if secrets_in(url):
         return Address(f"${{env.{prefix}_URL}}", {f"{prefix}_URL": url})
     return Address(url)

@@ -10,13 +10,13 @@ from app.connectors.options.addresses import protocol_of
 from app.domain.errors import ConfigurationError
 from app.domain.postgres_url import POSTGRES
 from app.domain.redaction import mask_secrets
+from app.starter.names import DESTINATION
 from app.starter.origins import without_secrets_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-NAME: Final = "warehouse"
-USUAL: Final = f"{NAME}.duckdb"
+USUAL: Final = f"{DESTINATION}.duckdb"
 FORMS: Final = "a file that ends with .duckdb, postgresql://user@host/database, or a directory for Parquet files"
 
 _BUCKETS: Final = frozenset({"s3", "gs"})
@@ -38,8 +38,8 @@ def read_target(given: str) -> Target:
     """
     scheme = protocol_of(given)
     if scheme in POSTGRES:
-        address = without_secrets_in(given, NAME)
-        return Target({"type": "postgres", "url": address.url, "schema": NAME}, address.variables)
+        address = without_secrets_in(given, DESTINATION)
+        return Target({"type": "postgres", "url": address.url, "schema": DESTINATION}, address.variables)
     if scheme in _BUCKETS:
         return Target({"type": "parquet", "path": given})
     if scheme == "duckdb":

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from app.domain.choices import unknown_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+
+_MOST_WORDS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,10 @@ class Filter:
     qualifiers: Mapping[str, str]
     problem: str | None = None
 
+    @property
+    def takes_all(self) -> bool:
+        return not self.words and not self.qualifiers
+
     def takes(self, text: str, **values: str) -> bool:
         """Whether all words are in the text, and each qualifier in the value of its name."""
         return all(word in text.lower() for word in self.words) and all(
@@ -29,6 +35,8 @@ class Filter:
 
 def read_filter(text: str, known: Collection[str]) -> Filter:
     """Read what was typed; the names of qualifiers are those that are known. Quotes hold words together."""
+    # No name has a NUL, and the database none anywhere.
+    text = text.replace("\0", "")
     try:
         parts = shlex.split(text)
     except ValueError:  # a quote that is still open
@@ -39,7 +47,11 @@ def read_filter(text: str, known: Collection[str]) -> Filter:
         if not colon:
             words.append(part.lower())
         elif name in known:
+            if name in qualifiers:
+                problem = f"'{name}:' stands there twice; only the last one counts"
             qualifiers[name] = value.lower()
         else:
             problem = unknown_name("qualifier", name, known)
-    return Filter(tuple(words), qualifiers, problem)
+    if len(words) > _MOST_WORDS:
+        problem = f"only the first {_MOST_WORDS} words count"
+    return Filter(tuple(words[:_MOST_WORDS]), qualifiers, problem)

@@ -18,7 +18,7 @@ from app.domain.api_token import TokenScope
 from app.domain.cause import NOTE_FORM, Cause, read_note
 from app.store.moments import LATEST
 from app.ui.access import check_origin, find_viewer
-from app.ui.past import moment_of, past_of, path_of
+from app.ui.past import moment_of, past_of, path_of, without_moment
 from app.ui.rendering import HEADERS, render
 
 if TYPE_CHECKING:
@@ -76,6 +76,11 @@ class View:
             why = f"'note' must have {NOTE_FORM}"
             raise RefusedError(HTTPStatus.BAD_REQUEST, "Error parsing 'note' field", why) from None
 
+    def _here(self, path: str) -> str:
+        """The page, whatever the moment: what leads to it below any prefix."""
+        page = path.removeprefix(self.base) or "/"
+        return without_moment(page) if self.is_past else page
+
     def render(self, template: str, *, current: str, **values: Any) -> Response:
         """The page, with what the frame around it needs; `current` is its entry in the navigation."""
         path = f"{self.request.url.path}?{self.request.url.query}".rstrip("?")
@@ -84,7 +89,7 @@ class View:
             "prefix": self.prefix,
             "current": current,
             "path": path,
-            "here": path.removeprefix(self.prefix) or "/",
+            "here": self._here(path),
             "past": past_of(self.moment, self.base) if self.is_past else None,
             "who": self.granted.who.name,
             "scope": self.granted.scope.value,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from app.store.moments import Moment
 
 PATH: Final = "/at/{as_of}"
+_FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _PARAMETER: Final = "as_of"
 _STEPS: Final = tuple(timedelta(minutes=minutes) for minutes in (-1440, -60, -10, -1, 1, 10, 60, 1440))
 
@@ -48,9 +49,14 @@ def path_of(request: Request) -> str:
     return "" if as_of is None else PATH.replace("{as_of}", quote(as_of, safe=":"))
 
 
+def without_moment(path: str) -> str:
+    """The path of a page below `/at/…`, as it is for now."""
+    return "/" + path.removeprefix("/at/").partition("/")[2]
+
+
 def path_at(time: datetime) -> str:
     """The same for a time."""
-    return PATH.replace("{as_of}", f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}")
+    return PATH.replace("{as_of}", f"{time.astimezone(UTC).isoformat(timespec='seconds').removesuffix('+00:00')}Z")
 
 
 async def moment_of(request: Request) -> Moment:
@@ -70,9 +76,12 @@ async def moment_of(request: Request) -> Moment:
 
 def _read(given: str) -> datetime | Place:
     try:
-        return AS_OF.read(given)
+        as_of = AS_OF.read(given)
     except (ValueError, OverflowError):
-        raise RefusedError(HTTPStatus.BAD_REQUEST, "This is not a moment", f"use {AS_OF.form}") from None
+        as_of = None
+    if as_of is None or (isinstance(as_of, datetime) and as_of < _FIRST):
+        raise RefusedError(HTTPStatus.BAD_REQUEST, "This is not a moment", f"use {AS_OF.form}")
+    return as_of
 
 
 def _words(step: timedelta) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ _MOST_RUNNING: Final = 1000
 QUALIFIERS: Final = ("source", "collection", "state", "error", "schedule", "owner", "label")
 """What filters of collections look in; `CollectionState.qualified` has their values."""
 _MOST_MOMENTS: Final = 4
+# A redaction may have removed something, and who answers for a collection is that of today.
+_KEPT_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +110,8 @@ class Snapshots:
         # How often it was forgotten, now and when the last one was begun.
         self._age = 0
         self._last_age = -1
-        self._past: dict[Moment, Snapshot] = {}
+        self._past: dict[Moment, tuple[float, Snapshot]] = {}
+        self._looking_back = asyncio.Lock()
 
     async def get(self, moment: Moment = LATEST) -> Snapshot:
         """All collections as they were at a moment.
@@ -132,16 +136,18 @@ class Snapshots:
             self.forget()
 
     async def _get_past(self, moment: Moment) -> Snapshot:
-        """What has been looked at lately is kept: the past stays as it is."""
-        found = self._past.pop(moment, None)
-        if found is None:
-            rows = await self._services.reader.list_collections_as_of(moment)
-            catalogue = self._services.catalogue().sources
-            found = _snapshot(_state_then(row, _collection_of(catalogue, row)) for row in rows)
-        self._past[moment] = found
-        if len(self._past) > _MOST_MOMENTS:
-            del self._past[next(iter(self._past))]
-        return found
+        """What has been looked at lately is kept for a while: the past hardly changes, and is read by one at a time."""
+        async with self._looking_back:
+            read_at, found = self._past.pop(moment, (0.0, None))
+            if found is None or read_at < time.monotonic() - _KEPT_SECONDS:
+                read_at = time.monotonic()
+                rows = await self._services.reader.list_collections_as_of(moment)
+                catalogue = self._services.catalogue().sources
+                found = _snapshot(_state_then(row, _collection_of(catalogue, row)) for row in rows)
+            self._past[moment] = read_at, found
+            if len(self._past) > _MOST_MOMENTS:
+                del self._past[next(iter(self._past))]
+            return found
 
     async def _look(self) -> Snapshot:
         services, began, age = self._services, time.monotonic(), self._age

@@ -1,4 +1,4 @@
-"""`syncline plan`, from a laptop that has a catalogue and a token that can read."""
+"""`syncline plan`, from a laptop that has a catalogue and a token."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def laptop(module_database_url: str, directory: Path) -> Iterator[Laptop]:
         api = cluster.api()
         api.ended(api.run("shop", "orders"))
         token = subprocess.run(
-            [sys.executable, "-m", "app.cli", "token", "create", "--scope", "read", "--name", "laptop"],
+            [sys.executable, "-m", "app.cli", "token", "create", "--scope", "admin", "--name", "laptop"],
             env=cluster.environment, capture_output=True, text=True, check=True, timeout=60,
         ).stdout.split()[0]  # fmt: skip
         yield Laptop(api.address, token)

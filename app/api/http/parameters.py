@@ -320,7 +320,8 @@ AGAIN: Final = Parameter(
 )
 SETTINGS: Final = Parameter(
     "settings",
-    "Whether the answer also has what the catalogue says of each source, collection and destination, without secrets.",
+    "Whether the answer also has what the catalogue says of each source, collection and destination, without secrets; "
+    "needs the scope `admin`.",
     "true or false",
     {"type": "boolean", "default": False},
     read_boolean,

@@ -25,6 +25,7 @@ from app.api.documents import (
     with_outline,
 )
 from app.api.http.answers import JsonAnswer
+from app.api.http.authentication import check_scope
 from app.api.http.errors import RefusedError
 from app.api.http.limits import read_object
 from app.api.http.operation import Endpoint, Operation
@@ -69,6 +70,9 @@ class Sources(Endpoint):
 
     async def get(self, request: Request) -> Response:
         with_settings, services = SETTINGS.optional(request), self.services
+        if with_settings:
+            # Who knows a digest can try values, and a catalogue may have secrets that do not look like any.
+            check_scope(request.scope, TokenScope.ADMIN)
         rows = {(row["source"], row["collection"]): row for row in await services.reader.list_collections()}
         tables: Tables = defaultdict(list)
         for row in await services.reader.list_tables():

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 from app.api.http.errors import RefusedError
 from app.api.operations.tasks import find_task
 from app.domain.condition import Condition
+from app.domain.counts import count
+from app.domain.errors import SynclineError
 from app.pausing import pause_source, resume_source
 from app.task_requests import sync_task
 from app.ui.filters import read_filter
@@ -16,7 +18,7 @@ from app.ui.page import go_to, read_form, safe_path
 from app.ui.snapshot import QUALIFIERS
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 
     from starlette.responses import Response
 
@@ -39,24 +41,44 @@ async def act_on_all(view: View, snapshots: Snapshots) -> Response:
 
     Raises:
         RefusedError: 400; the filter or the action is not understood, so that more than was meant could be concerned.
+            409; there are more than were shown, or some could not be dealt with.
     """
     form = await read_form(view.request)
-    wanted, name = read_filter(form.get("q", ""), QUALIFIERS), form.get("act", "")
-    if wanted.problem or name not in _ACTIONS:
-        why = wanted.problem or f"the action must be one of {', '.join(_ACTIONS)}"
+    wanted = read_filter(form.get("q", ""), QUALIFIERS)
+    name, _, shown = form.get("act", "").partition(" ")
+    if wanted.problem or wanted.takes_all or name not in _ACTIONS:
+        why = wanted.problem or ("give a filter" if wanted.takes_all else f"give one of {', '.join(_ACTIONS)}")
         raise RefusedError(HTTPStatus.BAD_REQUEST, "Nothing was done", why)
     is_for, act = _ACTIONS[name]
-    cause = view.cause(form.get("note"))
-    found = filter(is_for, (await snapshots.get()).matching(wanted))
-    limit = asyncio.Semaphore(_AT_ONCE)
+    found = [*filter(is_for, (await snapshots.get()).matching(wanted))]
+    if not shown.isdecimal() or len(found) > int(shown):
+        why = f"by now it would be {count(len(found), 'collection')}; look at them, and try again"
+        raise RefusedError(HTTPStatus.CONFLICT, "Nothing was done", why)
+    cause, limit = view.cause(form.get("note")), asyncio.Semaphore(_AT_ONCE)
 
     async def act_in_turn(each: CollectionState) -> None:
         async with limit:
             await act(view, each, cause)
 
-    await asyncio.gather(*map(act_in_turn, found))
+    await do_all(map(act_in_turn, found))
     snapshots.forget()
     return go_to(safe_path(form.get("back", ""), view.prefix))
+
+
+async def do_all(calls: Iterable[Awaitable[object]]) -> None:
+    """Wait for all of them, whichever fail.
+
+    Raises:
+        RefusedError: 409; some have failed, the first of them because of what it says.
+    """
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    failed = [each for each in results if isinstance(each, BaseException)]
+    if not failed:
+        return
+    if not isinstance(failed[0], SynclineError):
+        raise failed[0]
+    why = f"{count(len(results) - len(failed), 'collection')} done, {len(failed):,} not: {failed[0]}"
+    raise RefusedError(HTTPStatus.CONFLICT, "Not everything could be done", why) from failed[0]
 
 
 async def _run(view: View, each: CollectionState, cause: Cause) -> None:

@@ -113,9 +113,10 @@ async def show_collection(view: View, snapshots: Snapshots) -> Response:
 
 async def _list_tasks(view: View, source: str, collection: str, before: TaskKey | None) -> Sequence[Row]:
     """The newest tasks that there were, one more than are shown; those before another one, if it is given."""
-    if view.is_past and before is None:
+    if view.is_past:
         start = datetime.min.replace(tzinfo=UTC)
-        wanted = TaskFilter(source, start, view.now, collection, limit=TASKS + 1, as_of=view.moment)
+        end = view.now if before is None else min(view.now, before.created_at - timedelta.resolution)
+        wanted = TaskFilter(source, start, end, collection, limit=TASKS + 1, as_of=view.moment)
         return [row async for page in view.services.reader.page_tasks(wanted) for row in page][::-1]
     wanted_recent = RecentTasks(before=before or AFTER_ALL_TASKS, source=source, collection=collection)
     return await view.services.reader.list_recent(wanted_recent, TASKS + 1)

@@ -101,7 +101,7 @@ async def _look(view: View, search: Search, before: Place | None, after: Place |
     if after is not None:
         found = await feed.search_after(search, after, limit=MOST_ROWS, upto=upto)
         if found.more:
-            there = [*reversed(found.events)]
+            there = [each for each in reversed(found.events) if each.at <= moment.upto_at]
             return Shown(there, there[-1].place if there else after, found.reached, found.looked_at, found.reached_at)
         before = None
     found = await feed.search_before(search, before or END, limit=MOST_ROWS, upto=upto)
@@ -150,14 +150,14 @@ def _search(wanted: Filter) -> tuple[Search, list[str]]:
 def _row(event: FeedEvent, installation: str) -> EventRow:
     data = orjson.loads(event.details)
     document = orjson.loads(as_json(event.envelope(installation)))
-    text = "\n".join(_visible_lines(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()))
+    text = orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()
     of_task = event.source is not None and event.collection is not None and event.status is not None
     return EventRow(
         event,
         public_type(event.type),
         entry_of(event.type, event.at, event.attempt, event.worker, data),
         task_id(str(event.source), str(event.collection), event.place.task) if of_task else None,
-        text[:LONGEST_DOCUMENT],
+        "\n".join(_visible_lines(text[:LONGEST_DOCUMENT])),
         max(0, len(text) - LONGEST_DOCUMENT),
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -14,6 +13,7 @@ from app.domain.failures import Failure, FailureGroup, group_failures
 from app.domain.task import task_id
 from app.task_requests import sync_task
 from app.ui.page import go_to, read_form, safe_path
+from app.ui.pages.bulk import do_all
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -104,9 +104,7 @@ async def run_again(view: View, snapshots: Snapshots) -> Response:
     catalogue = services.catalogue()
     wanted = [each for found in causes if found.group.key == form.get("cause") for each in found.still]
     # Together, so that they share a statement.
-    await asyncio.gather(
-        *(services.queue.schedule(sync_task(catalogue, each.source, each.collection, cause)) for each in wanted)
-    )
+    await do_all(services.queue.schedule(sync_task(catalogue, each.source, each.collection, cause)) for each in wanted)
     snapshots.forget()
     return go_to(safe_path(form.get("back", ""), view.prefix))
 

@@ -13,6 +13,7 @@ from app.api.http.answers import as_json
 from app.api.http.parameters import AFTER, Parameter, read_position
 from app.api.operations.tasks import find_task
 from app.domain.task import task_id
+from app.domain.visible import make_visible
 from app.store.reads import AFTER_ALL_LINES, LogFilter
 from app.ui.rendering import HEADERS
 
@@ -103,4 +104,4 @@ def _json_line(line: Record) -> bytes:
 
 
 def _text_line(line: Record) -> bytes:
-    return f"{line['at']:%Y-%m-%dT%H:%M:%S.%fZ} {line['level']:5} {line['message']}".encode()
+    return f"{line['at']:%Y-%m-%dT%H:%M:%S.%fZ} {line['level']:5} {make_visible(line['message'])}".encode()

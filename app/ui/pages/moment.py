@@ -22,7 +22,8 @@ async def go_to_moment(request: Request, prefix: str) -> Response:
         return go_to(safe_path(prefix + page, prefix))
     try:
         time = datetime.fromisoformat(given)
-    except ValueError:
+        path = path_at(time if time.tzinfo else time.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):
         why = "use a day such as 2024-01-31, or a time such as 2024-01-31 12:00, in UTC"
         raise RefusedError(HTTPStatus.BAD_REQUEST, "This is not a time", why) from None
-    return go_to(safe_path(prefix + path_at(time if time.tzinfo else time.replace(tzinfo=UTC)) + page, prefix))
+    return go_to(safe_path(prefix + path + page, prefix))

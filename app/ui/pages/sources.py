@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
+    from app.config.sources import Source
     from app.domain.attempt_protocol import Offered
     from app.ui.page import View
     from app.ui.snapshot import Snapshots
@@ -98,6 +100,11 @@ async def discover(view: View) -> Response:
     source = services.catalogue().find_source(SOURCE.required_in(form))
     offered = await call_connector(services, view.request, lambda: services.discover_source(source.id))
     known = {each.type for each in source.collections.values()}
+    # In a thread, because there may be thousands.
+    return await asyncio.to_thread(_render_offers, view, source, offered, known)
+
+
+def _render_offers(view: View, source: Source, offered: Sequence[Offered], known: set[str]) -> Response:
     return view.render(
         "offers.html",
         current="sources",
@@ -113,6 +120,8 @@ async def _try(view: View, what: str, name: str, call: Callable[[], Awaitable[No
     try:
         await call_connector(view.services, view.request, call)
     except RefusedError as refused:
+        if refused.status != HTTPStatus.BAD_REQUEST:
+            raise
         return Tried(what, name, refused.error or refused.message)
     return Tried(what, name, None)
 

@@ -24,7 +24,7 @@ async def visitor(database_url: str) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def act(visitor: httpx.AsyncClient, name: str, filter_: str, note: str = "") -> httpx.Response:
-    form = {"act": name, "q": filter_, "note": note, "back": f"/?q={filter_}"}
+    form = {"act": f"{name} 2", "q": filter_, "note": note, "back": f"/?q={filter_}"}
     return await visitor.post("/all", data=form, headers=OURS)
 
 
@@ -48,7 +48,19 @@ async def test_each_action_is_for_those_that_it_can_concern(visitor: httpx.Async
 
 
 async def test_a_filter_that_is_not_understood_concerns_nothing(visitor: httpx.AsyncClient, store: Store) -> None:
-    for name, filter_, why in (("run", "sorce:load", "did you mean &#39;source&#39;"), ("drop", "", "must be one of")):
+    for name, filter_, why in (
+        ("run", "sorce:load", "did you mean &#39;source&#39;"),
+        ("run", "source:load source:a", "stands there twice"),
+        ("run", " ", "give a filter"),
+        ("drop", "source:load", "give one of run, cancel"),
+    ):
         answer = await act(visitor, name, filter_)
         assert (answer.status_code, why in answer.text) == (400, True), answer.text
+    assert await store.pool.fetchval("SELECT count(*) FROM syncline.events") == 0
+
+
+async def test_more_than_was_shown_is_not_touched(visitor: httpx.AsyncClient, store: Store) -> None:
+    form = {"act": "run 1", "q": "source:load", "back": "/"}
+    answer = await visitor.post("/all", data=form, headers=OURS)
+    assert (answer.status_code, "by now it would be 2 collections" in answer.text) == (409, True)
     assert await store.pool.fetchval("SELECT count(*) FROM syncline.events") == 0

@@ -86,11 +86,12 @@ async def test_a_time_leads_to_the_page_as_it_was_then(visitor: httpx.AsyncClien
     assert await led_to(time="2026-01-31 13:00+01:00", page="/") == (303, "/at/2026-01-31T12:00:00Z/")
     assert await led_to(time="", page="/failures") == (303, "/failures")
     assert await led_to(time="", page="//elsewhere.example") == (303, "/")
-    status, page = await led_to(time="noon", page="/")
-    assert (status, "This is not a time" in page) == (400, True)
+    for time in ("noon", "0001-01-01T00:00:00+14:00"):
+        status, page = await led_to(time=time, page="/")
+        assert (status, "This is not a time" in page) == (400, True)
 
 
-@pytest.mark.parametrize("given", ["noon", "2026-13-01T00:00:00Z", "1.2.3.4.5", "\N{SNOWMAN}"])
+@pytest.mark.parametrize("given", ["noon", "2026-13-01T00:00:00Z", "0001-01-01T00:00:00Z", "1.2.3.4.5", "\N{SNOWMAN}"])
 async def test_what_is_not_a_moment_is_refused(visitor: httpx.AsyncClient, given: str) -> None:
     answer = await visitor.get(f"/at/{quote(given)}/timeline")
     assert (answer.status_code, "This is not a moment" in answer.text) == (400, True)
@@ -104,3 +105,9 @@ async def test_a_moment_that_is_still_to_come_or_was_removed_is_refused(
     await store.admin.execute("UPDATE syncline.retention SET sealed_before = '2026-01-01'")
     gone = await visitor.get("/at/2020-01-01T00:00:00Z/")
     assert (gone.status_code, "retention has removed what was before 2026-01-01" in gone.text) == (410, True)
+
+
+async def test_however_a_moment_is_written_the_links_lead_to_it_and_back(visitor: httpx.AsyncClient) -> None:
+    page = (await visitor.get("/at/2026-11-01T01:00:00%2B01:00/timeline?period=1h")).text
+    assert 'href="/timeline?period=1h">Back to now' in page
+    assert 'href="/at/2026-11-01T00:01:00Z/timeline?period=1h"' in page

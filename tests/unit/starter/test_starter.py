@@ -14,6 +14,7 @@ from app.domain.errors import ConfigurationError
 from app.starter.folders import collections_in
 from app.starter.origins import needs_password, read_origin, with_password, without_secrets_in
 from app.starter.proposals import can_be_named, of_tables
+from app.starter.targets import read_target
 from app.starter.text import catalogue_text
 
 if TYPE_CHECKING:
@@ -126,3 +127,14 @@ def test_a_file_with_odd_names_reads_back_as_it_was_meant() -> None:
     assert yaml.safe_load(text)["sources"]["shop"]["collections"] == [{"name": 'it\'s "odd": #1'}]
     assert "# cursor_field: 'at: x'" in text
     assert "# or: b" in text
+
+
+def test_a_source_and_the_destination_never_share_a_variable() -> None:
+    assert read_origin("postgresql://me:secret@host/Warehouse").variables == {"WAREHOUSE_SOURCE_PASSWORD": "secret"}
+    assert read_target("postgresql://me:other@host/dw").variables == {"WAREHOUSE_PASSWORD": "other"}
+
+
+def test_a_password_that_cannot_be_told_from_the_rest_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="%2F") as refused:
+        read_origin("mysql+pymysql://app:ab/cdEF99@db/shop")
+    assert "cdEF99" not in str(refused.value)
