@@ -63,7 +63,7 @@ async def test_it_can_be_read_without_javascript(site: Site) -> None:
         await row.locator("summary").click()
         assert json.loads(await row.locator("pre").inner_text())["data"]["collection"] == HOSTILE
         await row.get_by_role("link", name="everything as of then").click()
-        await expect(page.get_by_role("status")).to_contain_text("You look at")
+        await expect(page.get_by_role("status")).to_contain_text("You are looking at")
         await page.goto(page.url + "events?q=odd")
         await expect(page.get_by_role("row").nth(1)).to_contain_text("Failed")
 
