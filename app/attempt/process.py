@@ -42,7 +42,7 @@ from app.failpoints import arm
 from app.lifeline import adopt_orphans, end_own_descendants, follow_parent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from types import FrameType
 
     from app.attempt.worker_pipe import WorkerPipe
@@ -110,7 +110,7 @@ def _carry_out(job: AttemptJob, *, work_dir: Path, pipe: WorkerPipe) -> Finished
             return _ANSWERS[type(job)](job, work_dir=work_dir, pipe=pipe)
 
 
-_ANSWERS: Final[Mapping[type[Question], Callable[..., Finished]]] = {
+_ANSWERS: Final[dict[type[Question], Callable[..., Finished]]] = {
     Check: check,
     Discover: discover,
     Specify: specify,

@@ -89,7 +89,7 @@ def describe(facts: Facts, now: datetime) -> str:
         parts.append(f"last success {ago_in_words(facts.last_success_at, now)}")
     elif condition is Condition.NEW:
         parts.append("has never run")
-    return "; ".join(parts)
+    return "; ".join(parts) or "has not succeeded yet"
 
 
 def _pause(facts: Facts, now: datetime) -> str:

@@ -110,7 +110,7 @@ async def test_statements_about_one_task_look_into_one_partition_of_a_year(era: 
     assert len(await era.partitions("events")) > 50
     worker, array, tasks = f"'{UUID(int=1)}'", "'{x}'", f"ARRAY['{task}'::uuid]"
     statements = {
-        "log_page": (READS, [f"'{task}'", "1", "0", "'-infinity'", "'infinity'", "1000", "NULL"]),
+        "log_page": (READS, [f"'{task}'", "1", "0", "'-infinity'", "'infinity'", "1000", "32767", "9", "NULL", "NULL"]),
         "bookmark_head": (STREAMS, [worker, "'s'", "'c'", f"'{task}'", "1", "1"]),
         "held_attempts": (QUEUE, [worker]),
         "cancel_task": (QUEUE, [f"'{task}'", "false", "'{}'"]),

@@ -84,6 +84,6 @@ def test_a_broken_pipe_anywhere_else_fails_the_attempt_with_a_word(
 
     collection = CollectionJob("one", "one", "one", "2024-01-01")
     job = Check(source="shop", source_type="sql", source_config={}, collections=[collection], data_dir=str(tmp_path))
-    monkeypatch.setattr(child, "check", work)
+    monkeypatch.setitem(child._ANSWERS, Check, work)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(msgspec.json.encode(job))))
     assert child._attempt(deaf) == Failed("BrokenPipeError: [Errno 32] Broken pipe")
