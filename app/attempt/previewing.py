@@ -41,7 +41,7 @@ class _Begun:
 
 
 def preview(job: Preview, *, work_dir: Path, pipe: WorkerPipe) -> Finished:
-    """Reports each table from which the first rows come, or those that were announced if there are no rows.
+    """Report the tables that have the first rows or, if there are no rows, those that the source announces.
 
     Raises:
         SynclineError: the source cannot be read.

@@ -78,7 +78,7 @@ Runbook = Annotated[
 
 
 class About(Section):
-    """Keys that change nothing about what is loaded, so they are no part of a configuration's digest."""
+    """Keys that do not affect what is loaded, so a configuration's digest leaves them out."""
 
     owner: Owner = None
     labels: Labels = ()

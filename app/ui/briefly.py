@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 # Pages ask again every two seconds. Whatever their number, the store is asked no more often than this.
-_FRESH_SECONDS: Final = 1.0
+FRESH_SECONDS: Final = 1.0
 
 
 class Briefly(Generic[Result]):
@@ -25,7 +25,7 @@ class Briefly(Generic[Result]):
         self._read_at = float("-inf")
 
     async def get(self) -> Result:
-        if self._last is None or time.monotonic() - self._read_at > _FRESH_SECONDS:
+        if self._last is None or time.monotonic() - self._read_at > FRESH_SECONDS:
             began = time.monotonic()
             self._last = await self._read()
             self._read_at = began

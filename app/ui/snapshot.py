@@ -17,6 +17,7 @@ from app.domain.task import Status, task_id
 from app.store.moments import LATEST
 from app.store.pauses import WHOLE_SOURCE
 from app.store.recent_tasks import ACTIVE, RecentTasks
+from app.ui.briefly import FRESH_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from app.store.moments import Moment
     from app.ui.filters import Filter
 
-# Pages that live ask again after each change. Whatever their number, the store is asked no more often than this.
-_FRESH_SECONDS: Final = 1.0
 _MOST_RUNNING: Final = 1000
 QUALIFIERS: Final = ("source", "collection", "state", "error", "schedule", "owner", "label")
 """What filters of collections look in; `CollectionState.qualified` has their values."""
@@ -120,7 +119,7 @@ class Snapshots:
         """
         if moment != LATEST:
             return await self._get_past(moment)
-        age, oldest = self._age, time.monotonic() - _FRESH_SECONDS
+        age, oldest = self._age, time.monotonic() - FRESH_SECONDS
         while self._last is None or self._began < oldest or self._last_age < age:
             await self._read()
         return self._last

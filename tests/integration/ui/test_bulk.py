@@ -4,23 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
-from tests.integration.ui.visitors import OURS, log_in, opened, shown
+from tests.integration.ui.visitors import OURS, shown
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     import httpx
 
     from tests.harness import Store
-
-
-@pytest.fixture
-async def visitor(database_url: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with opened(database_url) as client:
-        await log_in(client)
-        yield client
 
 
 async def act(visitor: httpx.AsyncClient, name: str, filter_: str, note: str = "") -> httpx.Response:

@@ -17,10 +17,8 @@ from app.store.redactions import Redactions
 from app.ui.pages.events import LONGEST_DOCUMENT, MOST_ROWS
 from tests.harness import a_task
 from tests.integration.api.serving import TOKEN
-from tests.integration.ui.visitors import log_in, opened
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from uuid import UUID
 
     import httpx
@@ -33,13 +31,6 @@ INSERT INTO syncline.events (task, version, type, at, attempt, data)
 SELECT syncline.uuid7(now()), 1, $1, now(), 0, $2 FROM generate_series(1, $3)
 RETURNING task
 """
-
-
-@pytest.fixture
-async def visitor(database_url: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with opened(database_url) as client:
-        await log_in(client)
-        yield client
 
 
 async def add_facts(store: Store, type_: str, data: dict[str, Any], number: int = 1) -> list[UUID]:

@@ -9,11 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.domain.task import task_id
-from tests.integration.ui.visitors import log_in, opened
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     import httpx
 
     from tests.harness import Store
@@ -23,13 +20,6 @@ INSERT INTO syncline.log_events (task, attempt, line, at, level, message)
 SELECT $1, 1, n, syncline.clock(), CASE WHEN n % 100 = 0 THEN 'warn' ELSE 'info' END, 'page <' || n || '> read'
 FROM generate_series(1, 1200) AS n
 """
-
-
-@pytest.fixture
-async def visitor(database_url: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with opened(database_url) as client:
-        await log_in(client)
-        yield client
 
 
 @pytest.fixture

@@ -9,23 +9,13 @@ import pytest
 
 from app.domain.events import TASK_FAILED
 from app.domain.task import Status, task_id
-from tests.integration.ui.visitors import log_in, opened
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     import httpx
 
     from tests.harness import Store
 
 RUNNING = 'class="state running"'
-
-
-@pytest.fixture
-async def visitor(database_url: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with opened(database_url) as client:
-        await log_in(client)
-        yield client
 
 
 async def moment_of(store: Store) -> str:

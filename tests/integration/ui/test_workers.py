@@ -7,29 +7,20 @@ from datetime import timedelta
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-import pytest
-
 from app.store.workers import fetch_workers
 from app.ui.pages.workers import MOST_TASKS
-from tests.integration.ui.visitors import log_in, opened, shown
+from tests.integration.ui.visitors import shown
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from uuid import UUID
 
     import httpx
+    import pytest
 
     from tests.harness import Store
 
 FOREVER = timedelta(days=1)
 NOTHING = timedelta(microseconds=1)
-
-
-@pytest.fixture
-async def visitor(database_url: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with opened(database_url) as client:
-        await log_in(client)
-        yield client
 
 
 async def register(
@@ -144,7 +135,7 @@ async def test_however_many_look_the_store_is_asked_once_a_second(
         return await fetch_workers(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr("app.store.reads.fetch_workers", counted)
-    monkeypatch.setattr("app.ui.briefly._FRESH_SECONDS", 3600.0)
+    monkeypatch.setattr("app.ui.briefly.FRESH_SECONDS", 3600.0)
     await register(store, "one")
     for _ in range(5):
         assert "One worker is alive" in (await visitor.get("/workers")).text
