@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 async def discovered(page: Page) -> None:
     await page.get_by_role("button", name="Discover books").click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("books offers 32", timeout=60_000)
+    # Its scripts run once all of it is there.
+    await page.wait_for_load_state()
 
 
 async def test_a_source_is_tested_with_its_destinations(site: Site) -> None:
