@@ -16,7 +16,7 @@ import structlog
 import uvicorn
 
 from app.api.application import create_app
-from app.api.http.connection import MOST_CONNECTIONS, BoundedConnection
+from app.api.http.connection import IDLE_SECONDS, MOST_CONNECTIONS, BoundedConnection
 from app.api.http.database_state import look_at_database
 from app.api.http.known_tokens import KnownTokens
 from app.api.http.live_feed import LiveFeed
@@ -179,6 +179,7 @@ def server_config(app: object) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,
         lifespan="off",
+        timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=_DRAIN_SECONDS,
     )
 

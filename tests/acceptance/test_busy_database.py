@@ -77,7 +77,9 @@ async def client_of(api: Api) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def crowd(client: httpx.AsyncClient, size: int = 60) -> list[httpx.Response]:
-    return await asyncio.gather(*(client.get(TASK) for _ in range(size)))
+    async with asyncio.TaskGroup() as group:
+        asked = [group.create_task(client.get(TASK)) for _ in range(size)]
+    return [await one for one in asked]
 
 
 async def is_well(client: httpx.AsyncClient) -> bool:

@@ -53,6 +53,14 @@ RELIES_ON: Final = {
 REQUEST_SECONDS: Final = 20.0
 """How long a connection's first byte may take, and each request from its first byte to its last."""
 
+IDLE_SECONDS: Final = 75
+"""How long a connection stays open between two requests.
+
+Load balancers keep theirs for 60 seconds (nginx's `keepalive_timeout`, the idle timeout of AWS ALB). The side that
+sends requests must be the first to close: otherwise a request meets a connection that is just being closed, and gets a
+502.
+"""
+
 UNREAD_SECONDS: Final = 30.0
 """How long an answer may wait until its client reads some of it."""
 
