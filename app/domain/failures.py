@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class FailureGroup:
         return last
 
 
+@lru_cache(maxsize=4096)
 def cause_of_error(error: str) -> str:
     """The first line of an error, with `#` for numbers, times and ids."""
     line = error.strip().partition("\n")[0][:_LONGEST]

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from app.store.feed import FeedPage
     from app.ui.page import View
-    from app.ui.snapshot import Snapshots
 
 _QUIET_SECONDS: Final = 15.0
 # However much happens, a page asks no more often.
@@ -33,7 +32,7 @@ _LONGEST_SECONDS: Final = 600.0
 _RETRY_MILLISECONDS: Final = 1000
 
 
-async def show_live(view: View, snapshots: Snapshots) -> Response:
+async def show_live(view: View) -> Response:
     """A stream with `changed` whenever there are new events. It ends after ten minutes, and the page comes again."""
     if view.services.live_feed.is_full:
         raise RefusedError(
@@ -44,10 +43,10 @@ async def show_live(view: View, snapshots: Snapshots) -> Response:
     feed = view.services.feed
     page = await feed.read(await feed.get_end(), limit=1)
     headers = {**HEADERS, "X-Accel-Buffering": "no"}
-    return StreamingResponse(_changes(view, page, snapshots), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(_changes(view, page), media_type="text/event-stream", headers=headers)
 
 
-async def _changes(view: View, page: FeedPage, snapshots: Snapshots) -> AsyncGenerator[bytes]:
+async def _changes(view: View, page: FeedPage) -> AsyncGenerator[bytes]:
     loop = asyncio.get_running_loop()
     ends = loop.time() + _LONGEST_SECONDS
     yield b"retry: %d\n\n" % _RETRY_MILLISECONDS
@@ -58,7 +57,7 @@ async def _changes(view: View, page: FeedPage, snapshots: Snapshots) -> AsyncGen
                 if loop.time() > ends or await find_viewer({**view.request.scope, GRANTED: None}) is None:
                     return
                 if messages:
-                    snapshots.forget_before(reached)
+                    view.shared.forget_before(reached)
                     yield b"event: changed\ndata: .\n\n"
                     await asyncio.sleep(_REST_SECONDS)
                 else:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 from urllib.parse import parse_qsl, quote
 
 from starlette.responses import RedirectResponse
@@ -22,7 +23,7 @@ from app.ui.past import moment_of, past_of, path_of, without_moment
 from app.ui.rendering import HEADERS, render
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -30,18 +31,32 @@ if TYPE_CHECKING:
     from app.api.http.known_tokens import Granted
     from app.api.http.services import Services
     from app.store.moments import Moment
+    from app.ui.shared import Shared
+    from app.ui.snapshot import Snapshots
+
+Result = TypeVar("Result")
+Arguments = TypeVarTuple("Arguments")
+
+
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """What all pages have in common: `base` is where they begin."""
+
+    base: str
+    snapshots: Snapshots
+    shared: Shared
 
 
 @dataclass(frozen=True, slots=True)
 class View:
     """A request for a page, by somebody with a token.
 
-    `base` is where the pages begin, `prefix` where those of the same moment do.
+    `prefix` is where the pages of the same moment begin.
     """
 
     request: Request
     granted: Granted
-    base: str
+    pages: Pages
     prefix: str
     moment: Moment
 
@@ -49,6 +64,28 @@ class View:
     def services(self) -> Services:
         services: Services = self.request.app.state.services
         return services
+
+    @property
+    def base(self) -> str:
+        return self.pages.base
+
+    @property
+    def snapshots(self) -> Snapshots:
+        return self.pages.snapshots
+
+    @property
+    def shared(self) -> Shared:
+        return self.pages.shared
+
+    @property
+    def path(self) -> str:
+        """The address of the page on this host."""
+        return f"{self.request.url.path}?{self.request.url.query}".rstrip("?")
+
+    @property
+    def is_renewal(self) -> bool:
+        """Whether an open page asks again, by itself."""
+        return "HX-Request" in self.request.headers
 
     @property
     def is_past(self) -> bool:
@@ -63,6 +100,12 @@ class View:
         """Whether the token allows it; nobody can change the past."""
         return not self.is_past and self.granted.scope.covers(scope)
 
+    async def read(self, read: Callable[[*Arguments], Coroutine[Any, Any, Result]], *arguments: *Arguments) -> Result:
+        """What `read` gives for these arguments; open pages that renew themselves share it."""
+        if not self.is_renewal:
+            return await read(*arguments)
+        return await self.shared.get((read, arguments), partial(read, *arguments))
+
     def cause(self, note: str | None) -> Cause:
         """Who acts, and why; people may paste a token even into a note.
 
@@ -76,20 +119,20 @@ class View:
             why = f"'note' must have {NOTE_FORM}"
             raise RefusedError(HTTPStatus.BAD_REQUEST, "Error parsing 'note' field", why) from None
 
-    def _here(self, path: str) -> str:
+    @property
+    def _here(self) -> str:
         """The page, whatever the moment: what leads to it below any prefix."""
-        page = path.removeprefix(self.base) or "/"
+        page = self.path.removeprefix(self.base) or "/"
         return without_moment(page) if self.is_past else page
 
     def render(self, template: str, *, current: str, **values: Any) -> Response:
         """The page, with what the frame around it needs; `current` is its entry in the navigation."""
-        path = f"{self.request.url.path}?{self.request.url.query}".rstrip("?")
         frame = {
             "base": self.base,
             "prefix": self.prefix,
             "current": current,
-            "path": path,
-            "here": self._here(path),
+            "path": self.path,
+            "here": self._here,
             "past": past_of(self.moment, self.base) if self.is_past else None,
             "who": self.granted.who.name,
             "scope": self.granted.scope.value,
@@ -101,7 +144,7 @@ class View:
 
 
 def page(
-    show: Callable[[View], Awaitable[Response]], prefix: str, *, scope: TokenScope = TokenScope.READ
+    show: Callable[[View], Awaitable[Response]], pages: Pages, *, scope: TokenScope = TokenScope.READ
 ) -> Callable[[Request], Awaitable[Response]]:
     """An endpoint that shows a page, or carries out an action if the request is a POST.
 
@@ -116,9 +159,21 @@ def page(
             return _to_login(request, prefix)
         check_granted(granted, scope)
         moment = await moment_of(request)
-        return await show(View(request, granted, prefix, prefix + path_of(request), moment))
+        return await show(View(request, granted, pages, prefix + path_of(request), moment))
 
-    return open_page(show_to_viewer, prefix)
+    return open_page(show_to_viewer, pages.base)
+
+
+def renewed(show: Callable[[View], Coroutine[Any, Any, Response]]) -> Callable[[View], Awaitable[Response]]:
+    """The same for a page that renews itself: those who look at it with the same rights get the same one."""
+
+    async def show_once(view: View) -> Response:
+        if not view.is_renewal:
+            return await show(view)
+        key = show, view.path, view.granted.who, view.granted.scope
+        return await view.shared.get(key, partial(show, view))
+
+    return show_once
 
 
 def open_page(

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from app.domain.api_token import TokenScope
-from app.ui.briefly import Briefly
 from app.ui.live import show_live
-from app.ui.page import open_page, page
+from app.ui.page import Pages, open_page, page, renewed
 from app.ui.pages.actions import backfill, cancel, pause, reset, resume, run, set_bookmark
 from app.ui.pages.bulk import act_on_all
 from app.ui.pages.collection import show_collection
@@ -24,8 +22,9 @@ from app.ui.pages.overview import show_overview
 from app.ui.pages.sources import discover, show_sources, test
 from app.ui.pages.task import show_task
 from app.ui.pages.timeline import show_timeline
-from app.ui.pages.workers import look_at_workers, show_workers
+from app.ui.pages.workers import show_workers
 from app.ui.past import PATH
+from app.ui.shared import Shared
 from app.ui.snapshot import Snapshots
 
 if TYPE_CHECKING:
@@ -36,6 +35,17 @@ if TYPE_CHECKING:
 
     from app.api.http.services import Services
 
+
+_SHOWN: Final = {
+    "": show_overview,
+    "/timeline": show_timeline,
+    "/failures": show_failures,
+    "/collection": show_collection,
+    "/tasks/{task_id}": show_task,
+    "/events": show_events,
+    "/workers": show_workers,
+}
+"""What can be looked at, now and as it was at any moment."""
 
 _ACTIONS: Final = {
     "run": (run, TokenScope.RUN),
@@ -63,31 +73,26 @@ class _Static(StaticFiles):
 
 def make_pages(services: Services, prefix: str) -> list[BaseRoute]:
     """The pages below a prefix, which begins with a slash or is empty."""
-    return [*_pages(services, prefix)]
+    shared = Shared()
+    return [*_pages(Pages(prefix, Snapshots(services, shared), shared))]
 
 
-def _pages(services: Services, prefix: str) -> Iterator[BaseRoute]:
-    snapshots, workforce = Snapshots(services), Briefly(partial(look_at_workers, services))
+def _pages(pages: Pages) -> Iterator[BaseRoute]:
+    prefix = pages.base
     for moment in ("", PATH):
         start = prefix + moment
-        yield Route(start or "/", page(partial(show_overview, snapshots=snapshots), prefix))
-        yield Route(f"{start}/timeline", page(partial(show_timeline, snapshots=snapshots), prefix))
-        yield Route(f"{start}/failures", page(partial(show_failures, snapshots=snapshots), prefix))
-        yield Route(f"{start}/collection", page(partial(show_collection, snapshots=snapshots), prefix))
-        yield Route(f"{start}/tasks/{{task_id}}", page(show_task, prefix))
-        yield Route(f"{start}/tasks/{{task_id}}/log.txt", page(download_text, prefix))
-        yield Route(f"{start}/tasks/{{task_id}}/log.jsonl", page(download_json, prefix))
-        yield Route(f"{start}/events", page(show_events, prefix))
-        yield Route(f"{start}/workers", page(partial(show_workers, workforce=workforce), prefix))
-    yield Route(f"{prefix}/sources", page(partial(show_sources, snapshots=snapshots), prefix))
-    for name, show in (("test", test), ("discover", discover)):
-        yield Route(f"{prefix}/{name}", page(show, prefix, scope=TokenScope.ADMIN), methods=["POST"])
+        for path, show in _SHOWN.items():
+            yield Route(f"{start}{path}" or "/", page(renewed(show), pages))
+        yield Route(f"{start}/tasks/{{task_id}}/log.txt", page(download_text, pages))
+        yield Route(f"{start}/tasks/{{task_id}}/log.jsonl", page(download_json, pages))
+    yield Route(f"{prefix}/sources", page(renewed(show_sources), pages))
+    for name, look in (("test", test), ("discover", discover)):
+        yield Route(f"{prefix}/{name}", page(look, pages, scope=TokenScope.ADMIN), methods=["POST"])
     yield Route(f"{prefix}/as-of", open_page(go_to_moment, prefix))
-    yield Route(f"{prefix}/live", page(partial(show_live, snapshots=snapshots), prefix))
+    yield Route(f"{prefix}/live", page(show_live, pages))
     yield Route(f"{prefix}/login", open_page(show_login, prefix), methods=["GET"])
     yield Route(f"{prefix}/login", open_page(log_in, prefix), methods=["POST"])
     yield Route(f"{prefix}/logout", open_page(log_out, prefix), methods=["POST"])
     for name, (act, scope) in _ACTIONS.items():
-        endpoint = page(partial(act, snapshots=snapshots), prefix, scope=scope)
-        yield Route(f"{prefix}/{name}", endpoint, methods=["POST"])
+        yield Route(f"{prefix}/{name}", page(act, pages, scope=scope), methods=["POST"])
     yield Mount(f"{prefix}/static", _Static(packages=[("app.ui", "static")]))

@@ -8,16 +8,13 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from app.api.http.single_flight import SingleFlight
 from app.api.operations.pauses import pause_fields
 from app.domain.about import About
 from app.domain.condition import RANKS, Condition, Facts, condition_of, describe
-from app.domain.feed import BEGINNING
 from app.domain.task import Status, task_id
 from app.store.moments import LATEST
 from app.store.pauses import WHOLE_SOURCE
 from app.store.recent_tasks import ACTIVE, RecentTasks
-from app.ui.briefly import FRESH_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -26,9 +23,9 @@ if TYPE_CHECKING:
     from app.api.http.services import Services
     from app.config.sources import Source
     from app.domain.collection import Collection
-    from app.domain.feed import Place
     from app.store.moments import Moment
     from app.ui.filters import Filter
+    from app.ui.shared import Shared
 
 _MOST_RUNNING: Final = 1000
 QUALIFIERS: Final = ("source", "collection", "state", "error", "schedule", "owner", "label")
@@ -98,41 +95,17 @@ class Snapshot:
 
 
 class Snapshots:
-    """Reads snapshots. One is shared for a moment, and never by those who know of something that has happened since."""
+    """Reads snapshots, which all pages share."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, shared: Shared) -> None:
         self._services = services
-        self._read = SingleFlight(self._look)
-        self._last: Snapshot | None = None
-        self._began = 0.0
-        self._told_upto = BEGINNING
-        # How often it was forgotten, now and when the last one was begun.
-        self._age = 0
-        self._last_age = -1
+        self._shared = shared
         self._past: dict[Moment, tuple[float, Snapshot]] = {}
         self._looking_back = asyncio.Lock()
 
     async def get(self, moment: Moment = LATEST) -> Snapshot:
-        """All collections as they were at a moment.
-
-        Without one they are as they were at most a second ago, and not before anything that was told.
-        """
-        if moment != LATEST:
-            return await self._get_past(moment)
-        age, oldest = self._age, time.monotonic() - FRESH_SECONDS
-        while self._last is None or self._began < oldest or self._last_age < age:
-            await self._read()
-        return self._last
-
-    def forget(self) -> None:
-        """Somebody has changed something here, and wants to see it."""
-        self._age += 1
-
-    def forget_before(self, upto: Place) -> None:
-        """Something has happened, up to this place of the feed; everybody who follows that says so."""
-        if upto > self._told_upto:
-            self._told_upto = upto
-            self.forget()
+        """All collections as they were at a moment."""
+        return await (self._shared.get(Snapshot, self._look) if moment == LATEST else self._get_past(moment))
 
     async def _get_past(self, moment: Moment) -> Snapshot:
         """What has been looked at lately is kept for a while: the past hardly changes, and is read by one at a time."""
@@ -149,14 +122,11 @@ class Snapshots:
             return found
 
     async def _look(self) -> Snapshot:
-        services, began, age = self._services, time.monotonic(), self._age
         known = await self._read_rows()
-        sources = services.catalogue().sources.values()
-        self._last = _snapshot(
+        sources = self._services.catalogue().sources.values()
+        return _snapshot(
             known.state_of(source.id, collection) for source in sources for collection in source.collections.values()
         )
-        self._began, self._last_age = began, age
-        return self._last
 
     async def _read_rows(self) -> _Rows:
         reader = self._services.reader

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from app.domain.cause import Cause
     from app.ui.page import View
-    from app.ui.snapshot import CollectionState, Snapshots
+    from app.ui.snapshot import CollectionState
 
 # Each takes a connection of the pool, which others need too.
 _AT_ONCE: Final = 4
@@ -36,7 +36,7 @@ def count_actions(found: Sequence[CollectionState]) -> Iterator[tuple[str, int]]
         yield name, sum(map(is_for, found))
 
 
-async def act_on_all(view: View, snapshots: Snapshots) -> Response:
+async def act_on_all(view: View) -> Response:
     """Run, cancel, pause or resume all that match a filter.
 
     Raises:
@@ -50,7 +50,7 @@ async def act_on_all(view: View, snapshots: Snapshots) -> Response:
         why = wanted.problem or ("give a filter" if wanted.takes_all else f"give one of {', '.join(_ACTIONS)}")
         raise RefusedError(HTTPStatus.BAD_REQUEST, "Nothing was done", why)
     is_for, act = _ACTIONS[name]
-    found = [*filter(is_for, (await snapshots.get()).matching(wanted))]
+    found = [*filter(is_for, (await view.snapshots.get()).matching(wanted))]
     if not shown.isdecimal() or len(found) > int(shown):
         why = f"by now it would be {count(len(found), 'collection')}; look at them, and try again"
         raise RefusedError(HTTPStatus.CONFLICT, "Nothing was done", why)
@@ -61,7 +61,7 @@ async def act_on_all(view: View, snapshots: Snapshots) -> Response:
             await act(view, each, cause)
 
     await do_all(map(act_in_turn, found))
-    snapshots.forget()
+    view.shared.forget()
     return go_to(safe_path(form.get("back", ""), view.prefix))
 
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from app.bookmarks import Change
     from app.store.reads import Row
     from app.ui.page import View
-    from app.ui.snapshot import CollectionState, Snapshots
+    from app.ui.snapshot import CollectionState
 
 TASKS: Final = 20
 MOST_COLUMNS: Final = 300
@@ -68,7 +68,7 @@ class Bookmarks:
     settable: Sequence[str]
 
 
-async def show_collection(view: View, snapshots: Snapshots) -> Response:
+async def show_collection(view: View) -> Response:
     """Show a collection. One that has left the catalogue is shown as long as it has tasks."""
     source, collection = SOURCE.required(view.request), COLLECTION.required(view.request)
     before = BEFORE.optional(view.request)
@@ -84,7 +84,7 @@ async def show_collection(view: View, snapshots: Snapshots) -> Response:
         stories.list_schema_changes(source, collection, month_ago, now),
         stories.list_facts(source, collection, _FACTS, moment),
     )
-    state = (await snapshots.get(moment)).find(source, collection)
+    state = (await view.snapshots.get(moment)).find(source, collection)
     if state is None and not tasks and before is None:
         view.services.catalogue().find(source, collection)
     return view.render(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from app.ui.page import View
-    from app.ui.snapshot import CollectionState, Snapshots
+    from app.ui.snapshot import CollectionState
 
 _SINCE: Final = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30)}
 _USUAL: Final = "7d"
@@ -79,40 +79,41 @@ class FailureCause:
         return len(self.collections) - len(self.shown)
 
 
-async def show_failures(view: View, snapshots: Snapshots) -> Response:
+async def show_failures(view: View) -> Response:
     """Show the causes, those first that are not dealt with."""
     chosen = view.request.query_params.get("since", _USUAL)
     chosen = chosen if chosen in _SINCE else _USUAL
-    causes, is_all = await _causes(view, snapshots, _SINCE[chosen])
+    causes, is_all = await _causes(view, _SINCE[chosen])
     return view.render(
         "failures.html",
         current="failures",
         causes=sorted(causes, key=lambda each: not each.is_open),
         open=sum(each.is_open for each in causes),
-        failing=(await snapshots.get(view.moment)).counts.get(Condition.FAILING, 0),
+        failing=(await view.snapshots.get(view.moment)).counts.get(Condition.FAILING, 0),
         since=chosen,
         periods=list(_SINCE),
         left_out=None if is_all else _MOST_FAILURES,
     )
 
 
-async def run_again(view: View, snapshots: Snapshots) -> Response:
+async def run_again(view: View) -> Response:
     """Ask for a task of every collection that still fails because of a cause, whether it was shown or not."""
     form = await read_form(view.request)
-    causes, _ = await _causes(view, snapshots, _SINCE.get(form.get("since", ""), _SINCE[_USUAL]))
+    causes, _ = await _causes(view, _SINCE.get(form.get("since", ""), _SINCE[_USUAL]))
     services, cause = view.services, view.cause(form.get("note"))
     catalogue = services.catalogue()
     wanted = [each for found in causes if found.group.key == form.get("cause") for each in found.still]
     # Together, so that they share a statement.
     await do_all(services.queue.schedule(sync_task(catalogue, each.source, each.collection, cause)) for each in wanted)
-    snapshots.forget()
+    view.shared.forget()
     return go_to(safe_path(form.get("back", ""), view.prefix))
 
 
-async def _causes(view: View, snapshots: Snapshots, since: timedelta) -> tuple[list[FailureCause], bool]:
+async def _causes(view: View, since: timedelta) -> tuple[list[FailureCause], bool]:
     """The causes of the failures since then, the newest first, and whether these are all failures."""
-    rows = await view.services.reader.list_failed(view.now - since, _MOST_FAILURES, view.moment)
-    states = {(each.source, each.collection): each for each in (await snapshots.get(view.moment)).collections}
+    begin = view.now.replace(second=0, microsecond=0) - since
+    rows = await view.read(view.services.reader.list_failed, begin, _MOST_FAILURES, view.moment)
+    states = {(each.source, each.collection): each for each in (await view.snapshots.get(view.moment)).collections}
     groups = group_failures(map(_failure, rows))
     return [_cause_of(group, states) for group in groups], len(rows) < _MOST_FAILURES
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from app.ui.page import View
-    from app.ui.snapshot import CollectionState, Snapshot, Snapshots
+    from app.ui.snapshot import CollectionState, Snapshot
 
 MOST_ROWS: Final = 100
 RUNS: Final = 20
@@ -34,12 +34,12 @@ _TILES: Final = (
 )
 
 
-async def show_overview(view: View, snapshots: Snapshots) -> Response:
+async def show_overview(view: View) -> Response:
     """Show the collections that the filter takes, those that need somebody first, page by page."""
     query = view.request.query_params
     typed = query.get("q", "")
     wanted = read_filter(typed, QUALIFIERS)
-    snapshot = await snapshots.get(view.moment)
+    snapshot = await view.snapshots.get(view.moment)
     found = snapshot.matching(wanted)
     first = _number(query.get("from", "0"), len(found))
     rows = found[first : first + MOST_ROWS]
@@ -77,10 +77,10 @@ def _title(snapshot: Snapshot, *, is_past: bool) -> str:
 
 async def _runs_of(view: View, rows: Sequence[CollectionState]) -> dict[tuple[str, str], list[Run]]:
     """The last runs of the collections that are shown, oldest first."""
-    names = [(each.source, each.collection) for each in rows]
+    names = tuple((each.source, each.collection) for each in rows)
     runs: dict[tuple[str, str], list[Run]] = defaultdict(list)
-    since = view.now - _RUNS_SINCE
-    for row in reversed(await view.services.reader.list_last_runs(names, RUNS, since, view.moment)):
+    since = view.now.replace(minute=0, second=0, microsecond=0) - _RUNS_SINCE
+    for row in reversed(await view.read(view.services.reader.list_last_runs, names, RUNS, since, view.moment)):
         runs[row["source"], row["collection"]].append(Run(row["status"], row["rows"]))
     return runs
 

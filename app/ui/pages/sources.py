@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from app.config.sources import Source
     from app.domain.attempt_protocol import Offered
     from app.ui.page import View
-    from app.ui.snapshot import Snapshots
 
 MOST_OFFERS: Final = 5000
 _MOST_COLUMNS: Final = 100
@@ -56,9 +55,9 @@ class Choice:
         return [*self.offer.columns.items()][:_MOST_COLUMNS]
 
 
-async def show_sources(view: View, snapshots: Snapshots) -> Response:
+async def show_sources(view: View) -> Response:
     """Show all sources and destinations, those first that have problems."""
-    catalogue, snapshot = view.services.catalogue(), await snapshots.get()
+    catalogue, snapshot = view.services.catalogue(), await view.snapshots.get()
     conditions = {source: Counter[Condition]() for source in catalogue.sources}
     for each in snapshot.collections:
         conditions.get(each.source, Counter())[each.condition] += 1

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from app.ui.page import View
-    from app.ui.snapshot import CollectionState, Snapshots
+    from app.ui.snapshot import CollectionState
 
 MOST_ROWS: Final = 40
 SPANS: Final = 72
@@ -98,21 +98,21 @@ class Period:
         return (at - self.start) // self.span
 
 
-async def show_timeline(view: View, snapshots: Snapshots) -> Response:
+async def show_timeline(view: View) -> Response:
     """Show the fire times of the collections that the filter takes, those that need somebody first."""
     query = view.request.query_params
     typed, chosen = query.get("q", ""), query.get("period", _USUAL)
     chosen = chosen if chosen in _SPANS else _USUAL
     wanted = read_filter(typed, QUALIFIERS)
-    snapshot = await snapshots.get(view.moment)
+    snapshot = await view.snapshots.get(view.moment)
     scheduled = [each for each in snapshot.matching(wanted) if each.schedule]
     rows = scheduled[:MOST_ROWS]
     now = view.now
     period = period_around(now, _SPANS[chosen])
-    names = [(each.source, each.collection) for each in rows]
+    names = tuple((each.source, each.collection) for each in rows)
     found: dict[tuple[str, str], dict[int, Any]] = defaultdict(dict)
     spans = Spans(period.start, period.end, period.span.total_seconds())
-    for row in await view.services.reader.list_outcomes(names, spans, view.moment):
+    for row in await view.read(view.services.reader.list_outcomes, names, spans, view.moment):
         found[row["source"], row["collection"]][row["span"]] = row
     return view.render(
         "timeline.html",

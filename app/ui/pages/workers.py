@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from app.api.http.services import Services
     from app.store.workers import RunningTask, Worker, WorkerList
-    from app.ui.briefly import Briefly
     from app.ui.page import View
 
 MOST_WORKERS: Final = 100
@@ -51,18 +50,18 @@ class WorkerRow:
         return self.worker.running - len(self.tasks)
 
 
-async def look_at_workers(services: Services) -> Workforce:
+async def _look_at_workers(services: Services) -> Workforce:
     """Read all that the page shows."""
     reader = services.reader
     listed, schema = await asyncio.gather(reader.list_workers(MOST_WORKERS, MOST_TASKS), reader.get_schema_version())
     return Workforce(listed, schema)
 
 
-async def show_workers(view: View, workforce: Briefly[Workforce]) -> Response:
+async def show_workers(view: View) -> Response:
     """Show the workers, those first that are alive. Nothing tells who was there at a moment of the past."""
     if view.is_past:
         return view.render("no_workers.html", current="workers")
-    found = await workforce.get()
+    found = await view.read(_look_at_workers, view.services)
     listed = found.listed
     now = listed.now or datetime.now(UTC)
     alive = [each for each in listed.workers if each.is_alive]

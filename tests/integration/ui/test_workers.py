@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from app.store.workers import fetch_workers
 from app.ui.pages.workers import MOST_TASKS
-from tests.integration.ui.visitors import shown
+from tests.integration.ui.visitors import RENEWED, shown
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -124,7 +124,7 @@ async def test_those_that_are_left_out_are_counted(store: Store) -> None:
     assert found.left_out == 1
 
 
-async def test_however_many_look_the_store_is_asked_once_a_second(
+async def test_however_many_pages_are_open_the_store_is_asked_once_a_second(
     visitor: httpx.AsyncClient, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = 0
@@ -135,8 +135,11 @@ async def test_however_many_look_the_store_is_asked_once_a_second(
         return await fetch_workers(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr("app.store.reads.fetch_workers", counted)
-    monkeypatch.setattr("app.ui.briefly.FRESH_SECONDS", 3600.0)
+    monkeypatch.setattr("app.ui.shared.FRESH_SECONDS", 3600.0)
     await register(store, "one")
     for _ in range(5):
-        assert "One worker is alive" in (await visitor.get("/workers")).text
+        assert "One worker is alive" in (await visitor.get("/workers", headers=RENEWED)).text
     assert asked == 1
+    await register(store, "two")
+    # Who opens the page, or loads it anew, sees how it is now.
+    assert "2 workers are alive" in (await visitor.get("/workers")).text

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from tests.integration.api.serving import OpenedApi
 
 OURS = {"Sec-Fetch-Site": "same-origin"}
+# An open page asks again, by itself.
+RENEWED = {"HX-Request": "true"}
 
 
 @asynccontextmanager
