@@ -30,7 +30,7 @@ from app.bootstrap.embedded_postgres import EmbeddedPostgres
 from app.projections import rebuild_all
 from app.store.address import DatabaseAddress
 from app.store.database import open_pool
-from benchmarks.server import SETTINGS
+from benchmarks.server import COUNTING_STATEMENTS, SETTINGS
 from tests.servers.postgres import migrate
 
 if TYPE_CHECKING:
@@ -45,27 +45,54 @@ COLLECTIONS_OF_A_SOURCE: Final = 40
 LONG_LOG_EVERY: Final = 10_000
 LONG_LOG_LINES: Final = 10_000
 SHORT_LOG_LINES: Final = 5
+BUSY_COLLECTIONS: Final = 40
 # Events, log lines, the rows of tasks and statistics with their indexes, and the log that PostgreSQL writes ahead.
 BYTES_A_TASK: Final = 6_000
 
 _TURNS: Final = 8
-A_ROUND: Final = COLLECTIONS_OF_A_SOURCE + (SOURCES - 1) * COLLECTIONS_OF_A_SOURCE // _TURNS
 _FACTS: Final = Path(__file__).with_suffix(".sql").read_text()
-# `transactions` of a round: asked for, started, failed, started again, saved, ended.
-_SHAPE: Final = {
-    "a_round": A_ROUND,
-    "busy": COLLECTIONS_OF_A_SOURCE,
-    "turns": _TURNS,
-    "own": COLLECTIONS_OF_A_SOURCE,
-    "long_every": LONG_LOG_EVERY,
-    "long_lines": LONG_LOG_LINES,
-    "short_lines": SHORT_LOG_LINES,
-    "transactions": 6,
-}
+# Of a round: asked for, started, failed, started again, saved, ended.
+_TRANSACTIONS: Final = 6
 _TASKS_AT_ONCE: Final = 20_000
 _CONNECTIONS: Final = 2
 _WORKER: Final = "01900000-0000-7000-8000-000000000001"
 _SETTINGS: Final = SETTINGS | {"max_wal_size": "16GB", "maintenance_work_mem": "256MB"}
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How many collections a history is about, and which of its logs are long."""
+
+    collections_of_a_source: int = COLLECTIONS_OF_A_SOURCE
+    long_log_every: int = LONG_LOG_EVERY
+    long_log_lines: int = LONG_LOG_LINES
+
+    @property
+    def collections(self) -> int:
+        return SOURCES * self.collections_of_a_source
+
+    @property
+    def a_round(self) -> int:
+        """The tasks of a round."""
+        return BUSY_COLLECTIONS + (self.collections - BUSY_COLLECTIONS) // _TURNS
+
+    @property
+    def parameters(self) -> dict[str, int]:
+        """Of the statement that writes the facts."""
+        return {
+            "a_round": self.a_round,
+            "busy": BUSY_COLLECTIONS,
+            "turns": _TURNS,
+            "own": self.collections_of_a_source,
+            "long_every": self.long_log_every,
+            "long_lines": self.long_log_lines,
+            "short_lines": SHORT_LOG_LINES,
+            "transactions": _TRANSACTIONS,
+        }
+
+
+USUAL: Final = Shape()
+A_ROUND: Final = USUAL.a_round
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +101,9 @@ class Histories:
 
     server_url: str
 
-    def database(self, tasks: int) -> str:
+    def database(self, tasks: int, shape: Shape = USUAL) -> str:
         """The URL of a database with so many tasks, at the newest schema; what was run on it before is still there."""
-        name = f"history_{tasks}"
+        name = f"history_{tasks}" if shape == USUAL else f"history_{tasks}_{shape.collections}"
         url = urlsplit(self.server_url)._replace(path=f"/{name}").geturl()
         with psycopg.connect(self.server_url, autocommit=True) as connection:
             if _exists(connection, name):
@@ -86,7 +113,7 @@ class Histories:
             unfinished = f"{name}_unfinished"
             for statement in ("DROP DATABASE IF EXISTS {} WITH (FORCE)", "CREATE DATABASE {}"):
                 connection.execute(sql.SQL(statement).format(sql.Identifier(unfinished)))
-            _make(urlsplit(self.server_url)._replace(path=f"/{unfinished}").geturl(), tasks)
+            _make(urlsplit(self.server_url)._replace(path=f"/{unfinished}").geturl(), tasks, shape)
             rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
             connection.execute(rename.format(sql.Identifier(unfinished), sql.Identifier(name)))
         print(f"{tasks:,} tasks were made in {time.monotonic() - began:.0f} s.", file=sys.stderr)
@@ -115,21 +142,25 @@ def fitting(tasks: int, room: int) -> int:
 
 
 @contextmanager
-def histories() -> Iterator[Histories]:
+def histories(*, counts_statements: bool = False) -> Iterator[Histories]:
     """A durable server, in the directory that `SYNCLINE_BENCHMARK_HISTORY` names or in a temporary one."""
     kept = os.environ.get(DIRECTORY_VARIABLE)
+    libraries = COUNTING_STATEMENTS if counts_statements else dict.fromkeys(COUNTING_STATEMENTS, "")
     if kept:
-        with _server(Path(kept)) as url:
+        with _server(Path(kept), libraries) as url:
             yield Histories(url)
     else:
-        with tempfile.TemporaryDirectory(prefix="syncline-benchmark-") as directory, _server(Path(directory)) as url:
+        with (
+            tempfile.TemporaryDirectory(prefix="syncline-benchmark-") as directory,
+            _server(Path(directory), libraries) as url,
+        ):
             yield Histories(url)
 
 
 @contextmanager
-def _server(home: Path) -> Iterator[str]:
+def _server(home: Path, libraries: Mapping[str, str]) -> Iterator[str]:
     with EmbeddedPostgres(home, durable=True) as postgres, _connected(postgres.url) as connection:
-        for name, value in _SETTINGS.items():
+        for name, value in {**_SETTINGS, **libraries}.items():
             connection.execute(sql.SQL("ALTER SYSTEM SET {} = {}").format(sql.Identifier(name), sql.Literal(value)))
     with EmbeddedPostgres(home, durable=True) as postgres:
         yield postgres.url
@@ -139,13 +170,13 @@ def _exists(connection: psycopg.Connection[Any], name: str) -> bool:
     return connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone() is not None
 
 
-def _make(url: str, tasks: int) -> None:
+def _make(url: str, tasks: int, shape: Shape) -> None:
     span = timedelta(days=max(90, tasks // 25_000))
     let_time_pass(url, span)
     with _connected(url) as connection:
         connection.execute("ALTER SYSTEM SET autovacuum = off")
         connection.execute("SELECT pg_reload_conf()")
-        fill(url, tasks, span=span)
+        fill(url, tasks, span=span, shape=shape)
         asyncio.run(_rebuild(url))
         connection.execute("VACUUM (ANALYZE, FREEZE)")
         connection.execute("ALTER SYSTEM RESET autovacuum")
@@ -166,14 +197,14 @@ def let_time_pass(url: str, span: timedelta) -> None:
             connection.execute("SELECT syncline.ensure_partitions()")
 
 
-def fill(url: str, tasks: int, *, span: timedelta) -> None:
+def fill(url: str, tasks: int, *, span: timedelta, shape: Shape = USUAL) -> None:
     """Write the facts of so many ended tasks, the last of them an hour old; no projection knows of them yet."""
     if not tasks:
         return
-    rounds = -(-tasks // A_ROUND)
+    rounds = -(-tasks // shape.a_round)
     with _connected(url) as connection:
-        facts = _SHAPE | {
-            "xid": _reserve_transactions(connection, rounds * _SHAPE["transactions"]),
+        facts = shape.parameters | {
+            "xid": _reserve_transactions(connection, rounds * _TRANSACTIONS),
             "between": span / rounds,
             "began": _one(connection, "SELECT syncline.clock() - %s - interval '1 hour'", span),
             "worker": _WORKER,

@@ -39,6 +39,7 @@ BENCHMARKS: Final = (
     "growth",
     "as_of",
     "feed",
+    "ui",
     "rebuild",
 )
 
