@@ -145,7 +145,7 @@ def fitting(tasks: int, room: int) -> int:
 def histories(*, counts_statements: bool = False) -> Iterator[Histories]:
     """A durable server, in the directory that `SYNCLINE_BENCHMARK_HISTORY` names or in a temporary one."""
     kept = os.environ.get(DIRECTORY_VARIABLE)
-    libraries = COUNTING_STATEMENTS if counts_statements else dict.fromkeys(COUNTING_STATEMENTS, "")
+    libraries = COUNTING_STATEMENTS if counts_statements else {}
     if kept:
         with _server(Path(kept), libraries) as url:
             yield Histories(url)
@@ -160,6 +160,7 @@ def histories(*, counts_statements: bool = False) -> Iterator[Histories]:
 @contextmanager
 def _server(home: Path, libraries: Mapping[str, str]) -> Iterator[str]:
     with EmbeddedPostgres(home, durable=True) as postgres, _connected(postgres.url) as connection:
+        connection.execute("ALTER SYSTEM RESET ALL")
         for name, value in {**_SETTINGS, **libraries}.items():
             connection.execute(sql.SQL("ALTER SYSTEM SET {} = {}").format(sql.Identifier(name), sql.Literal(value)))
     with EmbeddedPostgres(home, durable=True) as postgres:

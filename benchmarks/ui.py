@@ -65,6 +65,7 @@ _FIRE_TIMES: Final = """
       syncline.clock(),
       CASE WHEN busy THEN interval '5 minutes' ELSE interval '1 hour' END
     ) WITH ORDINALITY AS fire (at, nth)
+    ORDER BY at
     ON CONFLICT DO NOTHING
 """
 _TASK_WITH: Final = """

@@ -13,7 +13,7 @@ from app.store.timeline import Spans
 if TYPE_CHECKING:
     from tests.harness import Store
 
-START = datetime(2026, 11, 30, 12, tzinfo=UTC)
+START = datetime.now(UTC).replace(minute=0, second=0, microsecond=123) - timedelta(hours=2)
 FIRE_TIME = """
 INSERT INTO syncline.fire_times (source, collection, fire_time, outcome, misfire, reason, task, worker, decided_at)
 VALUES ('s', $1, $2, $3, 'latest', $4, $5, $6, $2)
@@ -55,3 +55,25 @@ async def test_the_outcome_that_matters_most_stands_for_a_span(store: Store) -> 
         ("c", 0, "running", 1),
         ("d", 0, "waiting", 1),
     ]
+
+
+async def test_a_moment_of_the_past_shows_what_was_known_then(store: Store) -> None:
+    worker = await store.worker()
+    reader = Reader(store.pool)
+    first = await store.claimed(worker, "a")
+    await store.end(worker, first)
+    second = await store.claimed(worker, "a", max_attempts=1)
+    running = await store.pool.fetchval("SELECT syncline.clock()")
+    await store.end(worker, second, type_=TASK_FAILED, status=Status.FAILED, error="broken")
+    ended = await store.pool.fetchval("SELECT syncline.clock()")
+    for minutes, task in ((0, first), (5, second), (6, first)):
+        at = START + timedelta(minutes=minutes)
+        await store.admin.execute(FIRE_TIME, "a", at, "started", None, task.task, worker)
+    spans = Spans(START, START + timedelta(minutes=6), 300)
+
+    async def states(time: datetime) -> list[str]:
+        rows = await reader.list_outcomes([("s", "a")], spans, await reader.find_moment(time))
+        return [row["state"] for row in rows]
+
+    assert await states(running) == ["succeeded", "running"]
+    assert await states(ended) == ["succeeded", "failed"]
