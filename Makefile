@@ -30,7 +30,7 @@ demo-rows: install ## add a week of new rows to the demo's source
 
 test: install-dev ## run the whole test suite, and check the table in docs/connectors.md against it
 	@scripts/browser
-	@$(PYTEST) --seen $(SEEN)
+	@$(PYTEST) $(PYTEST_OPTIONS) --seen $(SEEN)
 	@$(BIN)/python -m tests.scenarios --check $(SEEN)
 
 matrix: install-dev ## copy from every kind of source to every kind of destination; write the table in docs/connectors.md

@@ -31,6 +31,7 @@ pytest_plugins = ["tests.scenarios.recording"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--need-browser", action="store_true", help="fail the tests of the pages if there is no browser")
     parser.addoption("--screenshots", type=Path, metavar="DIR", help="take the screenshots of the documentation")
 
 

@@ -34,11 +34,12 @@ expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="session")
-def chromium() -> str:
+def chromium(pytestconfig: pytest.Config) -> str:
     """The path of the browser; `make test` installs one where it can."""
     found = next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:
-        pytest.skip(f"there is no browser: none of {', '.join(NAMES)} is installed")
+        give_up = pytest.fail if pytestconfig.getoption("--need-browser") else pytest.skip
+        give_up(f"there is no browser: none of {', '.join(NAMES)} is installed")
     return found
 
 
