@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from app.domain.choices import unknown_name
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
 _MOST_WORDS: Final = 20
 
@@ -26,10 +26,10 @@ class Filter:
     def takes_all(self) -> bool:
         return not self.words and not self.qualifiers
 
-    def takes(self, text: str, **values: str) -> bool:
+    def takes(self, text: str, value_of: Callable[[str], str]) -> bool:
         """Whether all words are in the text, and each qualifier in the value of its name."""
         return all(word in text.lower() for word in self.words) and all(
-            wanted in values[name].lower() for name, wanted in self.qualifiers.items()
+            wanted in value_of(name).lower() for name, wanted in self.qualifiers.items()
         )
 
 

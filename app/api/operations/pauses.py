@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from app.store.reads import Row
+
 
 class Pause(Endpoint):
     """`/sources/pause`."""
@@ -80,7 +82,7 @@ def _collection_in(body: Mapping[str, Any]) -> str | None:
     return COLLECTION.optional_in(body)
 
 
-def pause_fields(row: Mapping[str, Any] | None) -> dict[str, Any]:
+def pause_fields(row: Row | Mapping[str, Any] | None) -> dict[str, Any]:
     """The fields that say that a source or a collection is paused; None stands for no pause."""
     if row is None:
         return {}

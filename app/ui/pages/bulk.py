@@ -13,9 +13,9 @@ from app.domain.counts import count
 from app.domain.errors import SynclineError
 from app.pausing import pause_source, resume_source
 from app.task_requests import sync_task
+from app.ui.collection_states import QUALIFIERS
 from app.ui.filters import read_filter
 from app.ui.page import go_to, read_form, safe_path
-from app.ui.snapshot import QUALIFIERS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from app.domain.cause import Cause
+    from app.ui.collection_states import CollectionState
     from app.ui.page import View
-    from app.ui.snapshot import CollectionState
 
 # Each takes a connection of the pool, which others need too.
 _AT_ONCE: Final = 4

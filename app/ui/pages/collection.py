@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
     from app.bookmarks import Change
     from app.store.reads import Row
+    from app.ui.collection_states import CollectionState
     from app.ui.page import View
-    from app.ui.snapshot import CollectionState
 
 TASKS: Final = 20
 MOST_COLUMNS: Final = 300

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
+    from app.ui.collection_states import CollectionState
     from app.ui.page import View
-    from app.ui.snapshot import CollectionState
 
 _SINCE: Final = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30)}
 _USUAL: Final = "7d"

@@ -10,17 +10,18 @@ from urllib.parse import urlencode
 from app.domain.condition import Condition
 from app.domain.counts import count
 from app.ui.charts import Run
+from app.ui.collection_states import QUALIFIERS
 from app.ui.filters import read_filter
 from app.ui.pages.bulk import count_actions
-from app.ui.snapshot import QUALIFIERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from starlette.responses import Response
 
+    from app.ui.collection_states import CollectionState
     from app.ui.page import View
-    from app.ui.snapshot import CollectionState, Snapshot
+    from app.ui.snapshot import Snapshot
 
 MOST_ROWS: Final = 100
 RUNS: Final = 20

@@ -15,16 +15,16 @@ from app.domain.misfire import MissedReason
 from app.domain.schedule import parse_schedule
 from app.domain.task import task_id
 from app.store.timeline import Spans
+from app.ui.collection_states import QUALIFIERS
 from app.ui.filters import read_filter
-from app.ui.snapshot import QUALIFIERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from starlette.responses import Response
 
+    from app.ui.collection_states import CollectionState
     from app.ui.page import View
-    from app.ui.snapshot import CollectionState
 
 MOST_ROWS: Final = 40
 SPANS: Final = 72

@@ -26,7 +26,7 @@ KNOWN = ("source", "state")
     ],
 )
 def test_words_are_in_the_name_and_qualifiers_in_one_thing(typed: str, *, takes: bool) -> None:
-    assert read_filter(typed, KNOWN).takes("shop.orders", source="shop", state="failing") is takes
+    assert read_filter(typed, KNOWN).takes("shop.orders", {"source": "shop", "state": "failing"}.__getitem__) is takes
 
 
 def test_what_is_not_understood_is_told() -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from app.domain.about import About
 from app.domain.condition import Condition, Facts
+from app.ui.collection_states import CollectionState
 from app.ui.pages.timeline import SPANS, _cells, _labels, period_around
-from app.ui.snapshot import CollectionState
 
 NOW = datetime(2026, 11, 30, 21, 17, 3, tzinfo=UTC)
 FIVE_MINUTES = timedelta(minutes=5)
@@ -26,7 +26,7 @@ def a_collection(
         schedule=schedule,
         timezone=timezone,
         next_fire_at=next_fire_at,
-        last_task=None,
+        last_uuid=None,
         paused_alone=True,
         about=About(),
     )
