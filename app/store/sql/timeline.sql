@@ -11,25 +11,28 @@ WITH unsuccessful AS MATERIALIZED (
   SELECT t.task, t.status FROM syncline.tasks t
   WHERE t.status <> 'SUCCESS' AND t.finished_at <= $6
     AND t.task >= syncline.uuid7_floor(greatest($3::timestamptz - interval '1 hour', timestamptz '1970-01-01 00:00:00Z')) -- clocks differ
-), spans AS MATERIALIZED (
-  SELECT d.nth, d.source, d.collection, floor(extract(epoch FROM f.fire_time - $3) / $5::float8)::integer AS span,
-         count(*) AS fire_times, max(f.fire_time) FILTER (WHERE f.outcome = 'started') AS last_started,
-         -- Times count backwards, in microseconds, so that the minimum is the last one of those that matter most.
-         min(CASE WHEN t.status = 'FAILED' THEN 1 WHEN f.outcome = 'missed' THEN 2 WHEN f.reason = 'paused' THEN 4
-                  WHEN f.outcome = 'skipped' THEN 3 WHEN t.status = 'CANCELED' THEN 5 ELSE 6 END * 1000000000000000000
-             - (extract(epoch FROM f.fire_time) * 1000000)::bigint) AS key
+), fired AS MATERIALIZED (
+  SELECT d.nth, f.fire_time, f.outcome, f.reason, f.task
   FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS d (source, collection, nth)
   JOIN syncline.fire_times f ON f.source = d.source AND f.collection = d.collection
-  LEFT JOIN unsuccessful t ON t.task = f.task
   WHERE f.fire_time >= $3 AND f.fire_time < $4 AND f.decided_at <= $6
-  GROUP BY d.nth, d.source, d.collection, span
+), spans AS MATERIALIZED (
+  SELECT nth, floor(date_part('epoch', fire_time - $3) / $5::float8)::integer AS span,
+         count(*) AS fire_times, max(fire_time) FILTER (WHERE outcome = 'started') AS last_started,
+         -- Times count backwards, in microseconds, so that the minimum is the last one of those that matter most.
+         min(CASE WHEN status = 'FAILED' THEN 1 WHEN outcome = 'missed' THEN 2 WHEN reason = 'paused' THEN 4
+                  WHEN outcome = 'skipped' THEN 3 WHEN status = 'CANCELED' THEN 5 ELSE 6 END * 1000000000000000000
+             - (date_part('epoch', fire_time) * 1000000)::bigint) AS key
+  FROM (SELECT * FROM fired FULL JOIN unsuccessful USING (task) OFFSET 0) AS joined -- never a nested loop, whatever is expected
+  WHERE nth IS NOT NULL
+  GROUP BY nth, span
 ), chosen AS (
   SELECT *, max(last_started) OVER (PARTITION BY nth) AS last_of_all,
          timestamptz 'epoch' + (1000000000000000000 - mod(key + 1000000000000000000, 1000000000000000000)) * interval '1 microsecond'
            AS fire_time
   FROM spans
 )
-SELECT c.source, c.collection, c.span, c.fire_times, c.fire_time, f.reason, f.misfire, f.decided_at, f.task,
+SELECT f.source, f.collection, c.span, c.fire_times, c.fire_time, f.reason, f.misfire, f.decided_at, f.task,
        CASE WHEN f.outcome = 'missed' THEN 'missed' WHEN f.outcome = 'skipped' AND f.reason = 'paused' THEN 'paused'
             WHEN f.outcome = 'skipped' THEN 'skipped' WHEN t.status = 'FAILED' THEN 'failed' WHEN t.status = 'CANCELED' THEN 'canceled'
             WHEN t.status = 'RUNNING' THEN 'running' WHEN t.status = 'SCHEDULED' THEN 'waiting'
@@ -37,7 +40,7 @@ SELECT c.source, c.collection, c.span, c.fire_times, c.fire_time, f.reason, f.mi
 FROM chosen c
 CROSS JOIN LATERAL (
   SELECT * FROM syncline.fire_times f
-  WHERE f.source = c.source AND f.collection = c.collection AND f.fire_time = c.fire_time
+  WHERE f.source = ($1::text[])[c.nth] AND f.collection = ($2::text[])[c.nth] AND f.fire_time = c.fire_time
 ) AS f
 LEFT JOIN LATERAL (
   SELECT status FROM syncline.tasks t WHERE t.task = f.task AND t.finished_at <= $6
