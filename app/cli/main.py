@@ -61,7 +61,7 @@ def cli() -> None:
     """Keep collections in sync on schedule, and record every step in PostgreSQL.
 
     Exit codes: 0 success, 1 failure or differences found, 2 wrong usage or configuration, 3 PostgreSQL or the API does
-    not answer.
+    not answer, 4 the API refuses.
     """
 
 

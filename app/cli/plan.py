@@ -40,8 +40,9 @@ _COLORS = {"+": "green", "-": "red", "~": "yellow"}
 def plan(config: Path | None, *, as_json: bool, as_markdown: bool, with_rows: bool | None) -> None:
     """Compare a catalogue with the one that runs: sources, collections, schedules, keys, and what becomes of tables.
 
-    Nothing is changed. The exit code is 0 if nothing is different, and 1 if something is. Secrets are not compared, nor
-    values of placeholders in 'config', 'parameters' and destinations, nor the sections 'server' and 'notifications'.
+    Nothing is changed. The exit code is 0 if nothing is different, 1 if something is, and higher after an error.
+    Secrets are not compared, nor values of placeholders in 'config', 'parameters' and destinations, nor the sections
+    'server' and 'notifications'.
     """
     from app.config.outline import outline_of
     from app.plan.changes import changes_between

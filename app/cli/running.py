@@ -17,6 +17,7 @@ import click
 from app.cli.values import PATH
 from app.domain.choices import choose_one
 from app.domain.errors import (
+    ApiRefusalError,
     ApiUnreachableError,
     ConfigurationError,
     DatabaseUnreachableError,
@@ -42,6 +43,7 @@ EXIT_CODES: Final = (
     (StoreMovedError, 2),
     (ApiUnreachableError, 3),
     (DatabaseUnreachableError, 3),
+    (ApiRefusalError, 4),
     (SynclineError, 1),
 )
 _OUTPUT_ERRORS: Final = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})

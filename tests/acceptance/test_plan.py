@@ -97,4 +97,6 @@ def test_a_bad_catalogue_and_an_api_that_is_not_there(laptop: Laptop, directory:
     assert "did you mean 'files'?" in refused.stderr
     assert laptop.call("plan", "--config", str(tmp_path / "none.yaml"), code=2).stderr.count("\n") == 1
     same = file_of(tmp_path, written(directory, CONFIG))
+    refusing = Laptop(f"{laptop.environment['SYNCLINE_URL']}/elsewhere")
+    assert refusing.call("plan", "--config", same, code=4).stderr.count("\n") == 1
     assert Laptop(NOBODY).call("plan", "--config", same, code=3).stderr.startswith(f"syncline: {NOBODY} ")
