@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shlex
 import shutil
@@ -43,7 +44,7 @@ _USUAL_CONFIG = Path("syncline.yaml")
     help="Only tables or files with such names, such as 'sales.*'; repeat it, or put commas between several.",
 )
 @config_option
-@click.option("--force", is_flag=True, help="Replace the file if it exists.")
+@click.option("--force", is_flag=True, help="Replace the file if it exists, and keep a copy.")
 @reports_errors
 def init(
     origin: str | None, target: str | None, only: tuple[tuple[str, ...], ...], config: Path | None, *, force: bool
@@ -76,7 +77,8 @@ def init(
         destination = _find_target(settings, target, asks=asks)
         proposals = _propose(source, offered)
         text = _write_text(settings, source, proposals, destination)
-    _save(file, text, force=force)
+    if copy := _save(file, text, force=force):
+        click.echo(f"The file that was there is now '{make_visible(str(copy))}'.")
     _show_next(file, source, destination, proposals)
 
 
@@ -205,12 +207,13 @@ def _write_text(settings: Settings, source: Origin, proposals: Sequence[Proposal
     return text
 
 
-def _save(file: Path, text: str, *, force: bool) -> None:
-    """Write the file as a whole; whatever happens, no half of it stays.
+def _save(file: Path, text: str, *, force: bool) -> Path | None:
+    """Write the file as a whole; whatever happens, no half of it stays. Returns a copy of the file that was there.
 
     Raises:
         ConfigurationError: it cannot be written, or is there by now.
     """
+    copy = None
     # A link stays one.
     file = file.resolve() if force else file
     new = file.with_name(f".{file.name}.new") if force else file
@@ -224,12 +227,22 @@ def _save(file: Path, text: str, *, force: bool) -> None:
                 os.fsync(writing.fileno())
                 if force and file.exists():
                     shutil.copymode(file, new)
+                    copy = _keep_copy(file)
                 new.replace(file)
             except BaseException:
                 new.unlink(missing_ok=True)
                 raise
     except OSError as error:
         raise ConfigurationError(f"cannot write '{make_visible(str(file))}': {error.strerror}") from error
+    return copy
+
+
+def _keep_copy(file: Path) -> Path:
+    """A copy beside the file; earlier ones stay."""
+    names = (f"{file.name}.old{number if number > 1 else ''}" for number in itertools.count(1))
+    copy = next(each for name in names if not (each := file.with_name(name)).exists())
+    shutil.copy2(file, copy)
+    return copy
 
 
 def _show_next(file: Path, source: Origin, target: Target, proposals: Sequence[Proposal]) -> None:
@@ -244,14 +257,20 @@ def _show_next(file: Path, source: Origin, target: Target, proposals: Sequence[P
     program, option = _program(), "" if file == _USUAL_CONFIG else f" --config {shlex.quote(str(file))}"
     for variable, value in {**source.variables, **target.variables}.items():
         if os.environ.get(variable) != value:
-            what = "the whole URL" if "://" in value else "the password, as it stands in the URL"
-            click.echo(f"  read -rs {variable}; export {variable}  # type {what}; nothing is shown")
+            click.echo(f"  read -rs {variable}; export {variable}  # type {_what_to_type(value)}; nothing is shown")
     for command, why in (
         (f"check{option and f' {shlex.quote(str(file))}'}", ""),
         (f"dev{option}", ""),
         (f"run {source.name} --follow", "  # in another terminal"),
     ):
         click.echo(f"  {program} {command}{why}")
+
+
+def _what_to_type(value: str) -> str:
+    """How to type a secret so that it can stand in its URL; that of a question was typed as it is."""
+    if "://" in value:
+        return "the whole URL"
+    return "the password, percent-encoded as in a URL, such as %40 for @" if "%" in value else "the password"
 
 
 def _program() -> str:

@@ -77,7 +77,7 @@ def read_origin(given: str) -> Origin:
         return _of_url(given)
     if has_placeholder(given):
         raise ConfigurationError(f"{given!r} would be read as a placeholder: rename it, or use a link to it")
-    path = Path(given).expanduser().absolute()
+    path = _whole_path(given)
     if not path.exists():
         raise ConfigurationError(f"{given!r} is neither a URL nor a file or directory here; give {FORMS}")
     if path.is_dir():
@@ -143,6 +143,13 @@ def _of_url(given: str) -> Origin:
     name = source_name(given.partition("?")[0].rstrip("/").rpartition("/")[2].partition(".")[0])
     address = without_secrets_in(given, name)
     return Origin(name, "sql", {"url": address.url}, variables=address.variables)
+
+
+def _whole_path(given: str) -> Path:
+    """The path from the root, without `..`. Links stay, except where `..` leads out of one."""
+    path = Path(given).expanduser().absolute()
+    after = max((place for place, part in enumerate(path.parts, 1) if part == ".."), default=0)
+    return Path(*path.parts[:after]).resolve().joinpath(*path.parts[after:])
 
 
 def _database_in(path: Path) -> str | None:

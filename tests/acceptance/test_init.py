@@ -178,7 +178,7 @@ def test_a_database_becomes_a_catalogue_without_its_password(
     done = newcomer.type("init", "--from", shop_url)
     text = newcomer.file.read_text()
     variable = f"{database.upper()}_PASSWORD"
-    assert f"read -rs {variable}; export {variable}" in done.stdout
+    assert f"read -rs {variable}; export {variable}  # type the password, percent-encoded as in a URL" in done.stdout
     for shown in (done.stdout, done.stderr, text):
         assert SECRET not in shown
         assert quote(SECRET, safe="") not in shown
@@ -251,7 +251,11 @@ def test_what_is_there_stays_unless_it_may_be_replaced(newcomer: Newcomer, tmp_p
         "syncline: 'syncline.yaml' already exists: name another file with --config, or replace it with --force\n"
     )
     assert newcomer.file.read_text() == "mine"
-    newcomer.type("init", "--from", str(data), "--force", "--only", "orders")
+    for copy, had in (("syncline.yaml.old", "mine"), ("syncline.yaml.old2", "# ")):
+        done = newcomer.type("init", "--from", str(data), "--force", "--only", "orders")
+        assert done.stdout.startswith(f"The file that was there is now '{newcomer.directory / copy}'.\n")
+        assert (newcomer.directory / copy).read_text().startswith(had)
+    assert (newcomer.directory / "syncline.yaml.old").read_text() == "mine"
     assert yaml.safe_load(newcomer.file.read_text())["sources"]["my_data_1"]["collections"][0]["name"] == "orders"
 
 

@@ -55,6 +55,27 @@ def test_directories_below_are_collections_by_format(tmp_path: Path) -> None:
     }
 
 
+def test_a_path_through_the_directory_above_is_written_without_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("here/data/a.csv", "other/work/b.csv"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text("")
+    (tmp_path / "here" / "link").symlink_to(tmp_path / "other" / "work")
+    (tmp_path / "here" / "alias").symlink_to("data")
+    monkeypatch.chdir(tmp_path / "here" / "data")
+    for given, name, path in (
+        (".", "data", "here/data/a.csv"),
+        ("../data", "data", "here/data/a.csv"),
+        ("../alias", "alias", "here/alias/a.csv"),
+        ("../link/../work", "work", "other/work/b.csv"),
+        ("../link/../work/b.csv", "work", "other/work/b.csv"),
+    ):
+        origin = read_origin(given)
+        [collection] = origin.collections
+        assert (origin.name, collection["parameters"]["path"]) == (name, str(tmp_path.resolve() / path))
+
+
 def test_names_that_no_catalogue_can_have_are_counted(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("")
     (tmp_path / "notes.txt").write_text("")
