@@ -17,13 +17,14 @@ from app.bootstrap.api import DEFAULT_HOST, bind
 from app.bootstrap.children import Children
 from app.bootstrap.data_dir import prepare_data_dir
 from app.bootstrap.dev_api import token_for_commands
-from app.bootstrap.embedded_postgres import EmbeddedPostgres, home_below, running_server
+from app.bootstrap.embedded_postgres import EmbeddedPostgres, home_below
 from app.bootstrap.environment import database_address, password_program, url_parts
 from app.bootstrap.migrations import migrate
 from app.bootstrap.signals import StopSignals
 from app.client.address import ApiAddress, publish
+from app.client.dev_lock import already_running, holding, is_held
 from app.config.reader import load_catalogue
-from app.domain.errors import ConfigurationError, DatabaseUnreachableError
+from app.domain.errors import DatabaseUnreachableError
 from app.loops import first_of
 
 if TYPE_CHECKING:
@@ -50,11 +51,12 @@ def run_dev(
         external = _external_database(settings)
         # Mistakes are reported before a database is started, which takes a while.
         catalogue = load_catalogue(config, environment | (external or _name_database("postgresql://app@127.0.0.1/app")))
-        if not external and running_server(home_below(data)):
-            raise _already_running(data)
+        if is_held(data):
+            raise already_running(data)
         host = host or DEFAULT_HOST
-        bind(host, catalogue.server.port if port is None else port).close()
+        port = _free_port(host, catalogue.server.port if port is None else port)
         prepare_data_dir(data)
+        stack.enter_context(holding(data))
         server = None
         if external:
             environment |= external
@@ -63,12 +65,22 @@ def run_dev(
             environment |= _name_server(server)
         # Loaded again, because it may refer to the parts of the database's address.
         catalogue = load_catalogue(config, environment)
-        port = catalogue.server.port if port is None else port
         password = password_program(environment.get("DATABASE_PASSWORD_COMMAND"))
         migrate(environment["DATABASE_DIRECT_URL"], password=password, patience_seconds=30)
         with asyncio.Runner() as runner:
             shared = ["--config", str(config), *(["--with-fail-points"] if with_fail_points else [])]
             runner.run(_run(shared, environment, host, port, catalogue, data=data, server=server))
+
+
+def _free_port(host: str, port: int) -> int:
+    """The port, which can be used; for 0, one that the system chooses.
+
+    Raises:
+        ConfigurationError: it is taken.
+    """
+    with bind(host, port) as listener:
+        chosen: int = listener.getsockname()[1]
+    return chosen
 
 
 def _external_database(settings: Settings) -> dict[str, str] | None:
@@ -87,7 +99,7 @@ def _start_server(data: Path, stack: ExitStack) -> EmbeddedPostgres:
     """Start the embedded server, which ends with `stack`."""
     server = stack.enter_context(EmbeddedPostgres(home_below(data)))
     if not server.is_owned:
-        raise _already_running(data)
+        raise already_running(data)
     return server
 
 
@@ -96,10 +108,6 @@ def _name_server(server: EmbeddedPostgres) -> dict[str, str]:
     tcp = URL.create("postgresql", server.tcp.user, server.tcp.password, server.tcp.host, server.tcp.port, "app")
     parts = url_parts(tcp.render_as_string(hide_password=False))
     return parts | {"DATABASE_URL": server.url, "DATABASE_DIRECT_URL": server.url, "DATABASE_PASSWORD_COMMAND": ""}
-
-
-def _already_running(data: Path) -> ConfigurationError:
-    return ConfigurationError(f"another 'syncline dev' is running on {data}: choose another --data or set DATABASE_URL")
 
 
 async def _run(

@@ -1,6 +1,6 @@
 """Where the API is, and a token for it: from the environment, or of the `syncline dev` that runs on a data directory.
 
-`syncline dev` leaves both in a file that only its user can read, until it ends.
+`syncline dev` leaves both in a file that only its user can read, until it ends. That of a killed one is not used.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from pydantic import HttpUrl, TypeAdapter, ValidationError
 
+from app.client.dev_lock import is_held
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def find_api(url: str | None, token: str | None, data_dir: Path) -> ApiAddress:
             )
         return ApiAddress(_checked(url), _checked_token(token))
     data_dir = data_dir.absolute()
-    if published := _read(data_dir):
+    if is_held(data_dir) and (published := _read(data_dir)):
         return ApiAddress(published.url, published.token, data_dir)
     raise ConfigurationError(
         f"SYNCLINE_URL is not set, and no 'syncline dev' is running on {data_dir}: start it, set SYNCLINE_DATA_DIR to "

@@ -247,6 +247,30 @@ def test_a_token_can_be_made_beside_it(dev: Dev) -> None:
     assert a_token(dev)[0] == 2
 
 
+def test_commands_find_it_on_any_port_and_only_while_it_runs(dev: Dev) -> None:
+    dev.port = 0
+    first = dev.start()
+    dev.welcomed()
+    code, text = beside(dev, "status", "load")
+    assert code == 0, text
+    assert "load.long" in text
+    left = (dev.data / "api.json").read_bytes()
+    first.kill()
+    first.wait()
+    assert (dev.data / "api.json").read_bytes() == left
+    code, text = beside(dev, "status", "load")
+    assert code == 2, text
+    assert text.startswith(f"syncline: SYNCLINE_URL is not set, and no 'syncline dev' is running on {dev.data}: ")
+    wait_until("nothing is left", lambda: not dev.processes())
+
+    dev.start()
+    dev.welcomed()
+    code, text = beside(dev, "token", "list")
+    assert code == 0, text
+    states = [line.split()[2] for line in text.splitlines() if line.endswith(" syncline dev")]
+    assert states == ["revoked", "valid"], text
+
+
 def test_a_dead_worker_is_started_again(running_dev: Dev) -> None:
     before = len(running_dev.tasks("ticks"))
     os.kill(int(wait_until("there is a worker", lambda: worker_pid(running_dev))), signal.SIGKILL)
@@ -295,7 +319,7 @@ def test_a_second_one_on_the_same_data_is_refused(running_dev: Dev) -> None:
     """It would lose its database when the first one ends."""
     code, text = refused(running_dev, port=free_port())
     assert code == 2, text
-    mend = "choose another --data or set DATABASE_URL"
+    mend = "choose another directory with --data"
     assert text == f"syncline: another 'syncline dev' is running on {running_dev.data}: {mend}\n"
 
 
@@ -308,7 +332,12 @@ def refused(dev: Dev, *, port: int | None = None) -> tuple[int, str]:
 
 def a_token(dev: Dev) -> tuple[int, str]:
     """What `syncline token create` says on the same data directory."""
-    command = [sys.executable, "-m", "app.cli", "token", "create", "--scope", "read"]
+    return beside(dev, "token", "create", "--scope", "read")
+
+
+def beside(dev: Dev, *arguments: str) -> tuple[int, str]:
+    """What a command says on the same data directory."""
+    command = [sys.executable, "-m", "app.cli", *arguments]
     environment = dev.environment() | {"SYNCLINE_DATA_DIR": str(dev.data)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
     return done.returncode, done.stdout + done.stderr

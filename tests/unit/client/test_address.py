@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.client.address import ApiAddress, find_api, publish, withdraw
+from app.client.dev_lock import holding, is_held
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -57,16 +58,37 @@ def test_a_dev_that_runs_here_is_found(tmp_path: Path) -> None:
     address = ApiAddress("http://127.0.0.1:8001", TOKEN)
     publish(tmp_path, ApiAddress("http://127.0.0.1:1", "of an earlier one"))
     publish(tmp_path, address)
-    assert find_api(None, None, tmp_path) == ApiAddress(address.url, TOKEN, tmp_path)
     [file] = tmp_path.iterdir()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert TOKEN not in repr(find_api(None, None, tmp_path))
+    with holding(tmp_path):
+        found = find_api(None, None, tmp_path)
+    assert found == ApiAddress(address.url, TOKEN, tmp_path)
+    assert TOKEN not in repr(found)
+
+
+def test_what_a_dev_that_was_killed_has_left_is_not_used(tmp_path: Path) -> None:
+    with holding(tmp_path):
+        publish(tmp_path, ApiAddress("http://127.0.0.1:8001", TOKEN))
+    with pytest.raises(ConfigurationError, match="no 'syncline dev' is running on"):
+        find_api(None, None, tmp_path)
+
+
+def test_only_one_dev_can_run_here(tmp_path: Path) -> None:
+    with holding(tmp_path):
+        assert is_held(tmp_path)
+        with pytest.raises(ConfigurationError) as caught, holding(tmp_path):
+            pass
+        assert str(caught.value) == (
+            f"another 'syncline dev' is running on {tmp_path}: choose another directory with --data"
+        )
+    assert not is_held(tmp_path)
 
 
 def test_only_its_own_address_is_withdrawn(tmp_path: Path) -> None:
     publish(tmp_path, ApiAddress("http://127.0.0.1:8001", TOKEN))
     assert withdraw(tmp_path, only="another") == TOKEN
-    assert find_api(None, None, tmp_path).token == TOKEN
+    with holding(tmp_path):
+        assert find_api(None, None, tmp_path).token == TOKEN
     assert withdraw(tmp_path) == TOKEN
     assert withdraw(tmp_path) is None
 
@@ -74,7 +96,7 @@ def test_only_its_own_address_is_withdrawn(tmp_path: Path) -> None:
 @pytest.mark.parametrize("left", [b"", b"{", b'{"url": 1}'])
 def test_without_any_api_the_ways_to_one_are_told(tmp_path: Path, left: bytes) -> None:
     (tmp_path / "api.json").write_bytes(left)
-    with pytest.raises(ConfigurationError) as caught:
+    with holding(tmp_path), pytest.raises(ConfigurationError) as caught:
         find_api(None, None, tmp_path)
     assert str(caught.value) == (
         f"SYNCLINE_URL is not set, and no 'syncline dev' is running on {tmp_path}: start it, set SYNCLINE_DATA_DIR to "
