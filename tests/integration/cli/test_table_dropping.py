@@ -151,6 +151,13 @@ def test_what_is_gone_and_what_may_be_there_is_told_after_ctrl_c(shop: Shop) -> 
     assert (shop.tables, shop.was_reset) == ([*ALL[:2], ALL[3]], False)
 
 
+def test_a_file_that_is_missing_is_not_made(shop: Shop) -> None:
+    shop.lake.unlink()
+    done = shop.reset("--yes")
+    assert (done.returncode, dropped(done.stdout)) == (0, ALL[2:]), done.stderr
+    assert not shop.lake.exists()
+
+
 def test_two_at_once_drop_every_table_without_an_error(shop: Shop) -> None:
     with ThreadPoolExecutor() as pool:
         both = [pool.submit(shop.reset, "--yes") for _ in range(2)]

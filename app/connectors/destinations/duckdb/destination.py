@@ -34,9 +34,12 @@ class DuckdbDestination(Warehouse):
             log=log,
         )
 
+    # Opening a file that is missing would make it.
     def count_rows(self, table: str) -> int | None:
-        # Opening a file that is missing would make it.
         return super().count_rows(table) if self._file.exists() else None
+
+    def own_tables(self) -> dict[str, bool]:
+        return super().own_tables() if self._file.exists() else {}
 
     def close(self) -> None:
         self._file.close()
