@@ -27,18 +27,21 @@ if TYPE_CHECKING:
     from app.api.http.known_tokens import Granted
     from app.api.http.services import Services
 
-# A browser accepts the first one only over https, for exactly this host, and from nobody else.
-_SECURE_COOKIE: Final = "__Host-syncline"
-_PLAIN_COOKIE: Final = "syncline"
+# A browser accepts a cookie whose name begins so only over https, for exactly this host, and from nobody else.
+_SECURE: Final = "__Host-"
 _LIFETIME_SECONDS: Final = 30 * 24 * 3600
 
 
 async def find_viewer(scope: Scope) -> Granted | None:
     """What the token in the request's cookie grants; None if there is none, or it is not valid any more."""
-    token = _token_in(scope)
-    if token is None:
-        return None
     services: Services = scope["app"].state.services
+    name = await _cookie_name(services)
+    cookies = HTTPConnection(scope).cookies
+    # Whatever else is on this host may have set any others.
+    kept = cookies.get(_SECURE + name) or cookies.get(name)
+    if not kept:
+        return None
+    token = unquote(kept)
     try:
         granted = await grant(services, [token.encode()])
     except RefusedError as refused:
@@ -76,10 +79,11 @@ def is_encrypted(request: Request) -> bool:
     return request.url.scheme == "https" or request.headers.get("Origin", "").startswith("https://")
 
 
-def remember(answer: Response, token: str, *, encrypted: bool) -> None:
+async def remember(services: Services, answer: Response, token: str, *, encrypted: bool) -> None:
     """Let the browser keep the token; its scripts cannot read it."""
+    name = await _cookie_name(services)
     answer.set_cookie(
-        _SECURE_COOKIE if encrypted else _PLAIN_COOKIE,
+        _SECURE + name if encrypted else name,
         quote(token, safe=""),
         max_age=_LIFETIME_SECONDS,
         secure=encrypted,
@@ -88,14 +92,14 @@ def remember(answer: Response, token: str, *, encrypted: bool) -> None:
     )
 
 
-def forget(answer: Response) -> None:
+async def forget(services: Services, answer: Response) -> None:
     """Let the browser forget the token."""
-    answer.delete_cookie(_SECURE_COOKIE, secure=True, httponly=True, samesite="strict")
-    answer.delete_cookie(_PLAIN_COOKIE, httponly=True, samesite="strict")
+    name = await _cookie_name(services)
+    answer.delete_cookie(_SECURE + name, secure=True, httponly=True, samesite="strict")
+    answer.delete_cookie(name, httponly=True, samesite="strict")
 
 
-def _token_in(scope: Scope) -> str | None:
-    """The token in a cookie. Whatever else is on this host may have set any others."""
-    cookies = HTTPConnection(scope).cookies
-    token = cookies.get(_SECURE_COOKIE) or cookies.get(_PLAIN_COOKIE)
-    return unquote(token) if token else None
+async def _cookie_name(services: Services) -> str:
+    """Another one for each installation: cookies belong to a host, whatever the port."""
+    installation = await services.feed.get_installation()
+    return f"syncline-{installation.rpartition(':')[2].partition('-')[0]}"

@@ -36,7 +36,7 @@ async def log_in(request: Request, prefix: str) -> Response:
             raise
         return _form(request, prefix, wanted=wanted, problem=refused.error or refused.message)
     answer = go_to(safe_path(wanted, prefix))
-    remember(answer, token, encrypted=is_encrypted(request))
+    await remember(services, answer, token, encrypted=is_encrypted(request))
     return answer
 
 
@@ -44,7 +44,7 @@ async def log_out(request: Request, prefix: str) -> Response:
     """Let the browser forget the token."""
     check_origin(request)
     answer = go_to(f"{prefix}/login")
-    forget(answer)
+    await forget(request.app.state.services, answer)
     return answer
 
 

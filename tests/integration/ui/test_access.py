@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from importlib import resources
 from typing import TYPE_CHECKING
 
 import httpx
+import psycopg
 import pytest
 
 from app.domain.api_token import TokenScope
@@ -56,8 +58,9 @@ async def test_the_token_goes_into_a_cookie_that_only_the_pages_read(visitor: ht
 
 
 async def test_cookies_of_others_are_no_concern_of_ours(visitor: httpx.AsyncClient) -> None:
-    for other in ("a,b=c", "x[y]=1", "=", "syncline=", "\xff=\xff", "a b"):
-        headers = {b"Cookie": f"{other}; syncline={TOKEN}".encode("latin-1")}
+    [name] = (await log_in(visitor)).cookies
+    for other in ("a,b=c", "x[y]=1", "=", f"{name}=", "\xff=\xff", "a b"):
+        headers = {b"Cookie": f"{other}; {name}={TOKEN}".encode("latin-1")}
         assert (await visitor.get("/", headers=headers)).status_code == 200
 
 
@@ -65,8 +68,28 @@ async def test_over_https_no_other_host_can_set_the_cookie_or_get_it(visitor: ht
     headers = {**OURS, "Origin": "https://syncline.example.com"}
     answer = await visitor.post("/login", data={"token": TOKEN}, headers=headers)
     name, _, rest = answer.headers["set-cookie"].partition("=")
-    assert name == "__Host-syncline"
+    assert re.fullmatch("__Host-syncline-[0-9a-f]{8}", name)
     assert rest.endswith("; HttpOnly; Max-Age=2592000; Path=/; SameSite=strict; Secure")
+
+
+async def test_two_installations_on_one_host_do_not_log_each_other_out(
+    visitor: httpx.AsyncClient, module_database_url: str
+) -> None:
+    """Cookies belong to a host, whatever the port."""
+    with psycopg.connect(module_database_url) as connection:
+        # Databases of tests are copies of one.
+        connection.execute("UPDATE syncline.digest_key SET key = sha256('another')")
+    await log_in(visitor)
+    async with opened(module_database_url) as other:
+        other.cookies = visitor.cookies
+        assert (await other.get("/")).status_code == 303
+        await log_in(other)
+        visitor.cookies = other.cookies
+        assert (await visitor.get("/")).status_code == 200
+        await other.post("/logout", headers=OURS)
+        visitor.cookies = other.cookies
+        assert (await other.get("/")).status_code == 303
+        assert (await visitor.get("/")).status_code == 200
 
 
 @pytest.mark.parametrize("next_", ["https://elsewhere.example", "//elsewhere.example", "/\\elsewhere", "", "/a\r\nb"])
