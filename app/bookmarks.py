@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from app.attempt.set_bookmarks import bookmark_problem
 from app.connectors.contract.blame import collection_subject
@@ -16,6 +16,7 @@ from app.domain.choices import unknown_name
 from app.domain.errors import ConfigurationError
 from app.domain.events import BOOKMARK_SAVED, BOOKMARK_SET
 from app.domain.feed import NOW, Place
+from app.domain.redaction import redact_json
 from app.domain.task import task_id
 
 if TYPE_CHECKING:
@@ -131,19 +132,8 @@ async def list_changes(
 
 
 def masked(value: str, redact: Callable[[str], str]) -> str:
-    """A value, as JSON text, with secrets masked in its strings."""
-    return jsontext.encode(_masked(jsontext.decode(value), redact))
-
-
-def _masked(value: Any, redact: Callable[[str], str]) -> Any:
-    match value:
-        case str():
-            return redact(value)
-        case dict():
-            return {redact(key): _masked(inner, redact) for key, inner in value.items()}
-        case list():
-            return [_masked(inner, redact) for inner in value]
-    return value
+    """A value, as JSON text, without secrets."""
+    return jsontext.encode(redact_json(jsontext.decode(value), redact))
 
 
 def _change(row: asyncpg.Record, source: str, collection: str) -> Change:

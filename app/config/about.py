@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
 
-from app.domain.about import ABOUT
-from app.domain.redaction import Redactor
+from app.domain.about import ABOUT, About
+from app.domain.redaction import redactor_of
 
 if TYPE_CHECKING:
-    from app.config.entry import Entry
+    from collections.abc import Callable, Mapping
+
+    from app.config.sources import Source
+
+Described = TypeVar("Described", bound=About)
 
 
-def mask_about(entry: Entry, written: dict[str, Any]) -> None:
-    """Mask the secrets of a source in its texts and in those of its collections, as they are masked in logs."""
-    collections = written.get("collections")
-    both = [written, *(collections if isinstance(collections, list) else ())]
-    described = [each for each in both if isinstance(each, dict) and not ABOUT.isdisjoint(each)]
-    if not described or not entry.secrets:
-        return
-    redact = Redactor(entry.secrets).redact
-    for each in described:
-        for key in ABOUT & each.keys():
-            each[key] = _masked(each[key], redact)
+def mask_about(sources: Mapping[str, Source], secrets: frozenset[str]) -> dict[str, Source]:
+    """The sources with the secrets of the whole catalogue masked in their texts, as they are masked in logs."""
+    if not any(_texts(each) for source in sources.values() for each in (source.about, *source.collections.values())):
+        return dict(sources)
+    redact = redactor_of(secrets).redact
+    return {
+        id_: replace(
+            source,
+            about=_masked(source.about, redact),
+            collections={name: _masked(each, redact) for name, each in source.collections.items()},
+        )
+        for id_, source in sources.items()
+    }
 
 
-def _masked(value: Any, redact: Any) -> Any:
-    if isinstance(value, str):
-        return redact(value)
-    return [_masked(each, redact) for each in value] if isinstance(value, list) else value
+def _masked(about: Described, redact: Callable[[str], str]) -> Described:
+    texts = _texts(about)
+    return about.model_copy(update={key: _masked_text(text, redact) for key, text in texts.items()}) if texts else about
+
+
+def _texts(about: About) -> dict[str, str | tuple[str, ...]]:
+    return {key: text for key in ABOUT if (text := getattr(about, key))}
+
+
+def _masked_text(value: str | tuple[str, ...], redact: Callable[[str], str]) -> str | tuple[str, ...]:
+    return redact(value) if isinstance(value, str) else tuple(map(redact, value))

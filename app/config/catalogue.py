@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
+from app.config.about import mask_about
 from app.config.classic.keys import SECTIONS, SERVER_KEYS, ignored_warning, without_classic_keys, without_ignored
 from app.config.destinations import Destination, read_destination
 from app.config.entry import Entry
@@ -141,7 +142,7 @@ def build_catalogue(
     )
     if reading.problems:
         raise CatalogueError(in_file_order([*reading.problems, *catalogue.problems]), catalogue.warnings)
-    return catalogue
+    return replace(catalogue, sources=mask_about(sources, catalogue.secrets()))
 
 
 def fingerprint_of(main: Document, separate: Document | None) -> str:

@@ -7,7 +7,6 @@ from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from app.config.about import mask_about
 from app.config.classic.keys import COLLECTION_KEYS, SOURCE_KEYS, without_classic_keys
 from app.config.classic.sources import check_classic
 from app.config.columns import check_columns
@@ -76,7 +75,6 @@ def read_source(
         entry.refuse((), must_be((MAPPING,), entry.value))
         return None
     written = _without_classic_keys(entry, entry.value)
-    mask_about(entry, written)
     type_ = "" if entry.is_unresolved(("type",)) else written.get("type") or entry.id
     kind = SOURCES.get(type_) if isinstance(type_, str) else None
     config = None

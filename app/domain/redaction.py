@@ -6,12 +6,12 @@ import json
 import re
 from base64 import b64encode
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from app.domain.secret_values import SHORTEST_SECRET, secrets_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 REDACTED: Final = "***"
 
@@ -46,6 +46,22 @@ class Redactor:
 def mask_secrets(text: str) -> str:
     """`text` without the secrets that it shows by their place or name, such as those of a URL."""
     return Redactor(secrets_in(text)).redact(text)
+
+
+def redact_json(value: Any, redact: Callable[[str], str]) -> Any:
+    """A JSON value with `redact` applied to every text in it, keys and numbers included; what it changes is text."""
+    match value:
+        case str():
+            return redact(value)
+        case dict():
+            return {redact(key): redact_json(inner, redact) for key, inner in value.items()}
+        case list():
+            return [redact_json(inner, redact) for inner in value]
+        case None | bool():
+            return value
+        case _:
+            text = str(value)
+            return value if (shown := redact(text)) == text else shown
 
 
 @lru_cache(maxsize=2)

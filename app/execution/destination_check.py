@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from app.domain.attempt_protocol import Checked, TryDestination
 from app.domain.errors import SynclineError
-from app.execution.questions import answers_to, say_nothing
+from app.execution.questions import answers_to, redacting, say_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,7 @@ async def check_destination(
     """What its connector says, without secrets of the catalogue."""
     question = TryDestination(destination.id, destination.for_attempt(), str(data_dir))
     try:
-        answers = await answers_to(question, catalogue, tell=tell)
+        answers = await answers_to(question, Checked, redacting(catalogue), tell=tell)
     except SynclineError as error:
         return Checked(destination.id, error=str(error))
     return answers[-1]

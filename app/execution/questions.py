@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 
@@ -29,16 +28,17 @@ from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.learned_secrets import LearnedSecrets
 from app.domain.redaction import redactor_of
 from app.execution.child import AttemptProcess, finish, ignore
+from app.execution.masking import Answer, masked
 from app.loops import finish_uninterrupted
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable
 
     from app.config.catalogue import Catalogue
     from app.domain.attempt_protocol import AttemptMessage, Question
     from app.execution.renewals import Renewals
 
-Answer: TypeAlias = Checked | Offered | OwnTable | Previewed | Specified | Counted
+A = TypeVar("A", bound=Answer)
 
 _TIMEOUT_SECONDS: Final = 120.0
 # The first check of a connector installs its package. If that were stopped early, the next check would start over.
@@ -57,21 +57,64 @@ def say_nothing(_line: str) -> None:
     """For whoever need not know what is being waited for."""
 
 
+async def answers_to(
+    question: Question,
+    kind: type[A],
+    redact: Callable[[str], str],
+    *,
+    tell: Callable[[str], None] = say_nothing,
+    renewals: Renewals | None = None,
+) -> list[A]:
+    """All answers of one kind; otherwise as `ask`."""
+    answers: list[A] = []
+    await ask(question, kind, answers.append, redact, tell=tell, renewals=renewals)
+    return answers
+
+
 async def ask(
     question: Question,
-    receive: Callable[[Answer], None],
+    kind: type[A],
+    receive: Callable[[A], None],
+    redact: Callable[[str], str],
     *,
     tell: Callable[[str], None] = say_nothing,
     renewals: Renewals | None = None,
 ) -> None:
     """Run the connector in a child process, which ends if this is canceled or if `receive` raises.
 
-    `receive` gets each answer. `tell` gets a line when something is installed, and now and then while it waits.
-    `renewals` keeps what the connector renews, however this ends.
+    `receive` gets each answer of this kind. `tell` gets a line when something is installed, and now and then while it
+    waits. `renewals` keeps what the connector renews, however this ends. A connector may repeat any of its settings, so
+    `redact` takes secrets out of answers, lines and errors.
 
     Raises:
         SynclineError: the process failed, crashed or took too long.
     """
+
+    def pass_on(answer: Answer) -> None:
+        if isinstance(shown := masked(answer, redact), kind):
+            receive(shown)
+
+    try:
+        await _ask(question, pass_on, tell=lambda line: tell(redact(line)), renewals=renewals)
+    except SynclineError as error:
+        if (told := redact(str(error))) == str(error):
+            raise
+        raise (ConfigurationError if isinstance(error, ConfigurationError) else SynclineError)(told) from None
+
+
+def redacting(catalogue: Catalogue, renewals: Renewals | None = None) -> Callable[[str], str]:
+    """Makes a text one without secrets of the catalogue, and without those that were renewed by then."""
+    redact = redactor_of(catalogue.secrets()).redact
+    return redact if renewals is None else lambda text: redact(renewals.redact(text))
+
+
+async def _ask(
+    question: Question,
+    receive: Callable[[Answer], None],
+    *,
+    tell: Callable[[str], None],
+    renewals: Renewals | None,
+) -> None:
     child = await AttemptProcess.start(question, os.environ)
     texts = asyncio.create_task(child.free_text(_ignore))
     patience = _Patience(tell)
@@ -103,69 +146,6 @@ async def _finish(child: AttemptProcess, texts: asyncio.Task[None], renewals: Re
 
 def _may_renew(renewals: Renewals | None) -> bool:
     return renewals is not None and renewals.are_possible
-
-
-async def answers_to(
-    question: Question,
-    catalogue: Catalogue,
-    *,
-    tell: Callable[[str], None] = say_nothing,
-    renewals: Renewals | None = None,
-) -> list[Checked]:
-    """What was tried, without secrets of the catalogue or of `renewals`; raises as `ask` does."""
-    answers: list[Checked] = []
-    redact = redacting(catalogue, renewals)
-
-    def keep(answer: Answer) -> None:
-        if isinstance(answer, Checked):
-            error = None if answer.error is None else redact(answer.error)
-            answers.append(msgspec.structs.replace(answer, error=error, found=redact(answer.found)))
-
-    with redacting_errors(catalogue, renewals):
-        await ask(question, keep, tell=lambda line: tell(redact(line)), renewals=renewals)
-    return answers
-
-
-def redacting(catalogue: Catalogue, renewals: Renewals | None) -> Callable[[str], str]:
-    """Makes a text one without secrets of the catalogue, and without those that were renewed by then."""
-    redact = redactor_of(catalogue.secrets()).redact
-    return redact if renewals is None else lambda text: redact(renewals.redact(text))
-
-
-@contextmanager
-def redacting_errors(catalogue: Catalogue, renewals: Renewals | None = None) -> Iterator[None]:
-    """Redact errors: a connector may repeat any of its settings."""
-    try:
-        yield
-    except SynclineError as error:
-        redacted = redacting(catalogue, renewals)(str(error))
-        if redacted == str(error):
-            raise
-        raise (ConfigurationError if isinstance(error, ConfigurationError) else SynclineError)(redacted) from None
-
-
-def without_secrets_in_rows(message: Previewed, redact: Callable[[str], str]) -> Previewed:
-    """The message without secrets in its values and errors."""
-    return msgspec.structs.replace(
-        message,
-        rows=[{field: _redacted(value, redact) for field, value in row.items()} for row in message.rows],
-        refused={name: redact(why) for name, why in message.refused.items()},
-    )
-
-
-def _redacted(value: Any, redact: Callable[[str], str]) -> Any:
-    match value:
-        case str():
-            return redact(value)
-        case dict():
-            return {key: _redacted(inner, redact) for key, inner in value.items()}
-        case list():
-            return [_redacted(inner, redact) for inner in value]
-        case None | bool():
-            return value
-        case _:
-            text = str(value)
-            return value if redact(text) == text else redact(text)
 
 
 class _Patience:
@@ -221,7 +201,7 @@ class _Patience:
 async def _pass_on_answers(
     child: AttemptProcess, receive: Callable[[Answer], None], patience: _Patience, renewals: Renewals | None
 ) -> None:
-    async for message in _masked(child.messages()):
+    async for message in _without_learned(child.messages()):
         match message:
             case ConfigRenewed() if renewals:
                 renewals.note(message)
@@ -246,7 +226,7 @@ async def _pass_on_answers(
     raise SynclineError(f"the connector exited with code {await child.exit_code()} and sent no result")
 
 
-async def _masked(messages: AsyncIterator[AttemptMessage]) -> AsyncIterator[AttemptMessage]:
+async def _without_learned(messages: AsyncIterator[AttemptMessage]) -> AsyncIterator[AttemptMessage]:
     """The messages without the secrets that the process has learned."""
     learned = LearnedSecrets()
     mask = learned.redact
@@ -254,13 +234,10 @@ async def _masked(messages: AsyncIterator[AttemptMessage]) -> AsyncIterator[Atte
         match message:
             case SecretLearned():
                 learned.learn(message.secret)
-            case Checked():
-                error = None if message.error is None else mask(message.error)
-                yield msgspec.structs.replace(message, error=error, found=mask(message.found))
-            case Previewed():
-                yield without_secrets_in_rows(message, mask)
-            case OwnTable() | Counted() | Failed():
+            case Failed():
                 yield msgspec.structs.replace(message, error=mask(message.error))
+            case Checked() | Offered() | OwnTable() | Previewed() | Specified() | Counted():
+                yield masked(message, mask)
             case _:
                 yield message
 

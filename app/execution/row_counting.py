@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from app.domain.attempt_protocol import Counted, CountRows
-from app.domain.redaction import redactor_of
-from app.execution.questions import ask, redacting_errors, say_nothing
+from app.execution.questions import answers_to, redacting, say_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from app.config.catalogue import Catalogue
-    from app.execution.questions import Answer
 
 
 async def count_rows(
@@ -31,14 +27,5 @@ async def count_rows(
     Raises:
         SynclineError: the destination cannot be reached, or the process failed or took too long.
     """
-    found: list[Counted] = []
-    redact = redactor_of(catalogue.secrets()).redact
-
-    def keep(answer: Answer) -> None:
-        if isinstance(answer, Counted):
-            found.append(msgspec.structs.replace(answer, error=redact(answer.error)))
-
     job = CountRows(destination, catalogue.destinations[destination].for_attempt(), list(tables), str(data_dir))
-    with redacting_errors(catalogue):
-        await ask(job, keep, tell=lambda line: tell(redact(line)))
-    return found
+    return await answers_to(job, Counted, redacting(catalogue), tell=tell)

@@ -8,14 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from app.connectors.kinds import BY_COLLECTION, can_discover, no_discovery_error
 from app.domain.attempt_protocol import Check, Checked, Discover, Offered, Preview, Previewed
 from app.domain.errors import ConfigurationError, SynclineError
-from app.execution.questions import (
-    answers_to,
-    ask,
-    redacting,
-    redacting_errors,
-    say_nothing,
-    without_secrets_in_rows,
-)
+from app.execution.questions import answers_to, ask, redacting, say_nothing
 from app.execution.trial_renewals import renewals_of_trial
 
 if TYPE_CHECKING:
@@ -26,7 +19,6 @@ if TYPE_CHECKING:
     from app.config.catalogue import Catalogue
     from app.config.sources import Source
     from app.domain.collection import Collection
-    from app.execution.questions import Answer
     from app.store.renewals import RenewedConfigs
 
 MOST_COLUMNS: Final = 500_000
@@ -53,14 +45,13 @@ async def check_source(
     source = catalogue.find_source(source_id)
     names = list(source.collections) if collection_id is None else [catalogue.find(source_id, collection_id)[1].name]
 
-    def raise_failure(answer: Answer) -> None:
-        if isinstance(answer, Checked) and answer.error is not None:
+    def raise_failure(answer: Checked) -> None:
+        if answer.error is not None:
             raise (SynclineError if answer.retryable else ConfigurationError)(answer.error)
 
     renewals = renewals_of_trial(renewed)
     check = await renewals.lay_over(_check(source, names, data_dir=data_dir, now=now), catalogue.server.secret_key)
-    with redacting_errors(catalogue, renewals):
-        await ask(check, raise_failure, renewals=renewals)
+    await ask(check, Checked, raise_failure, redacting(catalogue, renewals), renewals=renewals)
 
 
 async def check_collections(
@@ -80,7 +71,7 @@ async def check_collections(
     renewals = renewals_of_trial(renewed, tell=tell)
     check = await renewals.lay_over(_check(source, names, data_dir=data_dir, now=now), catalogue.server.secret_key)
     try:
-        return await answers_to(check, catalogue, tell=tell, renewals=renewals)
+        return await answers_to(check, Checked, redacting(catalogue, renewals), tell=tell, renewals=renewals)
     except SynclineError as error:
         if len(names) == 1:
             return [Checked(names[0], error=str(error))]
@@ -113,8 +104,7 @@ async def discover_source(
     renewals = renewals_of_trial(renewed, tell=tell)
     discover = Discover(**_job(source, collections, data_dir=data_dir, now=now))
     discover = await renewals.lay_over(discover, catalogue.server.secret_key)
-    with redacting_errors(catalogue, renewals):
-        await ask(discover, offered.add, tell=tell, renewals=renewals)
+    await ask(discover, Offered, offered.add, redacting(catalogue, renewals), tell=tell, renewals=renewals)
     return offered.all
 
 
@@ -134,19 +124,11 @@ async def preview_collection(
     Raises:
         SynclineError: the connector's own error, without secrets of the catalogue.
     """
-    found: list[Previewed] = []
     renewals = renewals_of_trial(renewed, tell=tell)
     destinations = {name: catalogue.destinations[name].for_attempt() for name in source.destinations}
     job = _job(source, [source.collections[collection]], data_dir=data_dir, now=now)
     preview = await renewals.lay_over(Preview(**job, rows=rows, destinations=destinations), catalogue.server.secret_key)
-
-    def keep(answer: Answer) -> None:
-        if isinstance(answer, Previewed):
-            found.append(without_secrets_in_rows(answer, redacting(catalogue, renewals)))
-
-    with redacting_errors(catalogue, renewals):
-        await ask(preview, keep, tell=tell, renewals=renewals)
-    return found
+    return await answers_to(preview, Previewed, redacting(catalogue, renewals), tell=tell, renewals=renewals)
 
 
 class _Offers:
@@ -154,10 +136,9 @@ class _Offers:
         self.all: list[Offered] = []
         self._columns = 0
 
-    def add(self, answer: Answer) -> None:
-        if isinstance(answer, Offered):
-            self.all.append(answer)
-            self._columns += 1 + len(answer.columns)
+    def add(self, offered: Offered) -> None:
+        self.all.append(offered)
+        self._columns += 1 + len(offered.columns)
         if self._columns > MOST_COLUMNS:
             raise SynclineError(f"the source offers more than {MOST_COLUMNS} columns: too many to list")
 

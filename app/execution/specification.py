@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from app.domain.attempt_protocol import Specified, Specify
 from app.domain.collection import ALL, Collection, Inherited
-from app.execution.questions import ask, say_nothing
+from app.domain.redaction import Redactor
+from app.domain.secret_values import secrets_in
+from app.execution.questions import answers_to, say_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
     from pathlib import Path
-
-    from app.execution.questions import Answer
 
 
 async def ask_specification(
@@ -30,12 +30,6 @@ async def ask_specification(
         ConfigurationError: the connector does not say so, or cannot be started.
         SynclineError: it cannot be installed, or took too long.
     """
-    found: list[dict[str, Any]] = []
-
-    def keep(answer: Answer) -> None:
-        if isinstance(answer, Specified):
-            found.append(answer.specification)
-
     collection = Collection(name=ALL).within(source_type, Inherited()).for_attempt(now)
     question = Specify(
         source=source_type,
@@ -44,5 +38,5 @@ async def ask_specification(
         collections=[collection],
         data_dir=str(data_dir),
     )
-    await ask(question, keep, tell=tell)
-    return found[-1]
+    answers = await answers_to(question, Specified, Redactor(secrets_in(origin)).redact, tell=tell)
+    return answers[-1].specification

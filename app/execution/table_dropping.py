@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from app.domain.attempt_protocol import DropTables, OwnTable
-from app.domain.redaction import redactor_of
-from app.execution.questions import ask, redacting_errors, say_nothing
+from app.execution.questions import ask, redacting, say_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +13,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.config.catalogue import Catalogue
-    from app.execution.questions import Answer
 
 
 async def ask_about_tables(
@@ -49,11 +45,4 @@ async def ask_about_tables(
         data_dir=str(data_dir),
         confirmed=drop or {},
     )
-    redact = redactor_of(catalogue.secrets()).redact
-
-    def pass_on(answer: Answer) -> None:
-        if isinstance(answer, OwnTable):
-            receive(msgspec.structs.replace(answer, error=redact(answer.error)))
-
-    with redacting_errors(catalogue):
-        await ask(job, pass_on, tell=lambda line: tell(redact(line)))
+    await ask(job, OwnTable, receive, redacting(catalogue), tell=tell)

@@ -67,3 +67,39 @@ def test_no_section_shows_a_secret_in_what_is_wrong_with_it() -> None:
             {"destinations": {text: {"type": "none", "x": 1}}},
         ):
             assert [problem for problem in problems_of(document) if SECRET in f"{problem!r} {problem}"] == []
+
+
+def test_what_people_say_about_a_source_shows_no_secret_of_any_part() -> None:
+    document = {
+        "server": {"admin_token": "token-of-server"},
+        "sources": {
+            "shop": {
+                "type": "synthetic",
+                "destinations": ["lake"],
+                "owner": "ask for token-of-server",
+                "collections": [
+                    {
+                        "name": "orders",
+                        "labels": ["password-of-lake", "gold"],
+                        "description": "written with password-of-lake",
+                        "runbook": "https://wiki.example.com/?q=word-of-other",
+                    }
+                ],
+            },
+            "other": {
+                "type": "sql",
+                "config": {"url": "postgresql://me:word-of-other@db/x"},
+                "destinations": ["lake"],
+                "collections": [{"name": "users"}],
+            },
+        },
+        "destinations": {"lake": {"type": "postgres", "url": "postgresql://me:password-of-lake@db/x"}},
+    }
+    catalogue = load_catalogue(json.dumps(document), {})
+    assert catalogue.problems == []
+    shop = catalogue.sources["shop"]
+    orders = shop.collections["orders"]
+    assert (shop.about.owner, orders.owner) == ("ask for ***",) * 2
+    assert (orders.labels, orders.description) == (("***", "gold"), "written with ***")
+    assert orders.runbook == "https://wiki.example.com/?q=***"
+    assert catalogue.sources["other"].collections["users"].owner is None

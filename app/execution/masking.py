@@ -1,0 +1,54 @@
+"""Answers of connectors without secrets, which any of their texts may repeat."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+from msgspec.structs import replace
+
+from app.domain.attempt_protocol import Checked, Counted, Offered, OwnTable, Previewed, Specified
+from app.domain.redaction import redact_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Answer: TypeAlias = Checked | Offered | OwnTable | Previewed | Specified | Counted
+
+
+def masked(answer: Answer, redact: Callable[[str], str]) -> Answer:
+    """The answer with `redact` applied to what the connector says.
+
+    Names by which the catalogue or a later question knows something stay: those of what was tried, counted or dropped.
+    """
+    match answer:
+        case Checked():
+            error = None if answer.error is None else redact(answer.error)
+            return replace(answer, error=error, found=redact(answer.found))
+        case Offered():
+            return replace(
+                answer,
+                name=redact(answer.name),
+                columns=redact_json(answer.columns, redact),
+                key=redact_json(answer.key, redact),
+                cursor_fields=redact_json(answer.cursor_fields, redact),
+            )
+        case Specified():
+            return replace(answer, specification=redact_json(answer.specification, redact))
+        case Previewed():
+            columns = [
+                replace(
+                    each,
+                    field=redact(each.field),
+                    type=redact(each.type),
+                    columns={name: (redact(column), redact(type_)) for name, (column, type_) in each.columns.items()},
+                )
+                for each in answer.columns
+            ]
+            return replace(
+                answer,
+                columns=columns,
+                rows=redact_json(answer.rows, redact),
+                refused={name: redact(why) for name, why in answer.refused.items()},
+            )
+        case OwnTable() | Counted():
+            return replace(answer, error=redact(answer.error))
