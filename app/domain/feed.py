@@ -217,7 +217,7 @@ class Search:
     """What somebody looks for among the events: of `types` and not of `without`, perhaps of one task alone.
 
     `source`, `collection` and `by` (who has caused it) are parts of names, and all `words` are in the names of source
-    and collection; all are in lower case. None lets everything through.
+    and collection, in upper or lower case. None lets everything through.
     """
 
     types: Collection[str] | None = None

@@ -28,8 +28,8 @@ class Filter:
 
     def takes(self, text: str, value_of: Callable[[str], str]) -> bool:
         """Whether all words are in the text, and each qualifier in the value of its name."""
-        return all(word in text.lower() for word in self.words) and all(
-            wanted in value_of(name).lower() for name, wanted in self.qualifiers.items()
+        return all(word.lower() in text.lower() for word in self.words) and all(
+            wanted.lower() in value_of(name).lower() for name, wanted in self.qualifiers.items()
         )
 
 
@@ -45,11 +45,11 @@ def read_filter(text: str, known: Collection[str]) -> Filter:
     for part in parts:
         name, colon, value = part.partition(":")
         if not colon:
-            words.append(part.lower())
+            words.append(part)
         elif name in known:
             if name in qualifiers:
                 problem = f"'{name}:' stands there twice; only the last one counts"
-            qualifiers[name] = value.lower()
+            qualifiers[name] = value
         else:
             problem = unknown_name("qualifier", name, known)
     if len(words) > _MOST_WORDS:

@@ -143,13 +143,13 @@ e.xid, e.task, e.version, e.type, e.v, e.at, e.status, e.attempt, e.worker, e.da
 
 -- name: is_found
 -- Whether event n, which is about s, is of types $7 and not of types $8, and has the texts $9 in the name of its source, $10 in
--- that of its collection, $11 in that of whoever has caused it, and each of $12 in both names. All texts are in lower case; nulls
--- let everything through.
+-- that of its collection, $11 in that of whoever has caused it, and each of $12 in both names, in upper or lower case; nulls let
+-- everything through. Both texts are made lower here, because a database with the locale C does that for ASCII letters alone.
 ($7::text[] IS NULL OR n.type = ANY ($7)) AND n.type <> ALL ($8::text[])
-    AND ($9::text IS NULL OR strpos(lower(s.source), $9) > 0)
-    AND ($10::text IS NULL OR strpos(lower(s.collection), $10) > 0)
-    AND ($11::text IS NULL OR strpos(lower(n.data -> 'who' ->> 'name'), $11) > 0)
-    AND NOT EXISTS (SELECT FROM unnest($12::text[]) AS word WHERE strpos(lower(concat_ws('.', s.source, s.collection)), word) = 0)
+    AND ($9::text IS NULL OR strpos(lower(s.source), lower($9)) > 0)
+    AND ($10::text IS NULL OR strpos(lower(s.collection), lower($10)) > 0)
+    AND ($11::text IS NULL OR strpos(lower(n.data -> 'who' ->> 'name'), lower($11)) > 0)
+    AND NOT EXISTS (SELECT FROM unnest($12::text[]) AS word WHERE strpos(lower(concat_ws('.', s.source, s.collection)), lower(word)) = 0)
 
 -- name: found_and_looked_at
 -- What was found, and how far has been looked.

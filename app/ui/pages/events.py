@@ -126,7 +126,7 @@ def _search(wanted: Filter) -> tuple[Search, list[str]]:
     given, problems = wanted.qualifiers, [wanted.problem] if wanted.problem else []
     types, task = None, None
     if "type" in given:
-        types = {type_ for type_ in events.TYPES if given["type"] in public_type(type_)}
+        types = {type_ for type_ in events.TYPES if given["type"].lower() in public_type(type_)}
         if not types:
             problems.append(unknown_name("type of event", given["type"], map(public_type, events.TYPES)))
             types = None

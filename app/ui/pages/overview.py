@@ -50,7 +50,7 @@ async def show_overview(view: View) -> Response:
         title=_title(snapshot, is_past=view.is_past),
         summary=f"{count(len(snapshot.collections), 'collection')} of {count(snapshot.sources, 'source')}",
         tiles=[(each.value, snapshot.counts.get(each, 0)) for each in _TILES],
-        state=wanted.qualifiers.get("state"),
+        state=wanted.qualifiers.get("state", "").lower(),
         typed=typed,
         problem=wanted.problem,
         rows=rows,
