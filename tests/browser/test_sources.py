@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.visiting import violations
+from tests.browser.visiting import check_for_everybody
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
@@ -63,14 +63,10 @@ async def test_a_range_is_chosen_with_shift(site: Site) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_nothing_stands_in_the_way_of_anybody(site: Site, scheme: Any) -> None:
     async with site.visited("/sources", color_scheme=scheme, bypass_csp=True) as page:
-        assert await violations(page) == []
-        await page.set_viewport_size({"width": 320, "height": 700})
-        assert await page.evaluate("document.documentElement.scrollWidth") == 320
+        await check_for_everybody(page)
         await page.set_viewport_size({"width": 1280, "height": 700})
         await discovered(page)
-        assert await violations(page) == []
-        await page.set_viewport_size({"width": 320, "height": 700})
-        assert await page.evaluate("document.documentElement.scrollWidth") == 320
+        await check_for_everybody(page)
 
 
 async def test_without_scripts_everything_can_be_read(site: Site) -> None:

@@ -109,7 +109,14 @@ async def log_in(page: Page, token: str) -> None:
     await page.wait_for_url("**/")
 
 
-async def violations(page: Page) -> list[str]:
+async def check_for_everybody(page: Page) -> None:
+    """Check that nothing of the page stands in anybody's way, and that it fits a small screen, which it has then."""
+    assert await _violations(page) == []
+    await page.set_viewport_size({"width": 320, "height": 700})
+    assert await page.evaluate("document.documentElement.scrollWidth") == 320
+
+
+async def _violations(page: Page) -> list[str]:
     """What axe finds wrong with the page (https://github.com/dequelabs/axe-core). The context must bypass the CSP."""
     await page.evaluate(_AXE.read_text())
     found = await page.evaluate("axe.run(document, {resultTypes: ['violations']})")
