@@ -47,7 +47,7 @@ _SHOWN: Final = {
 }
 """What can be looked at, now and as it was at any moment."""
 
-_ACTIONS: Final = {
+ACTIONS: Final = {
     "run": (run, TokenScope.RUN),
     "run-again": (run_again, TokenScope.RUN),
     "cancel": (cancel, TokenScope.RUN),
@@ -93,6 +93,6 @@ def _pages(pages: Pages) -> Iterator[BaseRoute]:
     yield Route(f"{prefix}/login", open_page(show_login, prefix), methods=["GET"])
     yield Route(f"{prefix}/login", open_page(log_in, prefix), methods=["POST"])
     yield Route(f"{prefix}/logout", open_page(log_out, prefix), methods=["POST"])
-    for name, (act, scope) in _ACTIONS.items():
+    for name, (act, scope) in ACTIONS.items():
         yield Route(f"{prefix}/{name}", page(act, pages, scope=scope), methods=["POST"])
     yield Mount(f"{prefix}/static", _Static(packages=[("app.ui", "static")]))

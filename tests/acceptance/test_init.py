@@ -20,7 +20,7 @@ import yaml
 
 from app.lifeline import end_with_parent
 from tests.acceptance.cluster import wait_until
-from tests.acceptance.test_commands_of_the_api import Terminal
+from tests.acceptance.laptop import Terminal
 from tests.interruptible import INTERRUPTIBLE
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.acceptance.cluster import TOKEN, Cluster
-from tests.acceptance.test_commands_of_the_api import NOBODY, Laptop
+from tests.acceptance.laptop import NOBODY, Laptop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,6 +17,7 @@ from app.domain.api_token import TokenScope
 from app.domain.events import TASK_FAILED
 from app.domain.task import Status
 from app.store.tokens import TokenAdmin
+from app.ui.routes import ACTIONS as ACTIONS_OF_PAGES
 from tests.harness import until
 from tests.integration.api.serving import TOKEN
 from tests.integration.ui.visitors import OURS, log_in, opened, shown
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 
     from tests.harness import Store
 
-ACTIONS = ("run", "run-again", "cancel", "pause", "resume", "backfill", "all")
 ACTIONS_OF_ADMINS = ("reset", "set-bookmark")
+ACTIONS = tuple(name for name in ACTIONS_OF_PAGES if name not in ACTIONS_OF_ADMINS)
 
 
 @pytest.fixture
