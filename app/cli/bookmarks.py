@@ -14,6 +14,7 @@ from app.cli.causes import cause_of_command, note_option
 from app.cli.running import align, config_option, reports_errors, start, with_pool
 from app.cli.values import COLLECTION, NAME, PLACE, SOURCE
 from app.domain.events import COLLECTION_RESET
+from app.domain.timestamp import utc_second
 from app.domain.visible import make_visible
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def list_(config: Path | None, source: str, collection: str, limit: int, destina
 
     current, changes = with_pool(look, name="syncline bookmarks")
     rows = [
-        (row["destination"], _time(row["at"]), _place_of(row), show(row["bookmark"]))
+        (row["destination"], utc_second(row["at"]), _place_of(row), show(row["bookmark"]))
         for row in current
         if destination in (None, row["destination"])
     ]
@@ -289,7 +290,14 @@ def _history_rows(
     bookmarks = change.bookmarks if change.type != COLLECTION_RESET else {"(all)": None}
     for name, text in bookmarks.items():
         if destination in (None, name) or name == "(all)":
-            yield str(change.place), _time(change.at), by, name, rows, show(text) if text else "none: loads everything"
+            yield (
+                str(change.place),
+                utc_second(change.at),
+                by,
+                name,
+                rows,
+                show(text) if text else "none: loads everything",
+            )
 
 
 def _difference(
@@ -315,7 +323,3 @@ def _place_of(row: Any) -> str:
     from app.domain.feed import Place
 
     return str(Place(row["xid"], row["task"], row["version"])) if row["xid"] is not None else "-"
-
-
-def _time(at: Any) -> str:
-    return f"{at:%Y-%m-%dT%H:%M:%SZ}"

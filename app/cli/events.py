@@ -13,6 +13,7 @@ from app.cli.causes import cause_of_command, note_option
 from app.cli.running import config_option, reports_errors, run_loop, start, with_pool
 from app.cli.values import ARCHIVE, COLLECTION, EVENT_TYPES, LOG_LINE, NAME, PLACE, SEAL, SOURCE
 from app.domain.errors import ConfigurationError
+from app.domain.timestamp import utc_millisecond
 from app.domain.visible import make_visible
 
 if TYPE_CHECKING:
@@ -255,6 +256,5 @@ def _write_line(_installation: str, event: FeedEvent) -> None:
     from app.domain.feed import public_type
 
     of_attempt = f"  attempt {event.attempt}" if event.attempt else ""
-    at = f"{event.at:%Y-%m-%dT%H:%M:%S}.{event.at.microsecond // 1000:03}Z"
-    line = f"{at}  {public_type(event.type):<20}  {event.subject}{of_attempt}"
+    line = f"{utc_millisecond(event.at)}  {public_type(event.type):<20}  {event.subject}{of_attempt}"
     click.echo(make_visible(f"{line}  {event.details}"))

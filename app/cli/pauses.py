@@ -11,6 +11,7 @@ from app.cli.remote import WHERE_THE_API_IS, explain_unknown, open_api
 from app.cli.running import reports_errors
 from app.cli.values import COLLECTION, SOURCE, TIME
 from app.domain.errors import ApiRefusalError
+from app.domain.timestamp import utc_second
 from app.domain.visible import make_visible
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def pause(source: str, collection: str | None, until: dt.datetime | None, note: 
     Running tasks go on, unless there is --cancel; others wait. Fire times of the schedule are skipped. 'syncline
     sources pause' does the same without an API, in the database itself.
     """
-    paused = _post("pause", source, collection, until=until and _time_text(until), cancel=cancel, note=note)
+    paused = _post("pause", source, collection, until=until and utc_second(until), cancel=cancel, note=note)
     show_paused(source, collection, until, paused["canceled"])
 
 
@@ -69,13 +70,9 @@ def _post(what: str, source: str, collection: str | None, **more: Any) -> dict[s
     return answer
 
 
-def _time_text(at: dt.datetime) -> str:
-    return f"{at:%Y-%m-%dT%H:%M:%SZ}"
-
-
 def show_paused(source: str, collection: str | None, until: dt.datetime | None, canceled: Iterable[str]) -> None:
     """Say what is paused now, and which tasks end because of it."""
-    end = f"until {_time_text(until)}" if until else "until it is resumed"
+    end = f"until {utc_second(until)}" if until else "until it is resumed"
     click.echo(f"{shown_name(source, collection)} is paused {end}.")
     for task in canceled:
         click.echo(f"{make_visible(task)} is being canceled.")

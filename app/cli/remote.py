@@ -12,6 +12,7 @@ import click
 from app.domain.choices import choose_one, unknown_name
 from app.domain.elapsed import span_in_words
 from app.domain.errors import ApiRefusalError, ConfigurationError, SynclineError
+from app.domain.timestamp import utc_millisecond
 from app.domain.visible import make_visible
 
 if TYPE_CHECKING:
@@ -127,8 +128,7 @@ def log_text(line: dict[str, Any], task_id: str, *, label: str = "") -> str:
 
 def clock_time(text: str) -> str:
     """A time of the API to the millisecond, in UTC."""
-    at = datetime.fromisoformat(text)
-    return f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03}Z"
+    return utc_millisecond(datetime.fromisoformat(text))
 
 
 def seconds_of(task: dict[str, Any]) -> float | None:

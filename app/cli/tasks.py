@@ -23,6 +23,7 @@ from app.cli.running import align, compact_json, reports_errors, tell
 from app.cli.values import COLLECTION, DURATION, NAME, SOURCE, TASK
 from app.client.paths import path_of
 from app.domain.elapsed import span_in_words
+from app.domain.timestamp import utc_second
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -90,7 +91,7 @@ def tasks(  # noqa: PLR0917 -- one for each option
 
 
 def _ago(span: dt.timedelta) -> str:
-    return f"{dt.datetime.now(dt.UTC) - span:%Y-%m-%dT%H:%M:%SZ}"
+    return utc_second(dt.datetime.now(dt.UTC) - span)
 
 
 def _recent(api: Api, filters: dict[str, Any], limit: int) -> Iterator[dict[str, Any]]:

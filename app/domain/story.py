@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from app.domain import events
 from app.domain.cause import Cause
 from app.domain.counts import count
+from app.domain.timestamp import utc_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -176,7 +177,7 @@ def _joined(*parts: str) -> str:
 
 
 def _time(text: str) -> str:
-    return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M:%S}Z"
+    return utc_in_words(datetime.fromisoformat(text))
 
 
 _ENTRIES: Final[Mapping[str, Callable[[_Facts], tuple[str, str]]]] = {

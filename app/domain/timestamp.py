@@ -1,4 +1,4 @@
-"""Times as clients write them, in the format of RFC 3339."""
+"""Times as clients write them, in the format of RFC 3339, and as they are shown: in UTC."""
 
 from __future__ import annotations
 
@@ -47,3 +47,18 @@ def read_day_or_time(text: str) -> datetime:
         ValueError, OverflowError: it is neither.
     """
     return read_time(f"{text}T00:00:00Z" if _DAY.fullmatch(text) else text)
+
+
+def utc_second(at: datetime) -> str:
+    """A time in UTC, to the second: `2024-01-31T12:00:00Z`."""
+    return f"{at:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def utc_millisecond(at: datetime) -> str:
+    """A time in UTC, to the millisecond: `2024-01-31T12:00:00.000Z`."""
+    return f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03}Z"
+
+
+def utc_in_words(at: datetime) -> str:
+    """A time in UTC within a sentence: `2024-01-31 12:00:00Z`."""
+    return f"{at:%Y-%m-%d %H:%M:%SZ}"

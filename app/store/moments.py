@@ -8,6 +8,7 @@ from uuid import UUID
 
 from app.domain.errors import ConfigurationError, EventsGoneError
 from app.domain.feed import Place
+from app.domain.timestamp import utc_second
 from app.store.queries import load_statements
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ async def find_moment(pool: Pool, as_of: datetime | Place) -> Moment:
     time, position = (None, as_of.position) if isinstance(as_of, Place) else (as_of, None)
     [row] = await pool.fetch(_SQL["moment"], time, position)
     if row["is_gone"]:
-        first = str(row["gone_upto"]) if time is None else row["first_at"].strftime("%Y-%m-%dT%H:%M:%SZ")
+        first = str(row["gone_upto"]) if time is None else utc_second(row["first_at"])
         raise EventsGoneError(f"retention has removed what was before {first}; ask for then or later", first=first)
     if row["is_ahead"]:
         raise ConfigurationError("'as_of' must not be in the future, nor beyond the last event of the feed")

@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse
 
 from app.domain.elapsed import ago_in_words, span_in_words
 from app.domain.task import Status
+from app.domain.timestamp import utc_second
 from app.domain.visible import make_visible
 from app.ui.charts import SMALL, Bar, draw_bars
 
@@ -58,7 +59,7 @@ def _environment() -> Environment:
         "ago": _ago,
         "clock": lambda at: f"{at:%H:%M:%S}",
         "field": lambda at: f"{at:%Y-%m-%dT%H:%M:%S}",
-        "utc": lambda at: f"{at:%Y-%m-%dT%H:%M:%SZ}",
+        "utc": utc_second,
         "day_and_time": lambda at: f"{at:%a %d %b} {_time(at)}",
         "local": lambda at: f"{_time(at)} {at:%Z}",
         "sparkline": _sparkline,
@@ -73,7 +74,7 @@ def _time(at: datetime) -> str:
 def _ago(at: datetime, now: datetime | None = None) -> Markup:
     """A time in words from now; the page's script adds the local time to what is shown on hover."""
     words = ago_in_words(at, now or datetime.now(UTC))
-    return Markup('<time datetime="{0}" title="{0}">{1}</time>').format(f"{at:%Y-%m-%dT%H:%M:%SZ}", words)
+    return Markup('<time datetime="{0}" title="{0}">{1}</time>').format(utc_second(at), words)
 
 
 def _sparkline(runs: Sequence[Run], most: int) -> Markup:

@@ -14,6 +14,7 @@ from app.domain.elapsed import ago_in_words
 from app.domain.misfire import MissedReason
 from app.domain.schedule import parse_schedule
 from app.domain.task import task_id
+from app.domain.timestamp import utc_in_words
 from app.store.timeline import Spans
 from app.ui.collection_states import QUALIFIERS
 from app.ui.filters import read_filter
@@ -163,10 +164,10 @@ def _cells(state: CollectionState, outcomes: Mapping[int, Any], period: Period, 
 def _outcome(row: Any) -> Cell:
     """What became of the fire times of a span."""
     state = row["state"]
-    parts = [f"{row['fire_time']:%Y-%m-%d %H:%M:%S}Z {_WORDS.get(state, state)}"]
+    parts = [f"{utc_in_words(row['fire_time'])} {_WORDS.get(state, state)}"]
     if state == "missed":
         reason = _REASONS.get(row["reason"], row["reason"])
-        parts.append(f"{reason}; decided at {row['decided_at']:%Y-%m-%d %H:%M:%S}Z")
+        parts.append(f"{reason}; decided at {utc_in_words(row['decided_at'])}")
     if row["fire_times"] > 1:
         parts.append(f"the most important of {count(row['fire_times'], 'fire time')} here")
     task = row["task"] and task_id(row["source"], row["collection"], row["task"])
@@ -188,7 +189,7 @@ def _future(state: CollectionState, period: Period, now: datetime) -> Iterator[t
         else:
             kind, words = ("paused", "to come, and paused") if is_paused else ("future", "to come")
         if span >= 0:
-            yield span, Cell(1, kind, _ICONS[kind], f"{at:%Y-%m-%d %H:%M:%S}Z {words}, {ago_in_words(at, now)}")
+            yield span, Cell(1, kind, _ICONS[kind], f"{utc_in_words(at)} {words}, {ago_in_words(at, now)}")
         # To the next span: many fire times may lie in one.
         beyond = max(at, period.start + max(span + 1, 0) * period.span - timedelta(microseconds=1))
         at = schedule.next_after(beyond, state.next_fire_at)
