@@ -14,6 +14,7 @@ from app.cli.causes import cause_of_command, note_option
 from app.cli.running import align, config_option, reports_errors, start, with_pool
 from app.cli.values import COLLECTION, NAME, PLACE, SOURCE
 from app.domain.events import COLLECTION_RESET
+from app.domain.shortening import shortened
 from app.domain.timestamp import utc_second
 from app.domain.visible import make_visible
 
@@ -273,7 +274,7 @@ def _shower(catalogue: Catalogue, *, shown: int | None = _SHOWN) -> Callable[[st
         if text is None:
             return "-"
         whole = masked(text, redact)
-        return whole if shown is None or len(whole) <= shown else f"{whole[:shown]}…"
+        return whole if shown is None else shortened(whole, shown)
 
     return show
 

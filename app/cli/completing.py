@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from click.shell_completion import CompletionItem
 
+from app.domain.mappings import mapping_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -40,18 +42,18 @@ def _sources(context: Context) -> dict[str, Any]:
     """Sources by their ids, as they are written; none if the catalogue cannot be read, which other commands say."""
     try:
         path = Path(context.params.get("config") or os.environ.get("SYNCLINE_CONFIG") or "syncline.yaml")
-        found = _mapping(_read(path)).get("sources")
+        found = mapping_of(_read(path)).get("sources")
         if isinstance(found, str):
             found = _read(path.parent / found)
-            found = _mapping(found).get("sources", found)
-        return {str(name): source for name, source in _mapping(found).items()}
+            found = mapping_of(found).get("sources", found)
+        return {str(name): source for name, source in mapping_of(found).items()}
     except Exception:  # noqa: BLE001 -- whatever it is, it must not appear in the line that somebody is typing
         return {}
 
 
 def _names(source: Any) -> list[str]:
-    collections = _mapping(source).get("collections")
-    named = [_mapping(each).get("name", each) for each in collections or () if isinstance(collections, list)]
+    collections = mapping_of(source).get("collections")
+    named = [mapping_of(each).get("name", each) for each in collections or () if isinstance(collections, list)]
     return [name for name in named if isinstance(name, str)]
 
 
@@ -62,7 +64,3 @@ def _read(path: Path) -> Any:
     if not path.is_file() or path.stat().st_size > _LARGEST_BYTES:
         return None
     return yaml.load(path.read_bytes(), Loader=yaml.CBaseLoader)  # noqa: S506 -- it makes nothing but text
-
-
-def _mapping(value: Any) -> dict[Any, Any]:
-    return value if isinstance(value, dict) else {}

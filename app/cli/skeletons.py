@@ -6,6 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any, Final
 
 from app.config.yaml_scalars import scalar
+from app.domain.mappings import mapping_of
 from app.domain.secret_names import is_secret_name
 from app.domain.visible import make_visible
 
@@ -45,10 +46,10 @@ def _keys(schema: dict[str, Any], indent: int, *, optional: bool, depth: int) ->
 
 
 def _in_order(schema: dict[str, Any]) -> list[tuple[str, dict[str, Any], bool]]:
-    properties = _mapping(schema.get("properties"))
+    properties = mapping_of(schema.get("properties"))
     required = schema.get("required")
     needed = set(map(str, required)) if isinstance(required, list) else set()
-    found = [(str(key), _mapping(inner), str(key) in needed) for key, inner in properties.items()]
+    found = [(str(key), mapping_of(inner), str(key) in needed) for key, inner in properties.items()]
     return sorted(found, key=lambda each: (not each[2], _order(each[1])))
 
 
@@ -69,7 +70,7 @@ def _entry(key: str, schema: dict[str, Any], indent: int, *, is_comment: bool, d
     yield from inner
     for each in others:
         yield from _comment(
-            f"or {_title(each)}: {', '.join(_mapping(each.get('properties'))) or 'no keys'}", indent + 2
+            f"or {_title(each)}: {', '.join(mapping_of(each.get('properties'))) or 'no keys'}", indent + 2
         )
 
 
@@ -78,7 +79,7 @@ def _choices(schema: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any
     for union in ("oneOf", "anyOf"):
         options = schema.get(union)
         if isinstance(options, list):
-            objects = [each for each in map(_mapping, options) if _mapping(each.get("properties"))]
+            objects = [each for each in map(mapping_of, options) if mapping_of(each.get("properties"))]
             if objects:
                 return objects[0], objects[1:]
     return schema, []
@@ -135,8 +136,3 @@ def _comment(text: str, indent: int) -> list[str]:
         break_long_words=False,
         break_on_hyphens=False,
     )
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    """A schema of somebody else's may have anything anywhere."""
-    return value if isinstance(value, dict) else {}

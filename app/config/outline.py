@@ -22,6 +22,7 @@ from app.domain.attempt_protocol import SourceJob
 from app.domain.catalogue_parts import leaves
 from app.domain.collection import Collection
 from app.domain.duration import format_duration
+from app.domain.mappings import mapping_of
 from app.domain.naming import AS_IS, Naming
 from app.domain.secret_names import is_secret_name
 from app.domain.without_secrets import without_secrets
@@ -100,7 +101,7 @@ def outline_of(catalogue: Catalogue) -> Outline:
 
 
 def _source(source: Source) -> SourceOutline:
-    written = _mapping(source.written)
+    written = mapping_of(source.written)
     given = written.get("collections")
     collections = given if isinstance(given, list) else [{}] * len(source.collections)
     return SourceOutline(
@@ -109,7 +110,7 @@ def _source(source: Source) -> SourceOutline:
         pool=source.pool,
         digests=_digests({"config": written["config"]} if written.get("config") else {}),
         collections={
-            each.name: _collection(source, each, _mapping(one).get("parameters"))
+            each.name: _collection(source, each, mapping_of(one).get("parameters"))
             for one, each in zip(collections, source.collections.values(), strict=False)
         },
     )
@@ -137,9 +138,9 @@ def _covered(source: Source, collection: Collection, parameters: Any) -> Covered
     job = SourceJob(
         source=source.id,
         source_type=source.type,
-        source_config=_mapping(without_secrets(_mapping(source.written).get("config"))),
+        source_config=mapping_of(without_secrets(mapping_of(source.written).get("config"))),
         collection=msgspec.structs.replace(
-            collection.for_attempt(_ANY_TIME), parameters=_mapping(without_secrets(parameters))
+            collection.for_attempt(_ANY_TIME), parameters=mapping_of(without_secrets(parameters))
         ),
         data_dir="",
     )
@@ -148,7 +149,7 @@ def _covered(source: Source, collection: Collection, parameters: Any) -> Covered
 
 
 def _destination(destination: Destination) -> DestinationOutline:
-    written = {key: value for key, value in _mapping(destination.written).items() if key not in {"type", "naming"}}
+    written = {key: value for key, value in mapping_of(destination.written).items() if key not in {"type", "naming"}}
     return DestinationOutline(destination.type, destination.options.get("naming", AS_IS), _digests(written))
 
 
@@ -175,7 +176,3 @@ def _plain(name: str, value: Any) -> Any:
             return value.model_dump(mode="json", exclude_defaults=True)
         case _:
             return to_jsonable_python(value)
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}

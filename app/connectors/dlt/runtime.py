@@ -15,6 +15,7 @@ from app.connectors.contract.refusals import is_login_refusal
 from app.domain.errors import ConfigurationError, LoginRefusedError, SynclineError
 from app.domain.redaction import Redactor
 from app.domain.secret_values import secrets_in
+from app.domain.shortening import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,8 +108,7 @@ def describe_error(error: BaseException, config: Any) -> str:
     # The rest lists all places where dlt has looked.
     message = _RESOLVED_PARAMETER.sub(r"\1", message.partition(" for field `")[0])
     text = Redactor(secrets_in(config)).redact(message) or type(innermost).__name__
-    # Truncated only now: half a secret would not be recognised.
-    return text if len(text) <= _LONGEST_MESSAGE else text[:_LONGEST_MESSAGE] + "…"
+    return shortened(text, _LONGEST_MESSAGE)
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:

@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError
 
 from app.domain.lines import split_lines
 from app.domain.redaction import mask_secrets
+from app.domain.shortening import shortened
 from app.domain.text_or import TextOr
 
 if TYPE_CHECKING:
@@ -111,10 +112,8 @@ def _parse(line: str) -> _Constraint:
         raise ValueError(f"option {option!r} is not allowed in constraints: set it for pip or uv on this machine")
     found = _LINE.fullmatch(line)
     if not found:
-        shown = line if len(line) <= _LONGEST_SHOWN else f"{line[:_LONGEST_SHOWN]}…"
-        raise ValueError(
-            f"{mask_secrets(shown)!r} is not a constraint: write name==1.2.3 or name==1.2.3 --hash=sha256:…"
-        )
+        shown = shortened(mask_secrets(line), _LONGEST_SHOWN)
+        raise ValueError(f"{shown!r} is not a constraint: write name==1.2.3 or name==1.2.3 --hash=sha256:…")
     pin = re.sub(r"\s", "", found["pin"])
     return _Constraint(normalize_name(found["name"]), found["extras"] or "", pin, bool(found["hashes"]))
 

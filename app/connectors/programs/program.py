@@ -17,6 +17,7 @@ from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.flood import Allowance, Bounded
 from app.domain.inherited_environment import program_environment
 from app.domain.redaction import Redactor
+from app.domain.shortening import shortened
 from app.lifeline import MARK_VARIABLE, end_with_parent
 
 if TYPE_CHECKING:
@@ -137,9 +138,7 @@ class Program:
 
     def text(self, line: bytes) -> str:
         """A line of free text for logs: without secrets, at most 16 Ki characters."""
-        text = self._redact(line.decode(errors="replace"))
-        # Truncated only now: half a secret would not be recognised.
-        return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"
+        return shortened(self._redact(line.decode(errors="replace")), _SHOWN_CHARACTERS)
 
     def _output(self, *arguments: str) -> Generator[bytes]:
         running = self._start([*self.command, *arguments])

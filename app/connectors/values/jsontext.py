@@ -6,11 +6,15 @@ import json
 import math
 import re
 from decimal import Context, Decimal, InvalidOperation
+from functools import partial
 from typing import Any, Final
 
 import msgspec
 
+from app.domain.shortening import shortened
+
 _SHOWN_CHARACTERS: Final = 80
+_cut: Final = partial(shortened, longest=_SHOWN_CHARACTERS)
 
 
 def fraction(text: str) -> Decimal:
@@ -88,7 +92,3 @@ def preview(value: Any) -> str:
         return _cut(encode(value))
     except UnicodeEncodeError:
         return _cut(repr(value))
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import app
 from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.redaction import Redactor
+from app.domain.shortening import shortened
 from syncline import PermanentError
 
 if TYPE_CHECKING:
@@ -82,9 +83,7 @@ class Blame:
 
     def _message(self, complaint: str, place: str) -> str:
         text = self.redact(" ".join(complaint.split()))
-        # Only now: the redactor would not find half a secret.
-        cut = text if len(text) <= _LONGEST_MESSAGE else text[:_LONGEST_MESSAGE] + "…"
-        return ": ".join(filter(None, [self._title, place, cut]))
+        return ": ".join(filter(None, [self._title, place, shortened(text, _LONGEST_MESSAGE)]))
 
     def _place(self, frame: FrameType, line: int | None) -> str:
         file = self._relative_path(frame.f_code.co_filename)
