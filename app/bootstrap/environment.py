@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from app.config.settings import Settings
 
-_USUAL_CONFIG: Final = Path("syncline.yaml")
+USUAL_CONFIG: Final = Path("syncline.yaml")
 
 
 def database_address(settings: Settings) -> DatabaseAddress:
@@ -77,13 +77,13 @@ def config_path(settings: Settings, given: Path | None, *, way: str = "--config 
     """
     path = find_config(settings, given)
     if path is None:
-        raise ConfigurationError(f"no catalogue: use {way}, set SYNCLINE_CONFIG, or write ./{_USUAL_CONFIG}")
+        raise ConfigurationError(f"no catalogue: use {way}, set SYNCLINE_CONFIG, or write ./{USUAL_CONFIG}")
     return path
 
 
 def find_config(settings: Settings, given: Path | None) -> Path | None:
     """The same; None if there is none."""
-    return given or settings.config or (_USUAL_CONFIG if _USUAL_CONFIG.exists() else None)
+    return given or settings.config or (USUAL_CONFIG if USUAL_CONFIG.exists() else None)
 
 
 def worker_pools(settings: Settings, given: Iterable[str]) -> tuple[str, ...]:

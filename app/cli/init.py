@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import os
-import shlex
-import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -15,7 +11,6 @@ import click
 
 from app.cli.running import config_option, reports_errors, run_asking, start, tell
 from app.cli.values import PATTERNS
-from app.domain.counts import count
 from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.visible import make_visible
 
@@ -27,10 +22,6 @@ if TYPE_CHECKING:
     from app.starter.origins import Origin
     from app.starter.proposals import Proposal
     from app.starter.targets import Target
-
-# If there are more names than this, `init` asks which ones.
-_MANY = 100
-_USUAL_CONFIG = Path("syncline.yaml")
 
 
 @click.command(short_help="Write a first catalogue of your own data.")
@@ -55,11 +46,14 @@ def init(
     CSV, JSONL and Parquet. Passwords are not written to the file: it refers to environment variables. The source is
     only looked at, and the destination tried without leaving anything there.
     """
+    from app.bootstrap.environment import USUAL_CONFIG
+    from app.cli.next_steps import show_next
+    from app.starter.file import check_place, write_file
     from app.starter.targets import read_target
 
     settings = start()
-    file = config or settings.config or _USUAL_CONFIG
-    _check_place(file, force=force)
+    file = config or settings.config or USUAL_CONFIG
+    check_place(file, force=force)
     asks = origin is None
     if asks and not _is_terminal():
         from app.starter.origins import FORMS
@@ -77,26 +71,9 @@ def init(
         destination = _find_target(settings, target, asks=asks)
         proposals = _propose(source, offered)
         text = _write_text(settings, source, proposals, destination)
-    if copy := _save(file, text, force=force):
+    if copy := write_file(file, text, force=force):
         click.echo(f"The file that was there is now '{make_visible(str(copy))}'.")
-    _show_next(file, source, destination, proposals)
-
-
-def _check_place(file: Path, *, force: bool) -> None:
-    """Before anybody answers a question in vain.
-
-    Raises:
-        ConfigurationError: there is a file already, or none can be written.
-    """
-    shown = make_visible(str(file))
-    if file.is_dir():
-        raise ConfigurationError(f"'{shown}' is a directory: name a file with --config")
-    if file.exists() and not force:
-        raise ConfigurationError(
-            f"'{shown}' already exists: name another file with --config, or replace it with --force"
-        )
-    if not os.access(file.parent, os.W_OK | os.X_OK):
-        raise ConfigurationError(f"cannot write to the directory '{make_visible(str(file.parent.absolute()))}'")
+    show_next(file, source, destination, proposals)
 
 
 def _is_terminal() -> bool:
@@ -138,9 +115,9 @@ def _choose(offered: Sequence[Offered], only: Sequence[str], *, asks: bool) -> l
     Raises:
         ConfigurationError: they take nothing, or nothing that a catalogue can name.
     """
-    from app.starter.proposals import can_be_named, chosen
+    from app.starter.proposals import MANY, can_be_named, chosen
 
-    if asks and not only and len(offered) > _MANY:
+    if asks and not only and len(offered) > MANY:
         question = f"There are {len(offered):,}, such as {_some(offered)}. Which ones? Names or patterns"
         answer = str(click.prompt(question, default="*"))
         only = PATTERNS.convert(answer, None, None)
@@ -205,77 +182,3 @@ def _write_text(settings: Settings, source: Origin, proposals: Sequence[Proposal
     text = catalogue_text(source.name, source.type, source.config, proposals, {DESTINATION: target.options})
     read_whole(settings, text, {**source.variables, **target.variables})
     return text
-
-
-def _save(file: Path, text: str, *, force: bool) -> Path | None:
-    """Write the file as a whole; whatever happens, no half of it stays. Returns a copy of the file that was there.
-
-    Raises:
-        ConfigurationError: it cannot be written, or is there by now.
-    """
-    copy = None
-    # A link stays one.
-    file = file.resolve() if force else file
-    new = file.with_name(f".{file.name}.new") if force else file
-    try:
-        if force:
-            new.unlink(missing_ok=True)
-        with new.open("x", encoding="utf-8") as writing:
-            try:
-                writing.write(text)
-                writing.flush()
-                os.fsync(writing.fileno())
-                if force and file.exists():
-                    shutil.copymode(file, new)
-                    copy = _keep_copy(file)
-                new.replace(file)
-            except BaseException:
-                new.unlink(missing_ok=True)
-                raise
-    except OSError as error:
-        raise ConfigurationError(f"cannot write '{make_visible(str(file))}': {error.strerror}") from error
-    return copy
-
-
-def _keep_copy(file: Path) -> Path:
-    """A copy beside the file; earlier ones stay."""
-    names = (f"{file.name}.old{number if number > 1 else ''}" for number in itertools.count(1))
-    copy = next(each for name in names if not (each := file.with_name(name)).exists())
-    shutil.copy2(file, copy)
-    return copy
-
-
-def _show_next(file: Path, source: Origin, target: Target, proposals: Sequence[Proposal]) -> None:
-    """What is there now, and what to type next."""
-    from app.starter.names import DESTINATION
-
-    name = make_visible(str(file))
-    click.echo(f"{name}: source '{source.name}' with {count(len(proposals), 'collection')}, into '{DESTINATION}'.")
-    if len(proposals) > _MANY:
-        click.echo("To take fewer, run it again with --only and --force, such as --only 'sales.*'.")
-    click.echo("\nNext, type:\n")
-    program, option = _program(), "" if file == _USUAL_CONFIG else f" --config {shlex.quote(str(file))}"
-    for variable, value in {**source.variables, **target.variables}.items():
-        if os.environ.get(variable) != value:
-            click.echo(f"  read -rs {variable}; export {variable}  # type {_what_to_type(value)}; nothing is shown")
-    for command, why in (
-        (f"check{option and f' {shlex.quote(str(file))}'}", ""),
-        (f"dev{option}", ""),
-        (f"run {source.name} --follow", "  # in another terminal"),
-    ):
-        click.echo(f"  {program} {command}{why}")
-
-
-def _what_to_type(value: str) -> str:
-    """How to type a secret so that it can stand in its URL; that of a question was typed as it is."""
-    if "://" in value:
-        return "the whole URL"
-    return "the password, percent-encoded as in a URL, such as %40 for @" if "%" in value else "the password"
-
-
-def _program() -> str:
-    """The command as it was typed."""
-    typed = sys.argv[0]
-    if (found := shutil.which("syncline")) and Path(typed).exists() and Path(found).samefile(typed):
-        return "syncline"
-    return shlex.quote(typed) if Path(typed).name == "syncline" else f"{shlex.quote(sys.executable)} -m app.cli"

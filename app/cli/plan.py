@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -46,6 +46,7 @@ def plan(config: Path | None, *, as_json: bool, as_markdown: bool, with_rows: bo
     """
     from app.config.outline import outline_of
     from app.plan.changes import changes_between
+    from app.plan.document import plan_document
     from app.plan.running import read_running
     from app.plan.tables import table_changes
 
@@ -65,7 +66,7 @@ def plan(config: Path | None, *, as_json: bool, as_markdown: bool, with_rows: bo
         else {}
     )
     if as_json:
-        click.echo(json_text(_document(changes, tables, rows)))
+        click.echo(json_text(plan_document(changes, tables, rows)))
     else:
         _show(changes, tables, rows, now, as_markdown=as_markdown)
     sys.exit(1 if changes or tables else 0)
@@ -121,34 +122,3 @@ def _show(
     if lines:
         click.echo()
     click.echo(summary)
-
-
-def _document(changes: Sequence[Change], tables: Sequence[TableChange], rows: Rows) -> dict[str, Any]:
-    return {
-        "changes": [_change_document(each) for each in changes],
-        "tables": [
-            {
-                "destination": each.destination,
-                "table": each.table,
-                "source": each.source,
-                "collection": each.collection,
-                "fate": each.fate,
-                "reason": each.reason,
-                **({"rows": found} if (found := rows.get((each.destination, each.table))) is not None else {}),
-            }
-            for each in tables
-        ],
-    }
-
-
-def _change_document(change: Change) -> dict[str, Any]:
-    fires = change.next_fire_at
-    names = {change.kind.value: change.name} | ({"source": change.source} if change.source else {})
-    optional = {
-        "key": change.key or None,
-        "before": change.before,
-        "after": change.after,
-        "next_fire_at": fires and fires.isoformat().replace("+00:00", "Z"),
-    }
-    found = {name: value for name, value in optional.items() if value is not None}
-    return {"change": change.verb.value, "kind": change.kind.value, **names, **found}

@@ -82,7 +82,7 @@ def discover(config: Path | None, source: str, *, as_yaml: bool, as_json: bool) 
     first.
     """
     from app.bootstrap.sources import catalogue_of, offers_of
-    from app.config.proposals import collections_yaml
+    from app.config.pasting import collections_yaml
     from app.connectors.kinds import BY_COLLECTION
 
     if as_yaml and as_json:

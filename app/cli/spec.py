@@ -29,7 +29,7 @@ def spec(package: str, type_: str | None, *, as_json: bool) -> None:
     airbyte/source-name:1.2.3. It is installed first, if it is not yet. Optional keys are comments.
     """
     from app.bootstrap.sources import specification_of
-    from app.cli.skeletons import skeleton
+    from app.config.skeletons import skeleton
 
     kind = type_ or _type_of(package)
     origin = {"image" if _IMAGE.fullmatch(package) else "package": package}

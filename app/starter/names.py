@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from app.config.proposals import collection_name
+from app.config.pasting import collection_name
 from app.domain.naming import snake_case
 
 if TYPE_CHECKING:

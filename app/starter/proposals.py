@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
-from app.config.proposals import collection_keys
+from app.config.pasting import collection_keys
 from app.domain.collection import ALL, Collection
 from app.domain.patterns import is_pattern, matches_any
 from app.starter.names import distinct_names, has_placeholder
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from app.domain.attempt_protocol import Offered
+
+MANY: Final = 100
+"""If there are more names than this, people are asked which ones they want."""
 
 _USUAL_KEYS: Final = ("id", "uuid", "key")
 

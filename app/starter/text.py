@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from app.config.proposals import HEAD, entry_yaml
+from app.config.pasting import HEAD, entry_yaml
 from app.config.yaml_scalars import scalar
 
 if TYPE_CHECKING:

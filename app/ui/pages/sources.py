@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from app.api.http.errors import RefusedError
 from app.api.http.parameters import SOURCE
 from app.api.operations.sources import call_connector
-from app.config.proposals import HEAD, collection_yaml
+from app.config.pasting import HEAD, collection_yaml
 from app.connectors.kinds import BY_COLLECTION
 from app.domain.api_token import TokenScope
 from app.domain.choices import unknown_name

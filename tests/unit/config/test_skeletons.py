@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from app.cli.skeletons import skeleton
+from app.config.skeletons import skeleton
 
 SPECIFICATION: dict[str, Any] = {
     "type": "object",
