@@ -133,28 +133,28 @@ class Feed:
         It looks at a few thousand events: if it has found less, and `more` is true, go on before `reached`.
         """
         statement = _SQL["events_before"] if search.task is None else _SQL["events_of_task_before"]
-        return await self._search(statement, search, _Bounds(place, upto, limit))
+        return await self._find_page(statement, search, _Bounds(place, upto, limit))
 
     async def search_after(self, search: Search, place: Place, *, limit: int, upto: int = END.position) -> FoundEvents:
         """The same after a place, oldest first."""
         statement = _SQL["events_after"] if search.task is None else _SQL["events_of_task_after"]
-        return await self._search(statement, search, _Bounds(place, upto, limit))
+        return await self._find_page(statement, search, _Bounds(place, upto, limit))
 
-    async def _search(self, statement: str, search: Search, bounds: _Bounds) -> FoundEvents:
+    async def _find_page(self, statement: str, search: Search, bounds: _Bounds) -> FoundEvents:
         """Look for one more than is wanted, to see whether there is one."""
-        found = await self._look_further(statement, search, bounds._replace(limit=bounds.limit + 1))
+        found = await self._find_enough(statement, search, bounds._replace(limit=bounds.limit + 1))
         if len(found.events) <= bounds.limit:
             return found
         events = found.events[: bounds.limit]
         return FoundEvents(events, found.looked_at, events[-1].place, events[-1].at, more=True)
 
-    async def _look_further(self, statement: str, search: Search, bounds: _Bounds) -> FoundEvents:
+    async def _find_enough(self, statement: str, search: Search, bounds: _Bounds) -> FoundEvents:
         """Look at a few events first, which are mostly enough."""
-        first = await self._look(statement, search, bounds, max(bounds.limit, _FIRST_LOOKED_AT))
+        first = await self._read_once(statement, search, bounds, max(bounds.limit, _FIRST_LOOKED_AT))
         if not first.more or first.reached is None or len(first.events) == bounds.limit:
             return first
         left = _Bounds(first.reached, bounds.upto, bounds.limit - len(first.events))
-        rest = await self._look(statement, search, left, _MOST_LOOKED_AT)
+        rest = await self._read_once(statement, search, left, _MOST_LOOKED_AT)
         return FoundEvents(
             [*first.events, *rest.events],
             first.looked_at + rest.looked_at,
@@ -163,7 +163,8 @@ class Feed:
             rest.more,
         )
 
-    async def _look(self, statement: str, search: Search, bounds: _Bounds, look_at: int) -> FoundEvents:
+    async def _read_once(self, statement: str, search: Search, bounds: _Bounds, look_at: int) -> FoundEvents:
+        """Look at the next `look_at` events at most."""
         place, upto, limit = bounds
         types = None if search.types is None else [*search.types]
         texts = search.source, search.collection, search.by, [*search.words]
