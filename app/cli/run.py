@@ -56,11 +56,11 @@ def run(
         names = collections or [each["name"] for each in find_source(api, source)["collections"]]
         if not names:
             raise SynclineError(f"source {source!r} has no collections")
-        asked = _Asked(api, source, again=again, note=note)
+        requests = _Requests(api, source, again=again, note=note)
         watched = wait or follow
         tasks = []
         for name in dict.fromkeys(names):
-            if (task := asked.ask(name)) is None:
+            if (task := requests.ask(name)) is None:
                 continue
             tasks.append(task)
             # At once: whoever interrupts this should know what there is by then.
@@ -69,10 +69,10 @@ def run(
                 click.echo(make_visible(line), err=watched)
             elif not watched:
                 click.echo(compact_json(task))
-        succeeded = not asked.refused
+        succeeded = not requests.refused
         if watched and tasks:
-            shown = _Shown(several=len(tasks) > 1, as_json=as_json)
-            succeeded &= _watch(api, [task["task_id"] for task in tasks], shown, with_log=follow)
+            screen = _Screen(several=len(tasks) > 1, as_json=as_json)
+            succeeded &= _watch(api, [task["task_id"] for task in tasks], screen, with_log=follow)
     if not succeeded:
         sys.exit(1)
 
@@ -82,7 +82,7 @@ def _how(task: dict[str, Any]) -> str:
 
 
 @dataclass(slots=True)
-class _Asked:
+class _Requests:
     """Asks for tasks. What is refused is told, and the others are asked for all the same."""
 
     api: Api
@@ -109,22 +109,22 @@ class _Asked:
         }
 
 
-def _watch(api: Api, task_ids: Sequence[str], shown: _Shown, *, with_log: bool) -> bool:
+def _watch(api: Api, task_ids: Sequence[str], screen: _Screen, *, with_log: bool) -> bool:
     """Follow the tasks to their ends; returns whether all have succeeded. Ctrl-C leaves them running."""
     from app.client.following import follow
 
     try:
-        return shown.show_all(follow(api, task_ids, with_log=with_log, tell=shown.tell))
+        return screen.show_all(follow(api, task_ids, with_log=with_log, tell=screen.tell))
     except KeyboardInterrupt:
-        shown.progress.clear()
-        left = [task_id for task_id in task_ids if task_id not in shown.ended]
+        screen.progress.clear()
+        left = [task_id for task_id in task_ids if task_id not in screen.ended]
         goes, it = ("The task goes on", left[0]) if len(left) == 1 else (f"{len(left)} tasks go on", "TASK_ID")
         click.echo(f"{goes}: see 'syncline logs -f {it}', or end it with 'syncline cancel {it}'.", err=True)
         sys.exit(_INTERRUPTED)
 
 
-class _Shown:
-    """What is shown of tasks while they are followed."""
+class _Screen:
+    """What a terminal shows of tasks while they are followed."""
 
     def __init__(self, *, several: bool, as_json: bool) -> None:
         self.progress = ProgressLine()

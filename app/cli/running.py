@@ -197,5 +197,5 @@ def run_loop(coroutine: Any) -> Any:
 
 
 def tell(line: str) -> None:
-    """A line about what takes long, beside the output."""
+    """Print a line beside the output, such as about what takes long."""
     click.echo(f"syncline: {make_visible(line)}", err=True)

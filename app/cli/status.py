@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 _PAUSE = ("paused_since", "paused_until", "paused_by", "pause_note")
 _TIMES = {"last_success_at", "last_failure_at", "paused_since", "paused_until", "started_at"}
-_COLORS = {Condition.FAILING: "red", Condition.RUNNING: "blue", Condition.FINE: "green"}
 
 
 @click.command(short_help="Show how every collection is.", epilog=WHERE_THE_API_IS)
@@ -67,7 +66,7 @@ def status(source: str | None, owner: str | None, labels: tuple[str, ...], *, as
     head, *lines = align([("COLLECTION", "STATE", "NEXT", "DESCRIPTION"), *rows])
     click.echo(head)
     for line, (_, _, condition, _) in zip(lines, found, strict=True):
-        click.echo(click.style(line, fg=_COLORS.get(condition)) if condition is Condition.FAILING else line)
+        click.echo(click.style(line, fg="red") if condition is Condition.FAILING else line)
 
 
 def _active_tasks(api: Api, source: str | None) -> dict[tuple[str, str], dict[str, Any]]:
