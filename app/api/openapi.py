@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 from pydantic import TypeAdapter
 
-from app.api.documents import Error, ScheduledTask
+from app.api.documents.fields import Error
+from app.api.documents.tasks import ScheduledTask
 from app.api.routes import BASE, GUARDED, OPEN
 from app.domain.api_token import TokenScope
 from app.domain.feed import PLACE_PATTERN

@@ -93,7 +93,7 @@ def discover(config: Path | None, source: str, *, as_yaml: bool, as_json: bool) 
         raise ConfigurationError(f"a source of type {type_!r} offers only the collections that are already configured")
     offered = run_asking(offers_of(settings, catalogue, source, tell=tell))
     if as_json:
-        from app.api.documents import offers_document
+        from app.api.documents.offers import offers_document
 
         lines = [json_text(offers_document(source, offered))]
     else:

@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from uuid import UUID
 
-from app.api.documents import NAME_PATTERN
+from app.api.documents.fields import NAME_PATTERN
 from app.api.http.errors import RefusedError
 from app.domain import events
 from app.domain.cause import LONGEST_NOTE, NOTE_FORM, NOTE_PATTERN, read_note

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from app.api.documents import BackfillRequest, Error, ScheduledTask
+from app.api.documents.fields import Error
+from app.api.documents.tasks import BackfillRequest, ScheduledTask
 from app.api.http.limits import read_object
 from app.api.http.operation import Endpoint, Operation
 from app.api.http.parameters import COLLECTION, FROM, NOTE, SOURCE, TO

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import orjson
 
-from app.api.documents import BookmarkAnswer, BookmarkOverview, BookmarkRequest, Error, drop_none
+from app.api.documents.bookmarks import BookmarkAnswer, BookmarkOverview, BookmarkRequest
+from app.api.documents.fields import Error, drop_none
 from app.api.http.answers import JsonAnswer
 from app.api.http.errors import RefusedError
 from app.api.http.limits import read_object

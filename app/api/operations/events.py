@@ -10,7 +10,8 @@ import orjson
 import structlog
 from starlette.responses import Response, StreamingResponse
 
-from app.api.documents import Error, EventPage, GoneError
+from app.api.documents.events import EventPage, GoneError
+from app.api.documents.fields import Error
 from app.api.http.answers import JsonAnswer, as_json
 from app.api.http.authentication import may_go_on
 from app.api.http.errors import RefusedError

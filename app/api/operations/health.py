@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, ClassVar, Final
 import asyncpg
 from starlette.responses import Response
 
-from app.api.documents import Done, Readiness, drop_none, rejected_documents
+from app.api.documents.fields import Done, drop_none
+from app.api.documents.health import Readiness
+from app.api.documents.sources import rejected_documents
 from app.api.http.answers import JsonAnswer
 from app.api.http.authentication import check_tokens
 from app.api.http.errors import LOGIN_REFUSED, RefusedError

@@ -5,7 +5,8 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from app.api.documents import Error, PausedAnswer, PauseRequest, ResumedAnswer, ResumeRequest, drop_none
+from app.api.documents.fields import Error, drop_none
+from app.api.documents.pauses import PausedAnswer, PauseRequest, ResumedAnswer, ResumeRequest
 from app.api.http.answers import JsonAnswer
 from app.api.http.errors import RefusedError
 from app.api.http.limits import read_object

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from app.api.documents import Error, RecentTaskList, drop_none, task_document
+from app.api.documents.fields import Error, drop_none
+from app.api.documents.tasks import RecentTaskList, task_document
 from app.api.http.answers import JsonAnswer
 from app.api.http.operation import Endpoint, Operation
 from app.api.http.parameters import BEFORE, COLLECTION, NEWEST, SINCE, SOURCE, STATUSES, USUAL_NEWEST, task_key_text

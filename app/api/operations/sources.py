@@ -7,20 +7,14 @@ from collections import defaultdict
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, cast
 
-from app.api.documents import (
+from app.api.documents.fields import CollectionChoice, Done, Error, SourceChoice, drop_none
+from app.api.documents.offers import DiscoveryRequest, Offers, offers_document
+from app.api.documents.sources import (
     Collection,
-    CollectionChoice,
-    DiscoveryRequest,
-    Done,
-    Error,
     LoadedTable,
-    Offers,
     Source,
-    SourceChoice,
     SourceList,
     destination_documents,
-    drop_none,
-    offers_document,
     rejected_documents,
     with_outline,
 )

@@ -11,17 +11,9 @@ from uuid import UUID
 
 from starlette.responses import Response
 
-from app.api.documents import (
-    Done,
-    Error,
-    GoneError,
-    ScheduledTask,
-    Task,
-    TaskList,
-    TaskLog,
-    log_document,
-    task_document,
-)
+from app.api.documents.events import GoneError
+from app.api.documents.fields import Done, Error
+from app.api.documents.tasks import ScheduledTask, Task, TaskList, TaskLog, log_document, task_document
 from app.api.http.answers import JsonAnswer, as_json, list_answer
 from app.api.http.errors import unknown_task
 from app.api.http.operation import Endpoint, Operation

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from starlette.responses import StreamingResponse
 
-from app.api.documents import log_document
+from app.api.documents.tasks import log_document
 from app.api.http.answers import as_json
 from app.api.http.parameters import AFTER, Parameter, read_position
 from app.api.operations.tasks import find_task

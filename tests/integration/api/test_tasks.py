@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 from pydantic import TypeAdapter
 
-from app.api.documents import Task
+from app.api.documents.tasks import Task
 from app.config.reader import load_catalogue
 from tests.harness import opened_store, running_worker
 from tests.integration.api.serving import CATALOGUE

@@ -7,7 +7,7 @@ import math
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from app.api.documents import task_document
+from app.api.documents.tasks import task_document
 from app.domain.attempt_protocol import Progress
 from app.execution.progress import ProgressReports
 from app.store.reads import Reader

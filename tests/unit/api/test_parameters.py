@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.api.documents import format_time
+from app.api.documents.fields import format_time
 from app.api.http.parameters import (
     LARGEST_ATTEMPT,
     LARGEST_LIMIT,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import orjson
 
-from app.api.documents import destination_documents, with_outline
+from app.api.documents.sources import destination_documents, with_outline
 from app.plan.changes import changes_between
 from app.plan.lines import lines_of, summary_of
 from app.plan.markdown import markdown_of
