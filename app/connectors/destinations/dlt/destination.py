@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from app.connectors.destinations.dlt.bookmarks import Bookmark
 from app.connectors.destinations.dlt.ledger import FileLedger, Prepared, SqlLedger
+from app.connectors.destinations.dlt.trial import leaving_nothing
 from app.connectors.destinations.dlt.warehouse import Warehouse
 from app.connectors.warehouse.deleted import deleted_message, leave_out_deleted
 from app.connectors.warehouse.layout import (
@@ -44,6 +45,7 @@ class DltDestination:
     def __init__(self, options: DltDestinationOptions, fence: Fence, *, name: str, work_dir: Path, log: Log) -> None:
         self._home = work_dir / f"dlt-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
         self._home.mkdir(exist_ok=True)
+        self._options = options
         self._fence = fence
         self._log = log
         self._reload_reason = ""
@@ -143,8 +145,9 @@ class DltDestination:
             return self._loader.has_rows(table)
 
     def own_tables(self) -> dict[str, bool]:
-        with self._warehouse.translate_errors("cannot list the tables"), self._warehouse.changing_schema():
-            self._ledger.prepare()
+        with leaving_nothing(self._warehouse, self._options, doing="cannot list the tables"):
+            if not self._ledger.exists():
+                return {}
             return {name: shared for name, shared in self._bookmark.own_tables().items() if self._loader.exists(name)}
 
     def drop_table(self, table: str) -> None:

@@ -66,6 +66,9 @@ class Ledger(Protocol):
     def prepare(self) -> None:
         """Creates what they need, under the destination's lock for schema changes."""
 
+    def exists(self) -> bool:
+        """Whether `prepare` has been called at some time; this makes nothing."""
+
     def entries(self) -> list[Entry]:
         """All entries, the newest last."""
 
@@ -101,6 +104,10 @@ class SqlLedger:
                 client.initialize_storage()
             if not client.get_storage_table(BOOKMARK_TABLE)[0]:
                 client.update_stored_schema(force=True)
+
+    def exists(self) -> bool:
+        with self._warehouse.client(self._schema) as client:
+            return bool(client.is_storage_initialized() and client.get_storage_table(BOOKMARK_TABLE)[0])
 
     def entries(self) -> list[Entry]:
         with self._sql() as (client, table, column):
@@ -157,6 +164,10 @@ class FileLedger:
                 client.initialize_storage()
         with self._files() as (files, directory):
             files.makedirs(directory, exist_ok=True)
+
+    def exists(self) -> bool:
+        with self._files() as (files, directory):
+            return bool(files.exists(directory))
 
     def entries(self) -> list[Entry]:
         with self._files() as (files, directory):

@@ -411,6 +411,17 @@ def test_a_table_that_is_announced_again_with_fewer_or_other_columns_loses_no_va
     ]
 
 
+@every
+def test_listing_the_tables_of_what_is_not_there_makes_nothing(target: DltTarget) -> None:
+    before = sorted(each.name for each in target.directory.iterdir())
+    assert target.made().own_tables() == {}
+    made = {each.name for each in target.directory.iterdir()} - {*before}
+    assert made <= {"machine 1"}
+    destination = target.begun(ROWS, range(3))
+    destination.commit("1", final=True)
+    assert target.made().own_tables() == {"made": False}
+
+
 def test_destinations_whose_names_differ_in_signs_alone_do_not_meet(tmp_path: Path) -> None:
     target = files_target(tmp_path)
     fence = fence_of(TASK, claim=1)
