@@ -20,6 +20,7 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 from app.config.sections import Kept
 from app.domain.duration import format_duration
 from app.domain.keys import Section
+from app.domain.text_or import with_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -66,7 +67,7 @@ def alternatives(texts: Iterable[str]) -> str:
 def nullable(schema: JsonSchema) -> JsonSchema:
     """`schema`, and nothing as well."""
     if "type" in schema and "enum" not in schema:
-        return also(schema, "null")
+        return with_type(schema, "null")
     nothing = {"type": "null"}
     if "anyOf" in schema:
         return {**schema, "anyOf": [each for each in schema["anyOf"] if each != nothing] + [nothing]}
@@ -74,27 +75,20 @@ def nullable(schema: JsonSchema) -> JsonSchema:
     return {"anyOf": [{key: inner for key, inner in schema.items() if key not in outside}, nothing], **outside}
 
 
-def also(schema: JsonSchema, kind: str, pattern: str | None = None) -> JsonSchema:
-    """`schema`, for values of another type as well: the texts that match `pattern`, if there is one."""
-    types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
-    more = {} if pattern is None else {"pattern": pattern}
-    return {**schema, "type": list(dict.fromkeys([*types, kind])), **more}
-
-
 class _Generator(GenerateJsonSchema):
     def str_schema(self, schema: core_schema.StringSchema) -> JsonSchema:
         made = super().str_schema(schema)
         # As the models do (`coerce_numbers_to_str`).
-        return made if schema.get("strict") else also(made, "number")
+        return made if schema.get("strict") else with_type(made, "number")
 
     def int_schema(self, schema: core_schema.IntSchema) -> JsonSchema:
-        return also(super().int_schema(schema), "string", _NUMBER)
+        return with_type(super().int_schema(schema), "string", _NUMBER)
 
     def float_schema(self, schema: core_schema.FloatSchema) -> JsonSchema:
-        return also(super().float_schema(schema), "string", _NUMBER)
+        return with_type(super().float_schema(schema), "string", _NUMBER)
 
     def bool_schema(self, schema: core_schema.BoolSchema) -> JsonSchema:
-        return also(super().bool_schema(schema), "string", _BOOLEAN)
+        return with_type(super().bool_schema(schema), "string", _BOOLEAN)
 
     def literal_schema(self, schema: core_schema.LiteralSchema) -> JsonSchema:
         return {"anyOf": [super().literal_schema(schema), PLACEHOLDER]}
@@ -106,13 +100,13 @@ class _Generator(GenerateJsonSchema):
         return {"description": description, "anyOf": [made, PLACEHOLDER]}
 
     def list_schema(self, schema: core_schema.ListSchema) -> JsonSchema:
-        return also(super().list_schema(schema), "string", _JSON_PLACEHOLDER)
+        return with_type(super().list_schema(schema), "string", _JSON_PLACEHOLDER)
 
     def tuple_schema(self, schema: core_schema.TupleSchema) -> JsonSchema:
-        return also(super().tuple_schema(schema), "string", _JSON_PLACEHOLDER)
+        return with_type(super().tuple_schema(schema), "string", _JSON_PLACEHOLDER)
 
     def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchema:
-        return also(super().dict_schema(schema), "string", _JSON_PLACEHOLDER)
+        return with_type(super().dict_schema(schema), "string", _JSON_PLACEHOLDER)
 
     def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchema:
         return nullable(self.generate_inner(schema["schema"]))
@@ -128,7 +122,7 @@ class _Generator(GenerateJsonSchema):
             accept_nothing(made)
         if not made.get("required"):
             made = nullable(made)
-        return also(made, "string", _JSON_PLACEHOLDER)
+        return with_type(made, "string", _JSON_PLACEHOLDER)
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchema:
         default = schema.get("default")
@@ -184,7 +178,7 @@ def _tidy(value: Any) -> Any:
         tidied["pattern"] = f"{pattern}|{PLACEHOLDER['pattern']}"
     if tidied.pop("writeOnly", False):
         tidied.pop("format")
-        return also(tidied, "number")
+        return with_type(tidied, "number")
     return tidied
 
 

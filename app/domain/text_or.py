@@ -31,6 +31,11 @@ def with_text(schema: dict[str, Any]) -> dict[str, Any]:
     """A JSON Schema for what `schema` accepts, and for any text."""
     if "type" not in schema:
         return {"anyOf": [{"type": "string"}, *schema.get("anyOf", [schema])]}
+    return with_type({key: value for key, value in schema.items() if key != "pattern"}, "string")
+
+
+def with_type(schema: dict[str, Any], kind: str, pattern: str | None = None) -> dict[str, Any]:
+    """`schema`, for values of another type as well: the texts that match `pattern`, if there is one."""
     types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
-    rest = {key: value for key, value in schema.items() if key not in ("type", "pattern")}
-    return {"type": list(dict.fromkeys([*types, "string"])), **rest}
+    more = {} if pattern is None else {"pattern": pattern}
+    return {**schema, "type": list(dict.fromkeys([*types, kind])), **more}
