@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
+import os
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _OFFSET = 600.0
 _ENOUGH = 300.0
+# A fork becomes another program within milliseconds.
+_LONGEST_FORK_SECONDS = 5.0
 
 
 def find_libfaketime() -> Path | None:
@@ -34,6 +46,36 @@ def jumping_environment(library: Path, file: Path) -> dict[str, str]:
 
 def set_clock(file: Path, seconds: float) -> None:
     file.write_text(f"{seconds:+g}")
+
+
+async def free_forks(parent: Callable[[], int | None]) -> None:
+    """Kill forks of the process with this pid that never become another program. Until canceled.
+
+    libfaketime takes a lock in `pthread_cond_init`, which Python calls in a fork. If another thread has held it at the
+    moment of the fork, the fork waits forever, and its parent with it. Without the library there is no such lock.
+    """
+    before: set[int] = set()
+    while True:
+        pid = parent()
+        forks = set() if pid is None else await asyncio.to_thread(_forks_of, pid)
+        for fork in forks & before:
+            with suppress(ProcessLookupError):
+                os.kill(fork, signal.SIGKILL)
+        before = forks
+        await asyncio.sleep(_LONGEST_FORK_SECONDS)
+
+
+def _forks_of(pid: int) -> set[int]:
+    """The children that are still the program of their parent."""
+    found = set()
+    with suppress(psutil.Error):
+        parent = psutil.Process(pid)
+        command = parent.cmdline()
+        for child in parent.children():
+            with suppress(psutil.Error):
+                if child.cmdline() == command:
+                    found.add(child.pid)
+    return found
 
 
 @cache

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from app.domain.feed import Place
 from app.loops import running_alongside
+from tests.chaos.clock import free_forks
 from tests.chaos.copies import all_copied, copied
 from tests.chaos.faults import KINDS
 from tests.chaos.follower import Follower
@@ -23,7 +24,7 @@ from tests.chaos.load import LEASE_SECONDS, Callers, log_lines, may_fail, unstea
 from tests.chaos.plan import plan, text_of, without
 from tests.chaos.recovery import LIMIT_SECONDS, NotRecoveredError, TransactionWatch, recovered
 from tests.chaos.server import ChaosServer
-from tests.chaos.system import running_system
+from tests.chaos.system import JUMPER, running_system
 from tests.harness import until
 from tests.history.reading import read_history
 from tests.history.rules import check
@@ -94,7 +95,9 @@ async def run(
         callers = Callers(system.addresses, Random(seed), system.may_lack)  # noqa: S311 - no secret
         follower = Follower(system.addresses, Random(-seed))  # noqa: S311 - no secret
         watch = TransactionWatch(system)
-        async with running_alongside(callers.call_on(), follower.follow_on(), watch.run(), system.grow()):
+        jumper = system.workers[JUMPER]
+        forks = free_forks(lambda: jumper.pid if jumper.lives else None)
+        async with running_alongside(callers.call_on(), follower.follow_on(), watch.run(), system.grow(), forks):
             await recovered(system, datetime.now(UTC))
             await watch.calm(_CALM_SECONDS)
             print("everything runs", flush=True)
