@@ -12,6 +12,7 @@ import click
 from app.domain.choices import choose_one, unknown_name
 from app.domain.elapsed import span_in_words
 from app.domain.errors import ApiRefusalError, ConfigurationError, SynclineError
+from app.domain.task import uuid_in
 from app.domain.timestamp import utc_millisecond
 from app.domain.visible import make_visible
 
@@ -97,11 +98,12 @@ def find_task(api: Api, given: Sequence[str], *, active: bool = False) -> str:
 
     Raises:
         SynclineError: the collection has none.
+        ConfigurationError: the only word is not the id of a task.
         UsageError: neither one nor two words are given.
     """
     match [*given]:
         case [task_id]:
-            return task_id
+            return _checked(task_id)
         case [source, collection]:
             status = "scheduled,running" if active else None
             found = api.get("/tasks/recent", source=source, collection=collection, status=status, limit=1)["tasks"]
@@ -113,6 +115,15 @@ def find_task(api: Api, given: Sequence[str], *, active: bool = False) -> str:
             raise SynclineError(f"{source}.{collection} has no {'active ' if active else ''}task")
         case _:
             raise click.UsageError("give a task's id, or a source and a collection")
+
+
+def _checked(task_id: str) -> str:
+    try:
+        uuid_in(task_id)
+    except ValueError:
+        why = f"{task_id!r} is not a task's id; give one, or a source and a collection with a space between"
+        raise ConfigurationError(why) from None
+    return task_id
 
 
 def name_of(task: dict[str, Any]) -> str:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
 
 from app.domain import events
 from app.domain.errors import SynclineError
@@ -22,7 +23,6 @@ from app.domain.pool import DEFAULT_POOL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from uuid import UUID
 
     from app.domain.events import Event
 
@@ -37,6 +37,7 @@ class Status(StrEnum):
     CANCELED = "CANCELED"
 
 
+_UUID_LENGTH: Final = 36
 TERMINAL: Final = frozenset({Status.SUCCESS, Status.FAILED, Status.CANCELED})
 
 
@@ -88,6 +89,15 @@ class Task:
 def task_id(source: str, collection: str, task: UUID) -> str:
     """The id that users see. It is unique because of the UUID: `a_b` + `c` and `a` + `b_c` do not collide."""
     return f"{source}_{collection}_{task}"
+
+
+def uuid_in(id_: str) -> UUID:
+    """The UUID at the end of a task's id, or the UUID alone.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    return UUID(id_[-_UUID_LENGTH:])
 
 
 def fold(stream: Iterable[Event]) -> Task | None:

@@ -7,27 +7,26 @@ from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from uuid import UUID
 
 import orjson
 
 from app.domain.errors import ConfigurationError
 from app.domain.events import EVENT_REDACTED
 from app.domain.seal import REDACTABLE, redact
-from app.domain.task import task_id
+from app.domain.task import task_id, uuid_in
 from app.store.jsonb import jsonb_text
 from app.store.partitions import with_partitions
 from app.store.queries import load_statements
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from uuid import UUID
 
     import asyncpg
 
     from app.domain.cause import Cause
 
 _SQL: Final = load_statements("redactions.sql")
-_UUID_LENGTH: Final = 36
 
 
 class LogLine(NamedTuple):
@@ -136,7 +135,7 @@ class Redactions:
 
 def _task_in(given: str) -> UUID:
     try:
-        return UUID(given[-_UUID_LENGTH:])
+        return uuid_in(given)
     except ValueError:
         raise ConfigurationError(f"{given!r} is not a task: give its id, or the UUID at the end of it") from None
 

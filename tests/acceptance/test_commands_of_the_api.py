@@ -135,6 +135,10 @@ def test_the_log_of_the_last_task_of_a_collection(laptop: Laptop, api: Api) -> N
     tail = laptop.call("logs", task_id, "--tail", "1", "--json")
     assert [json.loads(line) for line in tail.stdout.splitlines()] == lines[-1:]
     assert laptop.call("logs", "-f", "-n", "1", task_id, "--json").stdout == tail.stdout
+    alone = laptop.call("logs", "load", code=2)
+    assert alone.stderr == (
+        "syncline: 'load' is not a task's id; give one, or a source and a collection with a space between\n"
+    )
 
 
 def test_the_newest_tasks_of_all_sources(laptop: Laptop, api: Api) -> None:

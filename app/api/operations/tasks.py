@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, ClassVar, Final
 from urllib.parse import quote
-from uuid import UUID
 
 from starlette.responses import Response
 
@@ -34,7 +33,7 @@ from app.api.http.parameters import (
 )
 from app.domain.api_token import TokenScope
 from app.domain.errors import UnknownSourceError
-from app.domain.task import task_id
+from app.domain.task import task_id, uuid_in
 from app.failpoints import fail_point
 from app.store.moments import END_OF_TIME, LATEST
 from app.store.reads import BEFORE_ALL_LINES, LogFilter
@@ -43,6 +42,7 @@ from app.task_requests import sync_task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from uuid import UUID
 
     from starlette.requests import Request
 
@@ -52,7 +52,6 @@ if TYPE_CHECKING:
     from app.store.reads import Row
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_UUID_LENGTH: Final = 36
 
 
 class Tasks(Endpoint):
@@ -193,7 +192,7 @@ async def find_task(services: Services, given: str, moment: Moment = LATEST) -> 
         RefusedError: 404.
     """
     try:
-        task = UUID(given[-_UUID_LENGTH:])
+        task = uuid_in(given)
     except ValueError:
         raise unknown_task(given) from None
     reader = services.reader

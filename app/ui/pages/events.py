@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
-from uuid import UUID
 
 import orjson
 
@@ -15,7 +14,7 @@ from app.domain.choices import unknown_name
 from app.domain.counts import count
 from app.domain.feed import END, NOW, Place, Search, public_type, read_place
 from app.domain.story import StoryEntry, entry_of
-from app.domain.task import task_id
+from app.domain.task import task_id, uuid_in
 from app.domain.visible import make_visible
 from app.ui.filters import read_filter
 
@@ -35,8 +34,6 @@ _QUALIFIERS: Final = ("type", "source", "collection", "task", "by")
 _PROGRESS: Final = "progress"
 _LEFT_OUT: Final = frozenset({events.PROGRESS_REPORTED})
 """Running attempts report so often that nothing else would be seen. Whoever asks for them by their type gets them."""
-
-_UUID_LENGTH: Final = 36
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +129,7 @@ def _search(wanted: Filter) -> tuple[Search, list[str]]:
             types = None
     if "task" in given:
         try:
-            task = UUID(given["task"][-_UUID_LENGTH:])
+            task = uuid_in(given["task"])
         except ValueError:
             problems.append("'task:' takes the id of a task, or the UUID at its end.")
     search = Search(
