@@ -10,6 +10,7 @@ import asyncpg
 
 from app.domain.errors import DatabaseReadOnlyError
 from app.domain.task import Status
+from app.store.log_search import BEFORE_ALL_LINES, find_lines
 from app.store.moments import END_OF_TIME, LATEST, find_moment
 from app.store.positions import require_own_positions
 from app.store.queries import PAGE, load_statements
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from app.domain.feed import Place
     from app.store.database import Pool
+    from app.store.log_search import FoundLines, LogSearch
     from app.store.moments import Moment
     from app.store.recent_tasks import RecentTasks
     from app.store.task_lists import TaskFilter
@@ -32,28 +34,22 @@ if TYPE_CHECKING:
     from app.store.workers import WorkerList
 
 _SQL: Final = load_statements("reads.sql")
-BEFORE_ALL_LINES: Final = (-1, 0)
-AFTER_ALL_LINES: Final = (2**15 - 1, 2**31 - 1)
 
 Row: TypeAlias = "asyncpg.Record | dict[str, Any]"
 
 
 @dataclass(frozen=True, slots=True)
 class LogFilter:
-    """Lines written in [start, end], after the line `after` (attempt, line) and before the line `before`.
+    """Lines written in [start, end] and after the line `after` (attempt, line).
 
-    `tail` takes the last N of them, at most `PAGE`; then `limit` takes the first N of the rest, 0 all. `level` takes
-    only the lines of this level, `text` those that have it, in upper or lower case; None all.
+    `tail` takes the last N of them, at most `PAGE`; then `limit` takes the first N of the rest, 0 all.
     """
 
     start: datetime = datetime(1970, 1, 1, tzinfo=UTC)
     end: datetime = END_OF_TIME
     after: tuple[int, int] = BEFORE_ALL_LINES
-    before: tuple[int, int] = AFTER_ALL_LINES
     tail: int | None = None
     limit: int = 0
-    level: str | None = None
-    text: str | None = None
 
 
 async def fetch_schema_version(database: Pool | asyncpg.Connection[asyncpg.Record]) -> str | None:
@@ -197,18 +193,21 @@ class Reader:
     async def page_log(self, task: UUID, selection: LogFilter) -> AsyncIterator[list[asyncpg.Record]]:
         """Yield pages of a task's log in the order of attempts and lines."""
         interval = selection.start, selection.end
-        kinds = *selection.before, selection.level, selection.text
         if selection.tail is not None:
-            page = await self._pool.fetch(_SQL["log_tail"], task, *selection.after, *interval, selection.tail, *kinds)
+            page = await self._pool.fetch(_SQL["log_tail"], task, *selection.after, *interval, selection.tail)
             yield page[::-1][: selection.limit or None]
             return
         after, left = selection.after, selection.limit or None
         while left != 0:
             size = PAGE if left is None else min(PAGE, left)
-            page = await self._pool.fetch(_SQL["log_page"], task, *after, *interval, size, *kinds)
+            page = await self._pool.fetch(_SQL["log_page"], task, *after, *interval, size)
             if page:
                 yield page
             if len(page) < size:
                 return
             after = (page[-1]["attempt"], page[-1]["line"])
             left = None if left is None else left - size
+
+    async def find_lines(self, task: UUID, search: LogSearch, *, limit: int) -> FoundLines:
+        """Find lines of a task's log, as `find_lines` of `app.store.log_search` says."""
+        return await find_lines(self._pool, task, search, limit=limit)

@@ -35,8 +35,9 @@ from app.domain.api_token import TokenScope
 from app.domain.errors import UnknownSourceError
 from app.domain.task import task_id, uuid_in
 from app.failpoints import fail_point
+from app.store.log_search import BEFORE_ALL_LINES
 from app.store.moments import END_OF_TIME, LATEST
-from app.store.reads import BEFORE_ALL_LINES, LogFilter
+from app.store.reads import LogFilter
 from app.store.task_lists import TaskFilter
 from app.task_requests import sync_task
 

@@ -36,10 +36,9 @@ ended AS (
 -- The lines of a log after (attempt $2, line $3), written between $4 and $5.
 (attempt, line) > ($2::smallint, $3::integer) AND at >= $4 AND at <= $5
 
--- name: wanted_line
--- The lines of a log before (attempt $7, line $8), of level $9, that have the text $10, unless these are null.
-(attempt, line) < ($7::smallint, $8::integer) AND ($9::text IS NULL OR level = $9)
-AND ($10::text IS NULL OR position(lower($10) IN lower(message)) > 0)
+-- name: before_line
+-- The lines of a log before (attempt $7, line $8).
+(attempt, line) < ($7::smallint, $8::integer)
 
 -- name: lines_of_events
 -- What the events of task $1 add to its log. If retention has removed the lines that its attempts wrote, the first line says

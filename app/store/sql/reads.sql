@@ -34,30 +34,26 @@ CROSS JOIN LATERAL (
 ) AS latest
 
 -- name: log_page
--- A page of $6 lines of a task's log, in order; as in `wanted_line`.
+-- A page of $6 lines of a task's log, in order.
 SELECT attempt, line, at, level, message FROM (
   (
     SELECT attempt, line, at, level, message FROM syncline.log_events WHERE task = $1 AND {after_line}
-      AND {wanted_line}
     ORDER BY attempt, line LIMIT $6
   )
   UNION ALL {lines_of_events}
 ) AS log
-WHERE {wanted_line}
 ORDER BY attempt, line
 LIMIT $6
 
 -- name: log_tail
--- The last $6 lines of a task's log, last line first; as in `wanted_line`.
+-- The last $6 lines of a task's log, last line first.
 SELECT attempt, line, at, level, message FROM (
   (
     SELECT attempt, line, at, level, message FROM syncline.log_events WHERE task = $1 AND {after_line}
-      AND {wanted_line}
     ORDER BY attempt DESC, line DESC LIMIT $6
   )
   UNION ALL {lines_of_events}
 ) AS log
-WHERE {wanted_line}
 ORDER BY attempt DESC, line DESC
 LIMIT $6
 

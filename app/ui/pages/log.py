@@ -12,13 +12,16 @@ from app.api.documents.tasks import log_document
 from app.api.http.answers import as_json
 from app.api.http.parameters import AFTER, Parameter, read_position
 from app.api.operations.tasks import find_task
+from app.domain.counts import count
 from app.domain.task import task_id
 from app.domain.visible import make_visible
-from app.store.reads import AFTER_ALL_LINES, LogFilter
+from app.store.log_search import AFTER_ALL_LINES, LogSearch
+from app.store.reads import LogFilter
 from app.ui.rendering import HEADERS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from datetime import datetime
 
     from asyncpg import Record
     from starlette.responses import Response
@@ -36,7 +39,8 @@ class LogPart:
     """The lines that are shown, and the queries of the links around them.
 
     `text` is what was looked for. `earlier` leads to the lines before these, `newest` to the last ones; None where they
-    are shown.
+    are shown. `looked_at` says through how many lines it was looked, back to the time `reached_at`, if there are more;
+    None if enough were found.
     """
 
     lines: Sequence[Mapping[str, Any]]
@@ -45,6 +49,8 @@ class LogPart:
     levels: Sequence[tuple[str, str]]
     earlier: str | None
     newest: str | None
+    looked_at: str | None
+    reached_at: datetime | None
 
 
 async def read_log(view: View, row: Row) -> LogPart:
@@ -53,26 +59,25 @@ async def read_log(view: View, row: Row) -> LogPart:
     level, text = query.get("level", "all"), query.get("find", "").replace("\0", "")
     level = level if level in _LEVELS else "all"
     before = _BEFORE.optional(view.request)
-    wanted = LogFilter(
+    wanted = LogSearch(
         end=view.moment.moment,
         before=before or AFTER_ALL_LINES,
-        # One more than is shown tells whether there are others.
-        tail=LINES + 1,
         level=None if level == "all" else level,
         text=text or None,
     )
-    [found] = [page async for page in view.services.reader.page_log(row["task"], wanted)]
+    found = await view.services.reader.find_lines(row["task"], wanted, limit=LINES)
     prefix = f"[{task_id(row['source'], row['collection'], row['task'])}] "
-    lines = [{**line, "message": line["message"].removeprefix(prefix)} for line in found[-LINES:]]
     kept = {"level": level} | ({"find": text} if text else {})
-    has_earlier = len(found) > LINES
+    is_cut = found.more and len(found.lines) < LINES and not wanted.takes_all
     return LogPart(
-        lines,
+        [{**line, "message": line["message"].removeprefix(prefix)} for line in found.lines],
         level,
         text,
         [(each, urlencode({**kept, "level": each})) for each in _LEVELS],
-        urlencode({**kept, "before": f"{lines[0]['attempt']}.{lines[0]['line']}"}) if has_earlier else None,
+        urlencode({**kept, "before": "{}.{}".format(*found.reached)}) if found.more and found.reached else None,
         urlencode(kept) if before else None,
+        count(found.looked_at, "line") if is_cut else None,
+        found.reached_at,
     )
 
 

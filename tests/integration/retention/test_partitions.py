@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from tests.integration.retention.lives import Era
 
 TABLES = ("events", "log_events", "fire_times")
-QUEUE, STREAMS, READS, LOG, PROJECTIONS, SCHEDULES = (
-    load_statements(f"{name}.sql") for name in ("queue", "streams", "reads", "log", "projections", "schedules")
+QUEUE, STREAMS, READS, LOG_SEARCH, PROJECTIONS, SCHEDULES = (
+    load_statements(f"{name}.sql") for name in ("queue", "streams", "reads", "log_search", "projections", "schedules")
 )
 
 
@@ -109,8 +109,10 @@ async def test_statements_about_one_task_look_into_one_partition_of_a_year(era: 
         await era.go(timedelta(days=14))
     assert len(await era.partitions("events")) > 50
     worker, array, tasks = f"'{UUID(int=1)}'", "'{x}'", f"ARRAY['{task}'::uuid]"
+    page_of_log = [f"'{task}'", "1", "0", "'-infinity'", "'infinity'"]
     statements = {
-        "log_page": (READS, [f"'{task}'", "1", "0", "'-infinity'", "'infinity'", "1000", "32767", "9", "NULL", "NULL"]),
+        "log_page": (READS, [*page_of_log, "1000"]),
+        "lines_before": (LOG_SEARCH, [*page_of_log, "1000", "32767", "9", "500", "NULL", "NULL", "1000000"]),
         "bookmark_head": (STREAMS, [worker, "'s'", "'c'", f"'{task}'", "1", "1"]),
         "held_attempts": (QUEUE, [worker]),
         "cancel_task": (QUEUE, [f"'{task}'", "false", "'{}'"]),

@@ -11,9 +11,10 @@ from uuid import UUID
 
 import pytest
 
+from app.store.log_search import BEFORE_ALL_LINES
 from app.store.queries import load_statements
 from app.store.queue import schedule_tasks
-from app.store.reads import AFTER_ALL_LINES, Reader
+from app.store.reads import Reader
 from app.store.task_lists import TaskFilter
 from tests.harness import a_task, ending
 
@@ -29,9 +30,20 @@ BEFORE_IDS = datetime(1, 1, 1, tzinfo=UTC)
 ORDERED = {"collections_ready", "schedules_due"}
 ACTIVE = {None, "collections"}
 BIG = {"collections", "tasks", "events", "log_events", "schedules", "fire_times"}
-QUEUE, STREAMS, LOG, READS, SCHEDULES, LEASES, FEED, RECENT, WORKERS = (
+QUEUE, STREAMS, LOG, LOG_SEARCH, READS, SCHEDULES, LEASES, FEED, RECENT, WORKERS = (
     load_statements(f"{name}.sql")
-    for name in ("queue", "streams", "log", "reads", "schedules", "leases", "feed", "recent_tasks", "workers")
+    for name in (
+        "queue",
+        "streams",
+        "log",
+        "log_search",
+        "reads",
+        "schedules",
+        "leases",
+        "feed",
+        "recent_tasks",
+        "workers",
+    )
 )
 
 
@@ -181,13 +193,29 @@ async def test_a_page_of_a_log_reads_neither_the_other_lines_nor_the_other_event
     await store.admin.execute(MANY_EVENTS, task)
     await store.admin.execute("ANALYZE syncline.events")
     page = 50
-    plan = await executed(store, READS[name], task, 1, 100, LONG_AGO, LATER, page, *AFTER_ALL_LINES, None, None)
+    plan = await executed(store, READS[name], task, 1, 100, LONG_AGO, LATER, page)
     # Only the few events that are lines are sorted.
     assert bad_nodes(plan, sort=True) == []
     read = [node["Actual Rows"] + node.get("Rows Removed by Filter", 0) for node in plan]
     # Of the events, the first hundred of the task, and those in the index.
     assert max(read) == 100
     assert sum(read) <= 3 * page + 3 * 100
+
+
+@pytest.mark.parametrize(("text", "look_at"), [(None, 51), ("nowhere", 1000)])
+async def test_a_search_in_a_log_reads_only_the_lines_that_it_looks_at(
+    store: Store, text: str | None, look_at: int
+) -> None:
+    task = await seed(store)
+    await store.admin.execute(MANY_EVENTS, task)
+    await store.admin.execute("ANALYZE syncline.events")
+    place, bounds = (1, 19_000), (51, None, text, 10**6)
+    given = (*BEFORE_ALL_LINES, LONG_AGO, LATER, look_at, *place, *bounds)
+    plan = await executed(store, LOG_SEARCH["lines_before"], task, *given)
+    # How far it has come is joined to what was found.
+    assert [node for node in bad_nodes(plan, sort=True) if not node.startswith("Nested Loop")] == []
+    read = [node["Actual Rows"] for node in plan if node.get("Relation Name", "").startswith("log_events")]
+    assert max(read) == look_at
 
 
 # Positions that rise over the weeks of which there are partitions.

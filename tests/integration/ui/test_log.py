@@ -62,6 +62,29 @@ async def test_lines_are_looked_for_in_all_of_it(visitor: httpx.AsyncClient, pat
     assert "that have <bdi>&lt;script&gt;</bdi>" in (await numbers(visitor, f"{path}?find=%3Cscript%3E%00"))[1]
 
 
+# A line has 14 to 16 bytes, and the one that exceeds the bound is looked at as well.
+@pytest.mark.parametrize(
+    ("bound", "looks"), [(("_MOST_LOOKED_AT", 700), [700]), (("_MOST_BYTES", 6000), [387, 401, 407])]
+)
+async def test_a_rare_line_is_looked_for_step_by_step(
+    visitor: httpx.AsyncClient, path: str, monkeypatch: pytest.MonkeyPatch, bound: tuple[str, int], looks: list[int]
+) -> None:
+    name, most = bound
+    monkeypatch.setattr(f"app.store.log_search.{name}", most)
+    looked_at = []
+    shown, page = await numbers(visitor, f"{path}?find=%3C1%3E")
+    while not shown:
+        assert "No lines that have this among these." in page
+        told = re.search(r"(\d+) lines were looked through, to \S+Z: there may be more that match", page)
+        assert told is not None
+        looked_at.append(int(told[1]))
+        shown, page = await numbers(visitor, linked(page, "Look further"))
+    assert shown == [1]
+    assert "were looked through" not in page
+    assert "Look further" not in page
+    assert looked_at == looks
+
+
 async def test_all_of_it_is_a_file(visitor: httpx.AsyncClient, path: str) -> None:
     text = await visitor.get(f"{path}/log.txt")
     lines = text.text.splitlines()

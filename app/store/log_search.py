@@ -1,0 +1,76 @@
+"""Looks for lines in the log of a task, from a place back; a look has a bound, however rare what is looked for is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from app.store.moments import END_OF_TIME
+from app.store.queries import load_statements
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    import asyncpg
+
+    from app.store.database import Pool
+
+_SQL: Final = load_statements("log_search.sql")
+BEFORE_ALL_LINES: Final = (-1, 0)
+AFTER_ALL_LINES: Final = (2**15 - 1, 2**31 - 1)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+# So many lines are looked through for a few, or as many as have about so many bytes: a tenth of a second.
+_MOST_LOOKED_AT: Final = 20_000
+_MOST_BYTES: Final = 4_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class LogSearch:
+    """Lines written up to `end` and before the line `before` (attempt, line).
+
+    `level` takes only the lines of this level, `text` those that have it, in upper or lower case; None all.
+    """
+
+    end: datetime = END_OF_TIME
+    before: tuple[int, int] = AFTER_ALL_LINES
+    level: str | None = None
+    text: str | None = None
+
+    @property
+    def takes_all(self) -> bool:
+        return self.level is None and self.text is None
+
+
+class FoundLines(NamedTuple):
+    """Lines in their order, and how far a search for them has come.
+
+    It has looked at `looked_at` lines, back to the line `reached` (attempt, line), which is of the time `reached_at`;
+    both are None if there was none to look at. `more` is false if it has looked at all.
+    """
+
+    lines: Sequence[asyncpg.Record]
+    looked_at: int
+    reached: tuple[int, int] | None
+    reached_at: datetime | None
+    more: bool
+
+
+async def find_lines(pool: Pool, task: UUID, search: LogSearch, *, limit: int) -> FoundLines:
+    """Find the last `limit` lines, or fewer: if `more` is true, go on before `reached`."""
+    # One more than is wanted tells whether there are others.
+    look_at = limit + 1 if search.takes_all else max(limit + 1, _MOST_LOOKED_AT)
+    interval = _EPOCH, search.end
+    wanted = limit + 1, search.level, search.text
+    rows = await pool.fetch(
+        _SQL["lines_before"], task, *BEFORE_ALL_LINES, *interval, look_at, *search.before, *wanted, _MOST_BYTES
+    )
+    if not rows:
+        return FoundLines([], 0, None, None, more=False)
+    lines = [row for row in reversed(rows) if row["line"] is not None]
+    looked_at, first = rows[0]["looked_at"], rows[0]
+    if len(lines) > limit:
+        lines = lines[-limit:]
+        return FoundLines(lines, looked_at, (lines[0]["attempt"], lines[0]["line"]), lines[0]["at"], more=True)
+    return FoundLines(lines, looked_at, (first["first_attempt"], first["first_line"]), first["first_at"], first["more"])
