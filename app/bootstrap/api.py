@@ -20,6 +20,7 @@ from app.api.http.connection import IDLE_SECONDS, MOST_CONNECTIONS, BoundedConne
 from app.api.http.database_state import look_at_database
 from app.api.http.known_tokens import KnownTokens
 from app.api.http.live_feed import LiveFeed
+from app.api.http.live_logs import LiveLogs
 from app.api.http.services import Services
 from app.api.http.single_flight import SingleFlight
 from app.api.operations.events import event_message
@@ -116,6 +117,7 @@ async def run_api(settings: Settings, config: Path, *, host: str | None, port: i
             config_problem=lambda: watcher.problem,
             feed=feed,
             live_feed=LiveFeed(feed, to_message=event_message, stop=signals.stop),
+            live_logs=LiveLogs(reader, stop=signals.stop),
             reset_collection=partial(reset_collection, pool),
             test_source=partial(_check, watcher, renewed, settings.data_dir.absolute()),
             test_destination=partial(_check_destination, watcher, settings.data_dir.absolute()),

@@ -46,12 +46,13 @@ class LogSearch:
 class FoundLines(NamedTuple):
     """Lines in their order, and how far a search for them has come.
 
-    It has looked at `looked_at` lines, back to the line `reached` (attempt, line), which is of the time `reached_at`;
-    both are None if there was none to look at. `more` is false if it has looked at all.
+    It has looked at `looked_at` lines, from the line `newest` (attempt, line) back to the line `reached`, which is of
+    the time `reached_at`; all three are None if there was none to look at. `more` is false if it has looked at all.
     """
 
     lines: Sequence[asyncpg.Record]
     looked_at: int
+    newest: tuple[int, int] | None
     reached: tuple[int, int] | None
     reached_at: datetime | None
     more: bool
@@ -67,10 +68,12 @@ async def find_lines(pool: Pool, task: UUID, search: LogSearch, *, limit: int) -
         _SQL["lines_before"], task, *BEFORE_ALL_LINES, *interval, look_at, *search.before, *wanted, _MOST_BYTES
     )
     if not rows:
-        return FoundLines([], 0, None, None, more=False)
+        return FoundLines([], 0, None, None, None, more=False)
     lines = [row for row in reversed(rows) if row["line"] is not None]
-    looked_at, first = rows[0]["looked_at"], rows[0]
+    first = rows[0]
+    more, reached, reached_at = first["more"], (first["first_attempt"], first["first_line"]), first["first_at"]
     if len(lines) > limit:
         lines = lines[-limit:]
-        return FoundLines(lines, looked_at, (lines[0]["attempt"], lines[0]["line"]), lines[0]["at"], more=True)
-    return FoundLines(lines, looked_at, (first["first_attempt"], first["first_line"]), first["first_at"], first["more"])
+        more, reached, reached_at = True, (lines[0]["attempt"], lines[0]["line"]), lines[0]["at"]
+    newest = first["last_attempt"], first["last_line"]
+    return FoundLines(lines, first["looked_at"], newest, reached, reached_at, more=more)

@@ -20,7 +20,7 @@ from app.store.timeline import fetch_outcomes
 from app.store.workers import fetch_workers
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Collection, Sequence
     from datetime import date
     from uuid import UUID
 
@@ -207,6 +207,14 @@ class Reader:
                 return
             after = (page[-1]["attempt"], page[-1]["line"])
             left = None if left is None else left - size
+
+    async def find_grown_logs(self, places: Collection[tuple[UUID, int, int]]) -> dict[tuple[UUID, int, int], bool]:
+        """Find the places (task, attempt, line) that lines have followed or whose tasks have ended: whether they have.
+
+        What a task has written is there by the time that it has ended.
+        """
+        rows = await self._pool.fetch(_SQL["grown_logs"], *map(list, zip(*places, strict=True)))
+        return {(row["task"], row["attempt"], row["line"]): row["ended"] for row in rows}
 
     async def find_lines(self, task: UUID, search: LogSearch, *, limit: int) -> FoundLines:
         """Find lines of a task's log, as `find_lines` of `app.store.log_search` says."""

@@ -18,7 +18,7 @@ from app.domain.visible import make_visible
 from app.ui.charts import SMALL, Bar, draw_bars
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from app.ui.charts import Run
 
@@ -39,6 +39,12 @@ HEADERS: Final = {
 def render(template: str, values: Mapping[str, Any], *, status: int = 200) -> HTMLResponse:
     """The page of a template."""
     return HTMLResponse(_environment().get_template(template).render(values), status_code=status, headers=HEADERS)
+
+
+def render_part(name: str, *values: Any) -> str:
+    """A part of a page: a macro of `parts.html`."""
+    part: Callable[..., str] = getattr(_environment().get_template("parts.html").module, name)
+    return part(*values)
 
 
 @cache

@@ -15,6 +15,7 @@ from app.ui.pages.bulk import act_on_all
 from app.ui.pages.collection import show_collection
 from app.ui.pages.events import show_events
 from app.ui.pages.failures import run_again, show_failures
+from app.ui.pages.live_log import follow_log
 from app.ui.pages.log import download_json, download_text
 from app.ui.pages.login import log_in, log_out, show_login
 from app.ui.pages.moment import go_to_moment
@@ -89,6 +90,7 @@ def _pages(pages: Pages) -> Iterator[BaseRoute]:
     for name, look in (("test", test), ("discover", discover)):
         yield Route(f"{prefix}/{name}", page(look, pages, scope=TokenScope.ADMIN), methods=["POST"])
     yield Route(f"{prefix}/as-of", open_page(go_to_moment, prefix))
+    yield Route(f"{prefix}/tasks/{{task_id}}/log.live", page(follow_log, pages))
     yield Route(f"{prefix}/live", page(show_live, pages))
     yield Route(f"{prefix}/login", open_page(show_login, prefix), methods=["GET"])
     yield Route(f"{prefix}/login", open_page(log_in, prefix), methods=["POST"])

@@ -94,6 +94,28 @@ async def test_a_running_task_is_followed_until_somebody_cancels_it(site: Site) 
         await expect(page.get_by_role("button", name="Run again")).to_be_visible()
 
 
+async def test_lines_come_as_they_are_written_and_each_once(site: Site) -> None:
+    task_id = site.api.run("load", "endless")
+    path = f"/tasks/{task_id}"
+    async with site.visited(path, may_be_away=True) as page:
+        shown = page.get_by_role("log").locator("div span")
+        await expect(page.get_by_role("log")).to_contain_text("synthetic line 5 of 6000")
+        # Nothing but the stream brings lines while the page cannot be renewed.
+        await page.route(f"**{path}", lambda route: route.abort())
+        await expect(page.get_by_role("log")).to_contain_text("synthetic line 30 of 6000")
+        await page.unroute(f"**{path}")
+        # Another event renews the page, and the stream goes on.
+        site.api.ended(site.api.run("load", "quick"))
+        await expect(page.get_by_role("log")).to_contain_text("synthetic line 60 of 6000")
+        lines = [line for line in await shown.all_inner_texts() if "synthetic line" in line]
+        assert lines == [f"synthetic line {number} of 6000" for number in range(1, len(lines) + 1)]
+        await page.get_by_role("button", name="Cancel").click()
+        await expect(page.get_by_role("button", name="Run again")).to_be_visible()
+        await expect(shown.last).to_contain_text("CANCELED")
+        prefix = f"[{task_id}] "
+        assert await lines_of(page) == [line["message"].removeprefix(prefix) for line in site.api.log(task_id)]
+
+
 async def test_hostile_names_are_text_here_too(site: Site) -> None:
     task_id = site.api.run("load", HOSTILE)
     site.api.ended(task_id)

@@ -27,7 +27,7 @@ sources:
     collections:
       - quick
       - {{name: slow, parameters: {{seconds: 3, records: 6000}}}}
-      - {{name: endless, parameters: {{seconds: 600}}}}
+      - {{name: endless, parameters: {{seconds: 600, log_lines: 6000}}}}
       - name: broken
         max_attempts: 1
         parameters: {{fail_rate: 1}}

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from contextlib import contextmanager
-from contextvars import Context
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from app.api.http.followers import Followers
 from app.domain.errors import EventsGoneError
 from app.domain.feed import BEGINNING, FeedEvent, Place
-from app.loops import first_of, repeat
+from app.loops import first_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+    from collections.abc import AsyncGenerator, Callable, Sequence
 
     from app.domain.feed import Selection
     from app.store.feed import Feed, FeedPage
-
-MOST_FOLLOWERS: Final = 1000
-"""Each keeps a connection of its client. Others must be left for those that ask something."""
 
 _PAGE: Final = 1000
 _MOST_RECENT: Final = 10_000
@@ -66,15 +62,13 @@ class LiveFeed:
         self._reached = BEGINNING
         # How often the store has lost what was read already.
         self._losses = 0
-        self._followers = 0
-        self._reading: asyncio.Task[None] | None = None
-        self._nobody_follows = asyncio.Event()
+        self._followers = Followers("feed", self._read, at_end=self._forget)
         self._grown = asyncio.Event()
 
     @property
     def is_full(self) -> bool:
         """Whether one more would be too many."""
-        return self._followers >= MOST_FOLLOWERS
+        return self._followers.is_full
 
     async def follow(self, page: FeedPage, selection: Selection, *, quiet_seconds: float) -> AsyncGenerator[Followed]:
         """Yield the selected events from `page` on, and something after each quiet time. Close it when you leave.
@@ -84,7 +78,7 @@ class LiveFeed:
         Raises:
             EventsGoneError: the store has lost events that it has yielded.
         """
-        with self._following():
+        with self._followers.joined():
             installation = await self._feed.get_installation()
             reached, losses = page.reached, self._losses
             yield self._of_page(page, installation)
@@ -108,26 +102,9 @@ class LiveFeed:
     def _of_page(self, page: FeedPage, installation: str) -> Followed:
         return Followed([self._to_message(event, installation) for event in page.events], page.reached)
 
-    @contextmanager
-    def _following(self) -> Iterator[None]:
-        if not self._followers:
-            self._nobody_follows = asyncio.Event()
-            # Not in the context of this request, whose id would stand in the log for as long as somebody follows.
-            reading = repeat("feed", self._read, stop=self._nobody_follows)
-            self._reading = asyncio.create_task(reading, context=Context())
-        self._followers += 1
-        try:
-            yield
-        finally:
-            self._followers -= 1
-            if not self._followers and self._reading is not None:
-                self._nobody_follows.set()
-                self._reading.cancel()
-                self._forget()
-
     async def _read(self) -> float:
         """Read on; returns the seconds until there may be more."""
-        stop = self._nobody_follows
+        stop = self._followers.have_left
         if self._since is None:
             end = await self._feed.get_end()
             if stop.is_set():

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from app.api.http.database_state import DatabaseState
     from app.api.http.known_tokens import KnownTokens
     from app.api.http.live_feed import LiveFeed
+    from app.api.http.live_logs import LiveLogs
     from app.api.http.single_flight import SingleFlight
     from app.config.catalogue import Catalogue
     from app.domain.attempt_protocol import Offered
@@ -57,6 +58,8 @@ class Services:
     """All events in their order."""
     live_feed: LiveFeed
     """The same for those that wait for new ones."""
+    live_logs: LiveLogs
+    """The logs of tasks for those that wait for new lines."""
     reset_collection: ResetCollection
     test_source: Callable[[str, str | None], Awaitable[None]]
     """`(source, collection or None)`: lets the connector check the collections; raises SynclineError with its

@@ -3,7 +3,8 @@
 -- name: lines_before
 -- The last lines of a task's log before (attempt $7, line $8), last line first: at most $9 of those of level $10 that have the
 -- text $11, unless these are null, among the last $6. Fewer are looked at if they are long: none after the one that exceeds $12
--- bytes. Each with how many were looked at, whether there may be others before these, and the place and time of the first one.
+-- bytes. Each with how many were looked at, whether there may be others before these, the place and time of the first
+-- one, and the place of the last one.
 WITH next AS (
   SELECT *, row_number() OVER latest AS number, count(*) OVER () AS present,
          sum(octet_length(message)) OVER latest - octet_length(message) AS length_after
@@ -27,7 +28,8 @@ WITH next AS (
   ORDER BY attempt DESC, line DESC LIMIT $9
 )
 SELECT f.attempt, f.line, f.at, f.level, f.message, l.number AS looked_at, l.number < l.present OR l.present = $6 AS more,
-       l.attempt AS first_attempt, l.line AS first_line, l.at AS first_at
+       l.attempt AS first_attempt, l.line AS first_line, l.at AS first_at, n.attempt AS last_attempt, n.line AS last_line
 FROM (SELECT * FROM looked_at ORDER BY number DESC LIMIT 1) AS l
+JOIN looked_at n ON n.number = 1
 LEFT JOIN found f ON true
 ORDER BY f.attempt DESC, f.line DESC

@@ -57,6 +57,19 @@ SELECT attempt, line, at, level, message FROM (
 ORDER BY attempt DESC, line DESC
 LIMIT $6
 
+-- name: grown_logs
+-- The logs of tasks $1 that have lines after (attempt $2, line $3), or whose tasks have ended; and whether they have.
+SELECT w.task, w.attempt, w.line, w.ended
+FROM (
+  SELECT task, attempt, line, EXISTS (SELECT FROM syncline.tasks t WHERE t.task = w.task) AS ended
+  FROM unnest($1::uuid[], $2::smallint[], $3::integer[]) AS w (task, attempt, line)
+) AS w
+WHERE w.ended
+   OR EXISTS (SELECT FROM syncline.log_events l WHERE l.task = w.task AND (l.attempt, l.line) > (w.attempt, w.line))
+   OR EXISTS (
+     SELECT FROM syncline.events e WHERE e.task = w.task AND e.line IS NOT NULL AND (e.attempt, e.line) > (w.attempt, w.line)
+   )
+
 -- name: active_task
 -- The task of source $1, collection $2 that waits or runs.
 SELECT task::text FROM syncline.collections WHERE source = $1 AND collection = $2 AND status IN ('SCHEDULED', 'RUNNING')

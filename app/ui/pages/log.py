@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from asyncpg import Record
+    from starlette.requests import Request
     from starlette.responses import Response
 
     from app.store.reads import Row
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 
 LINES: Final = 500
 _BEFORE: Final = Parameter("before", "Only lines before this one.", AFTER.form, AFTER.schema, read_position)
-_LEVELS: Final = ("all", "info", "warn", "error")
+_ALL: Final = "all"
+_LEVELS: Final = (_ALL, "info", "warn", "error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class LogPart:
 
     `text` is what was looked for. `earlier` leads to the lines before these, `newest` to the last ones; None where they
     are shown. `looked_at` says through how many lines it was looked, back to the time `reached_at`, if there are more;
-    None if enough were found.
+    None if enough were found. `newest_place` is that of the last line so far, empty if there is none.
     """
 
     lines: Sequence[Mapping[str, Any]]
@@ -51,34 +53,50 @@ class LogPart:
     newest: str | None
     looked_at: str | None
     reached_at: datetime | None
+    newest_place: str
 
 
 async def read_log(view: View, row: Row) -> LogPart:
     """Read the part of a task's log that the address asks for."""
     query = view.request.query_params
-    level, text = query.get("level", "all"), query.get("find", "").replace("\0", "")
-    level = level if level in _LEVELS else "all"
+    level, text = shown_level(view.request), query.get("find", "").replace("\0", "")
     before = _BEFORE.optional(view.request)
     wanted = LogSearch(
         end=view.moment.moment,
         before=before or AFTER_ALL_LINES,
-        level=None if level == "all" else level,
+        level=level,
         text=text or None,
     )
     found = await view.services.reader.find_lines(row["task"], wanted, limit=LINES)
-    prefix = f"[{task_id(row['source'], row['collection'], row['task'])}] "
-    kept = {"level": level} | ({"find": text} if text else {})
+    id_ = task_id(row["source"], row["collection"], row["task"])
+    kept = {"level": level or _ALL} | ({"find": text} if text else {})
     is_cut = found.more and len(found.lines) < LINES and not wanted.takes_all
     return LogPart(
-        [{**line, "message": line["message"].removeprefix(prefix)} for line in found.lines],
-        level,
+        [without_prefix(line, id_) for line in found.lines],
+        level or _ALL,
         text,
         [(each, urlencode({**kept, "level": each})) for each in _LEVELS],
-        urlencode({**kept, "before": "{}.{}".format(*found.reached)}) if found.more and found.reached else None,
+        urlencode({**kept, "before": _place(found.reached)}) if found.more and found.reached else None,
         urlencode(kept) if before else None,
         count(found.looked_at, "line") if is_cut else None,
         found.reached_at,
+        _place(found.newest) if found.newest else "",
     )
+
+
+def shown_level(request: Request) -> str | None:
+    """The level of the lines that the address asks for; None for all."""
+    level = request.query_params.get("level")
+    return level if level in _LEVELS and level != _ALL else None
+
+
+def without_prefix(line: Record, id_: str) -> dict[str, Any]:
+    """A line of a task's log, without the task's id before its message."""
+    return {**line, "message": line["message"].removeprefix(f"[{id_}] ")}
+
+
+def _place(line: tuple[int, int]) -> str:
+    return "{}.{}".format(*line)
 
 
 async def download_text(view: View) -> Response:

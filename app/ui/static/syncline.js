@@ -81,19 +81,6 @@ function listen() {
   });
 }
 
-// A log is read from its end, and stays there unless somebody has scrolled back.
-let isAtEnd = true;
-
-function noteEnd() {
-  const log = $(".log");
-  isAtEnd = !log || log.scrollHeight - log.scrollTop - log.clientHeight < 40;
-}
-
-function goToEnd() {
-  const log = $(".log");
-  if (log && isAtEnd) log.scrollTop = log.scrollHeight;
-}
-
 function isTyping(target) {
   return target.closest("input, textarea, select, dialog") !== null;
 }
@@ -136,11 +123,9 @@ document.addEventListener("DOMContentLoaded", () => {
     showAway();
     somethingHappened();
   });
-  document.addEventListener("htmx:before:swap", noteEnd);
   document.addEventListener("htmx:after:swap", () => {
     if (stream?.readyState === EventSource.OPEN) $("#away").hidden = true;
     showLocalTimes();
-    goToEnd();
   });
   // Connectors take their time.
   document.addEventListener("submit", (event) => {
@@ -149,8 +134,7 @@ document.addEventListener("DOMContentLoaded", () => {
     button.textContent = `${button.firstChild.textContent}…`;
     setTimeout(() => { button.disabled = true; });
   });
-  goToEnd();
-  // Lines of a log are no events.
+  // Heartbeats of workers are no events.
   setInterval(() => { if (stream && $("[data-active]") && !document.hidden) somethingHappened(); }, 2000);
   document.addEventListener("visibilitychange", listen);
   listen();

@@ -21,6 +21,7 @@ from app.api.application import create_app
 from app.api.http.database_state import look_at_database
 from app.api.http.known_tokens import KnownTokens
 from app.api.http.live_feed import LiveFeed
+from app.api.http.live_logs import LiveLogs
 from app.api.http.services import Services
 from app.api.http.single_flight import SingleFlight
 from app.api.operations.events import event_message
@@ -151,6 +152,7 @@ async def opened_api(database_url: str, catalogue: str = CATALOGUE) -> AsyncIter
             config_problem=lambda: surroundings.config_problem,
             feed=(feed := Feed(pool)),
             live_feed=LiveFeed(feed, to_message=event_message, stop=surroundings.stop),
+            live_logs=LiveLogs(Reader(pool), stop=surroundings.stop),
             reset_collection=partial(reset_collection, pool),
             test_source=surroundings.test_source,
             test_destination=surroundings.test_destination,

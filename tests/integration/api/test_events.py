@@ -380,7 +380,7 @@ async def test_there_is_a_limit_of_streams(
     client: httpx.AsyncClient, api: OpenedApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert api is not None
-    monkeypatch.setattr("app.api.http.live_feed.MOST_FOLLOWERS", 0)
+    monkeypatch.setattr("app.api.http.followers.MOST_FOLLOWERS", 0)
     answer = await client.get(EVENTS, headers=STREAM)
     assert (answer.status_code, answer.json()["message"]) == (503, "Too many streams")
     assert answer.headers["retry-after"]
