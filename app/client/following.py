@@ -23,14 +23,14 @@ _ACTIVE: Final = frozenset({Status.SCHEDULED, Status.RUNNING})
 
 
 class Step(NamedTuple):
-    """What is new of a task: its document as it is now, and lines of its log."""
+    """What is new of a task: its document as it is now, and the next lines of its log, a page at most.
+
+    After the last step, it has ended and there are no more lines.
+    """
 
     task: dict[str, Any]
     lines: list[dict[str, Any]]
-
-    @property
-    def is_last(self) -> bool:
-        return self.task["status"] not in _ACTIVE
+    is_last: bool = False
 
 
 def follow(
@@ -51,12 +51,11 @@ def follow(
     while followed:
         try:
             for each in [*followed]:
-                step = each.look(api)
-                is_away = False
-                if step is not None:
+                for step in each.look(api):
                     yield step
                     if step.is_last:
                         followed.remove(each)
+                is_away = False
         except ApiUnreachableError as error:
             if not is_away:
                 tell(f"{error}; trying again")
@@ -66,10 +65,15 @@ def follow(
 
 
 def read_log(api: Api, task_id: str, after: str | None = None, **filters: Any) -> Iterator[dict[str, Any]]:
-    """Yield a task's log in pages, from its beginning or after a line; raises what `Api.request` raises."""
-    while True:
-        page = api.get(f"/tasks{path_of(task_id)}/logs", after=after, limit=LOG_PAGE, **filters)["logs"]
+    """Yield the lines of a task's log, from its beginning or after a line; raises what `Api.request` raises."""
+    for page in _read_pages(api, task_id, after, **filters):
         yield from page
+
+
+def _read_pages(api: Api, task_id: str, after: str | None, **filters: Any) -> Iterator[list[dict[str, Any]]]:
+    """Yield pages of lines, each as soon as it is read."""
+    while page := api.get(f"/tasks{path_of(task_id)}/logs", after=after, limit=LOG_PAGE, **filters)["logs"]:
+        yield page
         if len(page) < LOG_PAGE:
             return
         after = position_of(page[-1])
@@ -88,14 +92,14 @@ class _Followed:
     etag: str = ""
     task: dict[str, Any] = field(default_factory=dict)
 
-    def look(self, api: Api) -> Step | None:
-        """What is new; None if nothing is. The task is read first, so that the log of one that has ended is whole."""
+    def look(self, api: Api) -> Iterator[Step]:
+        """What is new, if anything is. The task is read first, so that the log of one that has ended is whole."""
         answer = api.request("GET", f"/tasks{path_of(self.task_id)}", etag=self.etag)
         task = self.task if answer.document is None else answer.document
-        lines = [*read_log(api, self.task_id, self.after)] if self.with_log else []
-        # Remembered only now: what failed on the way is read again.
-        is_new = answer.document is not None or bool(lines)
+        for page in _read_pages(api, self.task_id, self.after) if self.with_log else ():
+            self.after = position_of(page[-1])
+            yield Step(task, page)
+        # Remembered only now: if a page has failed, the task is new again.
         self.task, self.etag = task, answer.etag
-        if lines:
-            self.after = position_of(lines[-1])
-        return Step(task, lines) if is_new else None
+        if answer.document is not None:
+            yield Step(task, [], is_last=task["status"] not in _ACTIVE)
