@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 
 from app.connectors.destinations.dlt.trial import leaving_nothing
@@ -9,7 +11,6 @@ from app.connectors.destinations.dlt.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from app.connectors.contract.passes import DescribedTable, Log
     from app.connectors.contract.schema import Table
@@ -29,8 +30,8 @@ def plan_tables(
     from app.connectors.destinations.dlt.tables import check_possible  # noqa: PLC0415 -- likewise
     from app.connectors.destinations.dlt.target import describe_target  # noqa: PLC0415 -- likewise
 
-    home = work_dir / "dlt-plan"
-    home.mkdir()
+    # Several destinations may be looked at in one work directory.
+    home = Path(mkdtemp(prefix="dlt-plan-", dir=work_dir))
     warehouse = Warehouse(options, home=home, locks=work_dir.parent)
     schema = Schema("syncline_plan")
     described: list[DescribedTable] = []
