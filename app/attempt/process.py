@@ -16,6 +16,7 @@ import msgspec
 from app.attempt.backfilling import backfill
 from app.attempt.copying import synchronise
 from app.attempt.counting import count_rows
+from app.attempt.describing import describe_types
 from app.attempt.dropping import drop_tables
 from app.attempt.inspection import check, discover, specify, try_out
 from app.attempt.previewing import preview
@@ -27,6 +28,7 @@ from app.domain.attempt_protocol import (
     Check,
     CopyJob,
     CountRows,
+    DescribeTypes,
     Discover,
     DropTables,
     Failed,
@@ -118,6 +120,7 @@ _ANSWERS: Final[dict[type[Question], Callable[..., Finished]]] = {
     DropTables: drop_tables,
     TryDestination: try_out,
     CountRows: count_rows,
+    DescribeTypes: describe_types,
 }
 
 

@@ -31,6 +31,7 @@ from app.bootstrap.signals import StopSignals
 from app.config.watch import CatalogueWatcher
 from app.domain.choices import unknown_name
 from app.domain.errors import ConfigurationError, SynclineError
+from app.execution.column_types import describe_types
 from app.execution.destination_check import check_destination
 from app.execution.orphans import ORPHANS
 from app.execution.source_check import check_source, discover_source
@@ -50,11 +51,11 @@ from app.store.tokens import Tokens
 from app.ui.routes import make_pages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from app.config.settings import Settings
-    from app.domain.attempt_protocol import Offered
+    from app.domain.attempt_protocol import ColumnTypes, Offered
 
 _PATIENCE_SECONDS = 30
 _CONNECTIONS = 15
@@ -122,6 +123,7 @@ async def run_api(settings: Settings, config: Path, *, host: str | None, port: i
             test_source=partial(_check, watcher, renewed, settings.data_dir.absolute()),
             test_destination=partial(_check_destination, watcher, settings.data_dir.absolute()),
             discover_source=partial(_discover, watcher, renewed, settings.data_dir.absolute()),
+            describe_types=partial(_describe_types, watcher, settings.data_dir.absolute()),
             schema_version=head(),
             schema_problem=schema_problem,
             pages=f"{ui.prefix}/" if ui.enabled else None,
@@ -157,6 +159,13 @@ async def _discover(watcher: CatalogueWatcher, renewed: RenewedConfigs, data_dir
     await watcher.refresh_files()
     now = dt.datetime.now(dt.UTC)
     return await discover_source(watcher.current, source, data_dir=data_dir, now=now, renewed=renewed)
+
+
+async def _describe_types(
+    watcher: CatalogueWatcher, data_dir: Path, destinations: Sequence[str], types: Iterable[str]
+) -> list[ColumnTypes]:
+    await watcher.refresh_files()
+    return await describe_types(watcher.current, destinations, types, data_dir=data_dir)
 
 
 async def _serve(app: object, listener: socket.socket, watcher: CatalogueWatcher, signals: StopSignals) -> None:

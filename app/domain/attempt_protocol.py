@@ -159,7 +159,15 @@ class CountRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="co
     data_dir: str
 
 
-Question = Check | Discover | Specify | Preview | TryDestination | DropTables | CountRows
+class DescribeTypes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="types", tag_field="mode"):
+    """Say which types columns of these `types` get in a new table of each of `destinations`."""
+
+    destinations: dict[str, dict[str, Any]]
+    types: list[str]
+    data_dir: str
+
+
+Question = Check | Discover | Specify | Preview | TryDestination | DropTables | CountRows | DescribeTypes
 """A job that loads nothing."""
 
 AttemptJob = Sync | Backfill | Question
@@ -314,6 +322,14 @@ class Counted(msgspec.Struct, frozen=True, tag="counted"):
     error: str = ""
 
 
+class ColumnTypes(msgspec.Struct, frozen=True, tag="column_types"):
+    """The types of a destination, by those of a source; none if it has no columns, or because of an `error`."""
+
+    destination: str
+    types: dict[str, str] = {}
+    error: str = ""
+
+
 class Finished(msgspec.Struct, frozen=True, tag="finished"):
     """The attempt has copied everything."""
 
@@ -347,6 +363,7 @@ AttemptMessage = (
     | Previewed
     | OwnTable
     | Counted
+    | ColumnTypes
     | Finished
     | Failed
 )

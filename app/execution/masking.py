@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec.structs import replace
 
-from app.domain.attempt_protocol import Checked, Counted, Offered, OwnTable, Previewed, Specified
+from app.domain.attempt_protocol import Checked, ColumnTypes, Counted, Offered, OwnTable, Previewed, Specified
 from app.domain.redaction import redact_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Answer: TypeAlias = Checked | Offered | OwnTable | Previewed | Specified | Counted
+Answer: TypeAlias = Checked | Offered | OwnTable | Previewed | Specified | Counted | ColumnTypes
 
 
 def masked(answer: Answer, redact: Callable[[str], str]) -> Answer:
@@ -50,5 +50,9 @@ def masked(answer: Answer, redact: Callable[[str], str]) -> Answer:
                 rows=redact_json(answer.rows, redact),
                 refused={name: redact(why) for name, why in answer.refused.items()},
             )
+        case ColumnTypes():
+            # Their keys are what was asked for.
+            types = {type_: redact(their) for type_, their in answer.types.items()}
+            return replace(answer, types=types, error=redact(answer.error))
         case OwnTable() | Counted():
             return replace(answer, error=redact(answer.error))

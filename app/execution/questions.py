@@ -10,9 +10,11 @@ import msgspec
 
 from app.domain.attempt_protocol import (
     Checked,
+    ColumnTypes,
     ConfigRenewed,
     Counted,
     CountRows,
+    DescribeTypes,
     DropTables,
     Failed,
     Finished,
@@ -118,7 +120,7 @@ async def _ask(
     child = await AttemptProcess.start(question, os.environ)
     texts = asyncio.create_task(child.free_text(_ignore))
     patience = _Patience(tell)
-    if isinstance(question, DropTables | CountRows):
+    if isinstance(question, DropTables | CountRows | DescribeTypes):
         patience = _Patience(tell, whom="the destination", seconds=_DESTINATION_SECONDS)
     elif isinstance(question, Preview):
         patience = _Patience(tell, seconds=_PREVIEWING_SECONDS)
@@ -206,7 +208,7 @@ async def _pass_on_answers(
             case ConfigRenewed() if renewals:
                 renewals.note(message)
                 await renewals.keep_noted()
-            case Checked() | OwnTable() | Counted():
+            case Checked() | OwnTable() | Counted() | ColumnTypes():
                 patience.begin_again()
                 receive(message)
             case Offered() | Previewed() | Specified():
@@ -236,7 +238,7 @@ async def _without_learned(messages: AsyncIterator[AttemptMessage]) -> AsyncIter
                 learned.learn(message.secret)
             case Failed():
                 yield msgspec.structs.replace(message, error=mask(message.error))
-            case Checked() | Offered() | OwnTable() | Previewed() | Specified() | Counted():
+            case Checked() | Offered() | OwnTable() | Previewed() | Specified() | Counted() | ColumnTypes():
                 yield masked(message, mask)
             case _:
                 yield message

@@ -36,10 +36,11 @@ sources:
         description: what was sold, with a row for each receipt
         runbook: https://wiki.example.com/broken
       - {{name: "{HOSTILE}", max_attempts: 1, parameters: {{fail_rate: 1}}}}
-  books: {{type: sql, destinations: [nowhere], config: {{url: "sqlite:///BOOKS"}}, collections: [authors]}}
+  books: {{type: sql, destinations: [nowhere, lake], config: {{url: "sqlite:///BOOKS"}}, collections: [authors]}}
   shop: {{type: synthetic, destinations: [nowhere], schedule: "@daily", collections: [orders, customers]}}
 destinations:
   nowhere: {{type: none}}
+  lake: {{type: parquet, path: "BOOKS.lake"}}
 """
 _AWAY = re.compile("net::ERR_|Failed to fetch|network error")
 _AXE = Path(__file__).with_name("axe.min.js")

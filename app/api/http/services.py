@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from app.api.http.connector_calls import ConnectorCalls
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from app.api.http.database_state import DatabaseState
     from app.api.http.known_tokens import KnownTokens
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from app.api.http.live_logs import LiveLogs
     from app.api.http.single_flight import SingleFlight
     from app.config.catalogue import Catalogue
-    from app.domain.attempt_protocol import Offered
+    from app.domain.attempt_protocol import ColumnTypes, Offered
     from app.domain.cause import Cause
     from app.store.bookmarks import Bookmarks
     from app.store.feed import Feed
@@ -68,6 +68,8 @@ class Services:
     """`(destination)`: lets its connector try it, and leaves nothing there; errors and cancellation likewise."""
     discover_source: Callable[[str], Awaitable[list[Offered]]]
     """`(source)`: lets the connector list what the source offers; errors and cancellation likewise."""
+    describe_types: Callable[[Sequence[str], Iterable[str]], Awaitable[list[ColumnTypes]]]
+    """`(destinations, types)`: which types columns of these types get in each of them, or why that is not known."""
     schema_version: str
     """The migration that this release needs, as `/readyz` reports it."""
     schema_problem: Callable[[str | None], str | None]
@@ -77,4 +79,4 @@ class Services:
     draining: Callable[[], bool]
     """Whether a shutdown has begun."""
     connector_calls: ConnectorCalls = field(default_factory=ConnectorCalls)
-    """Runs `test_source` and `discover_source`, a few at a time."""
+    """Runs `test_source`, `discover_source` and the like, a few at a time."""

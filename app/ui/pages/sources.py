@@ -7,20 +7,23 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from app.api.http.errors import RefusedError
 from app.api.http.parameters import SOURCE
 from app.api.operations.sources import call_connector
 from app.config.pasting import HEAD, collection_yaml
+from app.connectors.contract.offers import UNKNOWN
 from app.connectors.kinds import BY_COLLECTION
 from app.domain.api_token import TokenScope
+from app.domain.attempt_protocol import ColumnTypes
 from app.domain.choices import unknown_name
 from app.domain.condition import Condition
 from app.ui.page import read_form
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from starlette.responses import Response
 
@@ -43,16 +46,16 @@ class Tried:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Something that a source offers, with its entry in YAML, and how many columns are not shown."""
+    """Something that a source offers, with its entry in YAML, and how many columns are not shown.
+
+    `columns` are names, with the type at the source and those that the columns get, by destination.
+    """
 
     offer: Offered
     yaml: str
     known: bool
+    columns: Sequence[tuple[str, str, Mapping[str, str]]]
     left_out: int
-
-    @property
-    def columns(self) -> list[tuple[str, str]]:
-        return [*self.offer.columns.items()][:_MOST_COLUMNS]
 
 
 async def show_sources(view: View) -> Response:
@@ -98,17 +101,36 @@ async def discover(view: View) -> Response:
     services = view.services
     source = services.catalogue().find_source(SOURCE.required_in(form))
     offered = await call_connector(services, view.request, lambda: services.discover_source(source.id))
-    known = {each.type for each in source.collections.values()}
+    described = await _describe_types(view, source, offered[:MOST_OFFERS])
     # In a thread, because there may be thousands.
-    return await asyncio.to_thread(_render_offers, view, source, offered, known)
+    return await asyncio.to_thread(_render_offers, view, source, offered, described)
 
 
-def _render_offers(view: View, source: Source, offered: Sequence[Offered], known: set[str]) -> Response:
+async def _describe_types(view: View, source: Source, offered: Sequence[Offered]) -> Sequence[ColumnTypes]:
+    """What each destination makes of the types that are offered: of a type the same in every table."""
+    services = view.services
+    types = sorted({type_ for offer in offered for type_ in offer.columns.values()} - {UNKNOWN})
+    if not types:
+        return []
+    call = partial(services.describe_types, source.destinations, types)
+    try:
+        return await call_connector(services, view.request, call)
+    except RefusedError as refused:
+        return [ColumnTypes(name, error=refused.error or refused.message) for name in source.destinations]
+
+
+def _render_offers(
+    view: View, source: Source, offered: Sequence[Offered], described: Sequence[ColumnTypes]
+) -> Response:
+    known = {each.type for each in source.collections.values()}
+    by_destination = {each.destination: each.types for each in described if each.types}
     return view.render(
         "offers.html",
         current="sources",
         source=source,
-        choices=[_choice(offer, known) for offer in offered[:MOST_OFFERS]],
+        choices=[_choice(offer, by_destination, known=offer.name in known) for offer in offered[:MOST_OFFERS]],
+        destinations=[*by_destination],
+        without_types=[each for each in described if not each.types],
         left_out=max(0, len(offered) - MOST_OFFERS),
         head=HEAD,
         may_be_pasted=source.type not in BY_COLLECTION,
@@ -125,6 +147,10 @@ async def _try(view: View, what: str, name: str, call: Callable[[], Awaitable[No
     return Tried(what, name, None)
 
 
-def _choice(offer: Offered, known: set[str]) -> Choice:
+def _choice(offer: Offered, by_destination: Mapping[str, Mapping[str, str]], *, known: bool) -> Choice:
     text = "\n".join(collection_yaml(offer))
-    return Choice(offer, text, offer.name in known, max(0, len(offer.columns) - _MOST_COLUMNS))
+    columns = [
+        (name, type_, {where: types[type_] for where, types in by_destination.items() if type_ in types})
+        for name, type_ in islice(offer.columns.items(), _MOST_COLUMNS)
+    ]
+    return Choice(offer, text, known, columns, max(0, len(offer.columns) - _MOST_COLUMNS))

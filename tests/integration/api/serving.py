@@ -28,6 +28,7 @@ from app.api.operations.events import event_message
 from app.bootstrap.api import server_config
 from app.bootstrap.schema_version import head, schema_problem
 from app.config.reader import load_catalogue
+from app.domain.attempt_protocol import ColumnTypes
 from app.store.address import DatabaseAddress
 from app.store.bookmarks import Bookmarks
 from app.store.database import Pool, open_pool
@@ -41,7 +42,7 @@ from app.store.stories import Stories
 from app.store.tokens import Tokens
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 
     import asyncpg
     from starlette.applications import Starlette
@@ -81,6 +82,9 @@ class Surroundings:
     source_test: Callable[[str, str | None], Awaitable[None]] | None = None
     source_test_error: Exception | None = None
     offered: list[Offered] = field(default_factory=list)
+    described: list[set[str]] = field(default_factory=list)
+    column_types: dict[str, ColumnTypes] = field(default_factory=dict)
+    describing_error: Exception | None = None
 
     async def test_source(self, source: str, collection: str | None) -> None:
         self.tried.append((source, collection))
@@ -95,6 +99,12 @@ class Surroundings:
     async def discover_source(self, source: str) -> list[Offered]:
         await self.test_source(source, None)
         return self.offered
+
+    async def describe_types(self, destinations: Sequence[str], types: Iterable[str]) -> list[ColumnTypes]:
+        self.described.append(set(types))
+        if self.describing_error:
+            raise self.describing_error
+        return [self.column_types.get(name, ColumnTypes(name)) for name in destinations]
 
 
 class CountingNotifier(Notifier):
@@ -157,6 +167,7 @@ async def opened_api(database_url: str, catalogue: str = CATALOGUE) -> AsyncIter
             test_source=surroundings.test_source,
             test_destination=surroundings.test_destination,
             discover_source=surroundings.discover_source,
+            describe_types=surroundings.describe_types,
             schema_version=head(),
             schema_problem=schema_problem,
             pages=None,

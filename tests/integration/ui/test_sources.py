@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import html
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 
 from app.domain.api_token import TokenScope
-from app.domain.attempt_protocol import Offered
+from app.domain.attempt_protocol import ColumnTypes, Offered
 from app.domain.errors import SynclineError
 from app.store.tokens import TokenAdmin
 from tests.integration.api.serving import CATALOGUE, opened_api
@@ -65,6 +67,50 @@ async def test_many_tables_are_shown_up_to_a_limit_and_the_rest_is_counted(
     assert page.count("data-yaml") == 3
     assert "2 more are not shown" in page
     assert page.count("and 5 more") == 3
+
+
+async def test_columns_are_shown_with_the_types_that_they_get(api: OpenedApi, visitor: httpx.AsyncClient) -> None:
+    api.surroundings.offered = [
+        Offered("orders", {"id": "big integer", "total": "decimal(18,2)", "odd": "unknown"}),
+        Offered("users", {"id": "big integer"}),
+    ]
+    api.surroundings.column_types = {
+        "nowhere": ColumnTypes("nowhere", {"big integer": "<bigint>", "decimal(18,2)": "numeric(18,2)"})
+    }
+    columns = columns_of((await visitor.post("/discover", data={"source": "load"}, headers=OURS)).text)
+    assert columns == [
+        "id big integer → <bigint>",
+        "total decimal(18,2) → numeric(18,2)",
+        "odd unknown",
+        "id big integer → <bigint>",
+    ]
+    assert api.surroundings.described == [{"big integer", "decimal(18,2)"}]
+
+
+async def test_a_destination_whose_types_are_not_known_keeps_nobody_from_choosing(
+    api: OpenedApi, visitor: httpx.AsyncClient
+) -> None:
+    api.surroundings.offered = [Offered("users", {"id": "integer"})]
+
+    async def page() -> str:
+        shown = (await visitor.post("/discover", data={"source": "load"}, headers=OURS)).text
+        assert columns_of(shown) == ["id integer"]
+        return shown
+
+    assert "<bdi>nowhere</bdi> has no types of columns." in await page()
+    api.surroundings.column_types = {"nowhere": ColumnTypes("nowhere", error="no route to <host>")}
+    told = "Which types columns get at <b><bdi>nowhere</bdi></b> is not known: <bdi>{}</bdi>"
+    assert told.format("no route to &lt;host&gt;") in await page()
+    api.surroundings.describing_error = SynclineError("the connector exited with code 1")
+    assert told.format("the connector exited with code 1") in await page()
+
+
+def columns_of(page: str) -> list[str]:
+    """What is said of each column."""
+    return [
+        " ".join(html.unescape(re.sub(r"<[^>]*>", "", each)).split())
+        for each in re.findall(r"<li>(.*?)</li>", page, re.DOTALL)
+    ]
 
 
 async def test_only_administrators_ask_connectors(api: OpenedApi, visitor: httpx.AsyncClient, store: Store) -> None:
