@@ -8,7 +8,7 @@ from app.domain.attempt_protocol import Checked, Counted, Offered, OwnTable, Pre
 from app.domain.redaction import Redactor
 from app.execution.masking import masked
 
-SECRET = "hunter22"
+SECRET = "hunter22-hunter22"
 
 
 def test_no_text_of_a_connector_shows_a_secret() -> None:
@@ -36,3 +36,11 @@ def test_rows_still_have_the_fields_of_their_columns() -> None:
 def test_names_by_which_others_are_asked_later_stay() -> None:
     table = OwnTable(SECRET, SECRET)
     assert masked(table, Redactor([SECRET]).redact) == table
+
+
+def test_a_short_secret_that_is_part_of_names_leaves_them_readable() -> None:
+    offered = Offered("shop_orders", {"shop": "text", "shop shop": "text"}, key=["shop"], cursor_fields=["shop"])
+    assert masked(offered, Redactor(["shop"]).redact) == offered
+    assert masked(Checked("orders", "", error="shop is wrong"), Redactor(["shop"]).redact) == Checked(
+        "orders", "", error="*** is wrong"
+    )
