@@ -68,6 +68,9 @@ _FIRE_TIMES: Final = """
     ORDER BY at
     ON CONFLICT DO NOTHING
 """
+_WRITTEN: Final = """
+    SELECT count(*), EXISTS (SELECT FROM syncline.workers WHERE state = 'active') FROM syncline.schedules
+"""
 _TASK_WITH: Final = """
     SELECT source || '_' || collection || '_' || task FROM syncline.tasks WHERE status = %s ORDER BY task DESC LIMIT 1
 """
@@ -173,8 +176,7 @@ def _schedule(product: Product, url: str, shape: Shape) -> None:
         connection.execute(_FIRE_TIMES, {"busy": BUSY_COLLECTIONS})
 
         def are_written() -> bool:
-            row = connection.execute("SELECT count(*) FROM syncline.schedules").fetchone()
-            return row == (shape.collections,)
+            return connection.execute(_WRITTEN).fetchone() == (shape.collections, True)
 
         with product.worker() as worker:
             worker.wait_for("the schedules", are_written)

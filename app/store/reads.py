@@ -137,7 +137,10 @@ class Reader:
         return await self._pool.fetch(_SQL["collection_rows"])
 
     async def list_collections_as_of(self, moment: Moment) -> list[asyncpg.Record]:
-        """List every collection that had had a task by then, with its status as it was."""
+        """List every collection that had had a task by then, with its status as it was.
+
+        Those whose last task had succeeded come without their last failure.
+        """
         return await self._pool.fetch(_SQL["collections_as_of"], *moment)
 
     async def list_tables(self) -> list[asyncpg.Record]:

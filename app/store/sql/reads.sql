@@ -84,10 +84,30 @@ FROM syncline.collections c
 FULL JOIN (SELECT * FROM syncline.schedules WHERE active) AS s ON s.source = c.source AND s.collection = c.collection
 
 -- name: collections_as_of
--- All collections that had had a task, as they were at a moment ($1 to $5).
-SELECT a.*, CASE WHEN a.last_status = 'FAILED' THEN t.error END AS last_error
-FROM syncline.collections_as_of($1, $2, $3, $4, $5) AS a
+-- All collections that had had a task, as they were at a moment ($1 to $5). Of most of them the last task has succeeded, and then
+-- nothing else has to be found: their last failure, which may be long ago, is left out.
+WITH newest AS MATERIALIZED (
+  SELECT k.source, k.collection, n.task, n.finished_at,
+         n.has_ended AND n.status = 'SUCCESS' AND (r.horizon IS NULL OR n.finished_at >= r.horizon OR n.task = k.task)
+           AND NOT EXISTS (SELECT FROM syncline.pauses p WHERE p.source = k.source AND p.collection IN (k.collection, '')) AS is_fine
+  FROM syncline.collections k
+  CROSS JOIN (SELECT (SELECT sealed_before::timestamp AT TIME ZONE 'UTC' FROM syncline.retention) AS horizon) AS r
+  LEFT JOIN LATERAL syncline.newest_as_of(k.source, k.collection, NULL, $1, $2, $3, $4, $5) AS n ON true
+)
+SELECT source, collection, task AS last_task, 'SUCCESS' AS last_status, finished_at AS last_success_at, NULL::timestamptz AS last_failure_at,
+       0 AS consecutive_failures, NULL::timestamptz AS paused_since, NULL::timestamptz AS paused_until, NULL AS paused_by, NULL AS pause_note,
+       NULL AS last_error
+FROM newest WHERE is_fine
+UNION ALL
+SELECT a.source, a.collection, a.last_task, a.last_status, a.last_success_at, a.last_failure_at,
+       a.consecutive_failures, a.paused_since, a.paused_until, a.paused_by, a.pause_note,
+       CASE WHEN a.last_status = 'FAILED' THEN t.error END
+FROM newest n
+CROSS JOIN LATERAL (
+  SELECT * FROM syncline.collections_as_of($1, $2, $3, $4, $5) AS a WHERE a.source = n.source AND a.collection = n.collection
+) AS a
 LEFT JOIN syncline.tasks t ON t.task = a.last_task AND a.last_status = 'FAILED'
+WHERE n.is_fine IS NOT TRUE
 
 -- name: current_tables
 -- The current columns of every table that was loaded.
