@@ -17,10 +17,10 @@ Described = TypeVar("Described", bound=About)
 
 
 def mask_about(sources: Mapping[str, Source], secrets: frozenset[str]) -> dict[str, Source]:
-    """The sources with the secrets of the whole catalogue masked in their texts, as they are masked in logs."""
+    """The sources with the secrets of the whole catalogue masked in their texts, as they are masked in names."""
     if not any(_texts(each) for source in sources.values() for each in (source.about, *source.collections.values())):
         return dict(sources)
-    redact = redactor_of(secrets).redact
+    redact = redactor_of(secrets).redact_name
     return {
         id_: replace(
             source,

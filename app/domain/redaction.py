@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 REDACTED: Final = "***"
 
+_LONGEST_WORD: Final = 12
+
 # Bits of a byte, and of a character of Base64 (RFC 4648).
 _BYTE: Final = 8
 _SEXTET: Final = 6
@@ -30,17 +32,16 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str]) -> None:
         forms = {form for secret in secrets for form in _forms(secret) if len(form) >= SHORTEST_SECRET}
-        by_first: dict[str, list[str]] = {}
-        # Longest first, so that a secret that begins with another one is replaced completely.
-        for form in sorted(forms, key=lambda form: (-len(form), form)):
-            for first, rest in _patterns(form):
-                by_first.setdefault(first, []).append(rest)
-        # Alternatives grouped by first character, which Python finds very fast; most characters do not start a secret.
-        alternatives = [f"{re.escape(first)}(?:{'|'.join(rests)})" for first, rests in sorted(by_first.items())]
-        self._pattern = re.compile("|".join(alternatives)) if alternatives else None
+        no_words = {form for form in forms if not (form.isalpha() and len(form) <= _LONGEST_WORD)}
+        self._pattern = _pattern(forms)
+        self._pattern_in_names = self._pattern if no_words == forms else _pattern(no_words)
 
     def redact(self, text: str) -> str:
         return self._pattern.sub(REDACTED, text) if self._pattern else text
+
+    def redact_name(self, text: str) -> str:
+        """The same for names, and what else people must recognise: a secret that is a word may be in it by chance."""
+        return self._pattern_in_names.sub(REDACTED, text) if self._pattern_in_names else text
 
 
 def mask_secrets(text: str) -> str:
@@ -68,6 +69,17 @@ def redact_json(value: Any, redact: Callable[[str], str]) -> Any:
 def redactor_of(secrets: frozenset[str]) -> Redactor:
     """The redactor for these secrets; cached, because with a thousand secrets it takes most of a second to make."""
     return Redactor(secrets)
+
+
+def _pattern(forms: Iterable[str]) -> re.Pattern[str] | None:
+    by_first: dict[str, list[str]] = {}
+    # Longest first, so that a secret that begins with another one is replaced completely.
+    for form in sorted(forms, key=lambda form: (-len(form), form)):
+        for first, rest in _patterns(form):
+            by_first.setdefault(first, []).append(rest)
+    # Alternatives grouped by first character, which Python finds very fast; most characters do not start a secret.
+    alternatives = [f"{re.escape(first)}(?:{'|'.join(rests)})" for first, rests in sorted(by_first.items())]
+    return re.compile("|".join(alternatives)) if alternatives else None
 
 
 def _forms(secret: str) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 import msgspec
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from app.config.catalogue import Catalogue
     from app.domain.attempt_protocol import AttemptMessage, Question
+    from app.domain.redaction import Redactor
     from app.execution.renewals import Renewals
 
 A = TypeVar("A", bound=Answer)
@@ -62,14 +63,14 @@ def say_nothing(_line: str) -> None:
 async def answers_to(
     question: Question,
     kind: type[A],
-    redact: Callable[[str], str],
+    redacting: Redacting,
     *,
     tell: Callable[[str], None] = say_nothing,
     renewals: Renewals | None = None,
 ) -> list[A]:
     """All answers of one kind; otherwise as `ask`."""
     answers: list[A] = []
-    await ask(question, kind, answers.append, redact, tell=tell, renewals=renewals)
+    await ask(question, kind, answers.append, redacting, tell=tell, renewals=renewals)
     return answers
 
 
@@ -77,7 +78,7 @@ async def ask(
     question: Question,
     kind: type[A],
     receive: Callable[[A], None],
-    redact: Callable[[str], str],
+    redacting: Redacting,
     *,
     tell: Callable[[str], None] = say_nothing,
     renewals: Renewals | None = None,
@@ -86,14 +87,15 @@ async def ask(
 
     `receive` gets each answer of this kind. `tell` gets a line when something is installed, and now and then while it
     waits. `renewals` keeps what the connector renews, however this ends. A connector may repeat any of its settings, so
-    `redact` takes secrets out of answers, lines and errors.
+    `redacting` takes secrets out of answers, lines and errors.
 
     Raises:
         SynclineError: the process failed, crashed or took too long.
     """
+    redact = redacting.text
 
     def pass_on(answer: Answer) -> None:
-        if isinstance(shown := masked(answer, redact), kind):
+        if isinstance(shown := masked(answer, redact, redacting.name), kind):
             receive(shown)
 
     try:
@@ -104,10 +106,24 @@ async def ask(
         raise (ConfigurationError if isinstance(error, ConfigurationError) else SynclineError)(told) from None
 
 
-def redacting(catalogue: Catalogue, renewals: Renewals | None = None) -> Callable[[str], str]:
-    """Makes a text one without secrets of the catalogue, and without those that were renewed by then."""
-    redact = redactor_of(catalogue.secrets()).redact
-    return redact if renewals is None else lambda text: redact(renewals.redact(text))
+class Redacting(NamedTuple):
+    """What takes secrets out of texts, and out of names of tables and fields."""
+
+    text: Callable[[str], str]
+    name: Callable[[str], str]
+
+    @classmethod
+    def by(cls, redactor: Redactor) -> Redacting:
+        return cls(redactor.redact, redactor.redact_name)
+
+
+def redacting(catalogue: Catalogue, renewals: Renewals | None = None) -> Redacting:
+    """Takes out secrets of the catalogue, and those that were renewed by then."""
+    known = Redacting.by(redactor_of(catalogue.secrets()))
+    if renewals is None:
+        return known
+    renewed = renewals.redact
+    return Redacting(lambda text: known.text(renewed(text)), lambda name: known.name(renewed(name)))
 
 
 async def _ask(
@@ -239,7 +255,7 @@ async def _without_learned(messages: AsyncIterator[AttemptMessage]) -> AsyncIter
             case Failed():
                 yield msgspec.structs.replace(message, error=mask(message.error))
             case Checked() | Offered() | OwnTable() | Previewed() | Specified() | Counted() | ColumnTypes():
-                yield masked(message, mask)
+                yield masked(message, mask, mask)
             case _:
                 yield message
 

@@ -8,7 +8,7 @@ from app.domain.attempt_protocol import Specified, Specify
 from app.domain.collection import ALL, Collection, Inherited
 from app.domain.redaction import Redactor
 from app.domain.secret_values import secrets_in
-from app.execution.questions import answers_to, say_nothing
+from app.execution.questions import Redacting, answers_to, say_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,5 +38,5 @@ async def ask_specification(
         collections=[collection],
         data_dir=str(data_dir),
     )
-    answers = await answers_to(question, Specified, Redactor(secrets_in(origin)).redact, tell=tell)
+    answers = await answers_to(question, Specified, Redacting.by(Redactor(secrets_in(origin))), tell=tell)
     return answers[-1].specification

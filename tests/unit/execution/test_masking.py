@@ -4,11 +4,25 @@ from __future__ import annotations
 
 import msgspec
 
-from app.domain.attempt_protocol import Checked, Counted, Offered, OwnTable, Previewed, PreviewedColumn, Specified
+from app.domain.attempt_protocol import (
+    Checked,
+    ColumnTypes,
+    Counted,
+    Offered,
+    OwnTable,
+    Previewed,
+    PreviewedColumn,
+    Specified,
+)
 from app.domain.redaction import Redactor
-from app.execution.masking import masked
+from app.execution.masking import Answer, masked
 
 SECRET = "hunter22-hunter22"
+
+
+def hidden(answer: Answer, *secrets: str) -> Answer:
+    redactor = Redactor(secrets)
+    return masked(answer, redactor.redact, redactor.redact_name)
 
 
 def test_no_text_of_a_connector_shows_a_secret() -> None:
@@ -21,26 +35,38 @@ def test_no_text_of_a_connector_shows_a_secret() -> None:
         Previewed("orders", [column], rows, {"lake": f"refused: {SECRET}"}),
         OwnTable("lake", "orders", error=SECRET),
         Counted("orders", error=SECRET),
+        ColumnTypes("lake", {"text": SECRET}, error=SECRET),
     ):
         assert SECRET in msgspec.json.encode(answer).decode()
-        assert SECRET not in msgspec.json.encode(masked(answer, Redactor([SECRET]).redact)).decode()
+        assert SECRET not in msgspec.json.encode(hidden(answer, SECRET)).decode()
 
 
 def test_rows_still_have_the_fields_of_their_columns() -> None:
     column = PreviewedColumn(SECRET, "string", inferred=False, columns={})
-    shown = masked(Previewed("orders", [column], [{SECRET: 12345678}], {}), Redactor([SECRET, "12345678"]).redact)
+    shown = hidden(Previewed("orders", [column], [{SECRET: 12345678}], {}), SECRET, "12345678")
     assert isinstance(shown, Previewed)
     assert shown.rows == [{shown.columns[0].field: "***"}]
 
 
 def test_names_by_which_others_are_asked_later_stay() -> None:
     table = OwnTable(SECRET, SECRET)
-    assert masked(table, Redactor([SECRET]).redact) == table
+    assert hidden(table, SECRET) == table
 
 
-def test_a_short_secret_that_is_part_of_names_leaves_them_readable() -> None:
+def test_a_secret_that_is_a_word_leaves_names_readable() -> None:
     offered = Offered("shop_orders", {"shop": "text", "shop shop": "text"}, key=["shop"], cursor_fields=["shop"])
-    assert masked(offered, Redactor(["shop"]).redact) == offered
-    assert masked(Checked("orders", "", error="shop is wrong"), Redactor(["shop"]).redact) == Checked(
-        "orders", "", error="*** is wrong"
-    )
+    assert hidden(offered, "shop") == offered
+    assert hidden(Checked("orders", "", error="shop is wrong"), "shop") == Checked("orders", "", error="*** is wrong")
+
+
+def test_a_word_in_a_name_does_not_show_another_secret() -> None:
+    offered = Offered(f"shop_{SECRET}", {f"***{SECRET}": "text"})
+    assert hidden(offered, "shop", SECRET) == Offered("shop_***", {"******": "text"})
+
+
+def test_fields_that_have_a_secret_word_in_their_names_stay_apart() -> None:
+    columns = [
+        PreviewedColumn(name, "text", inferred=False, columns={"lake": (name, "text")}) for name in ("shop", "****")
+    ]
+    shown = hidden(Previewed("orders", columns, [{"shop": "my shop", "****": 1}], {}), "shop")
+    assert shown == Previewed("orders", columns, [{"shop": "my ***", "****": 1}], {})
