@@ -21,7 +21,7 @@ from app.bootstrap.embedded_postgres import EmbeddedPostgres, home_below
 from app.bootstrap.environment import database_address, password_program, url_parts
 from app.bootstrap.migrations import migrate
 from app.bootstrap.signals import StopSignals
-from app.client.address import ApiAddress, publish
+from app.client.address import ApiAddress, publish, set_aside
 from app.client.dev_lock import already_running, holding, is_held
 from app.config.reader import load_catalogue
 from app.domain.errors import DatabaseUnreachableError
@@ -57,6 +57,7 @@ def run_dev(
         port = _free_port(host, catalogue.server.port if port is None else port)
         prepare_data_dir(data)
         stack.enter_context(holding(data))
+        set_aside(data)
         server = None
         if external:
             environment |= external

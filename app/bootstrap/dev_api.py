@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import asyncpg
 
-from app.client.address import withdraw
+from app.client.address import take_left_token, withdraw
 from app.domain.api_token import TokenScope, id_in
 from app.domain.errors import SynclineError
 from app.store.database import UNREACHABLE, connect
@@ -32,7 +32,7 @@ async def token_for_commands(data: Path, direct_url: str, password: PasswordProg
         DatabaseUnreachableError: the database does not answer.
     """
     async with _administered(direct_url, password) as admin:
-        await _revoke(admin, withdraw(data))
+        await _revoke(admin, take_left_token(data))
         token = (await admin.create(_NAME, TokenScope.ADMIN, None)).text
     try:
         yield token

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _FILE: Final = "api.json"
+_LEFT: Final = "api.left.json"
 _EXAMPLE: Final = "https://syncline.example.com"
 BASE: Final = "/api/v1"
 
@@ -52,7 +53,7 @@ def find_api(url: str | None, token: str | None, data_dir: Path) -> ApiAddress:
             )
         return ApiAddress(_checked(url), _checked_token(token))
     data_dir = data_dir.absolute()
-    if is_held(data_dir) and (published := _read(data_dir)):
+    if is_held(data_dir) and (published := _read(data_dir / _FILE)):
         return ApiAddress(published.url, published.token, data_dir)
     raise ConfigurationError(
         f"SYNCLINE_URL is not set, and no 'syncline dev' is running on {data_dir}: start it, set SYNCLINE_DATA_DIR to "
@@ -69,20 +70,32 @@ def publish(data_dir: Path, address: ApiAddress) -> None:
     new.replace(file)
 
 
-def withdraw(data_dir: Path, *, only: str | None = None) -> str | None:
-    """Remove what was left there, or `only` what has this token; returns its token, if there was one."""
-    published = _read(data_dir)
-    token = published.token if published else None
-    if only is None or token == only:
+def withdraw(data_dir: Path, *, only: str) -> None:
+    """Remove the address, if it has this token."""
+    published = _read(data_dir / _FILE)
+    if published and published.token == only:
         with suppress(OSError):
             (data_dir / _FILE).unlink()
-    return token
 
 
-def _read(data_dir: Path) -> _Published | None:
+def set_aside(data_dir: Path) -> None:
+    """Let nobody find the address that a `syncline dev` has left which was killed."""
+    with suppress(FileNotFoundError):
+        (data_dir / _FILE).replace(data_dir / _LEFT)
+
+
+def take_left_token(data_dir: Path) -> str | None:
+    """Remove what was set aside; returns its token, if there was one."""
+    left = _read(data_dir / _LEFT)
+    with suppress(OSError):
+        (data_dir / _LEFT).unlink()
+    return left.token if left else None
+
+
+def _read(file: Path) -> _Published | None:
     """None if nothing is there, or nothing whole."""
     try:
-        return msgspec.json.decode((data_dir / _FILE).read_bytes(), type=_Published)
+        return msgspec.json.decode(file.read_bytes(), type=_Published)
     except (OSError, msgspec.DecodeError):
         return None
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import os
 import stat
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
-from app.client.address import ApiAddress, find_api, publish, withdraw
+from app.client.address import ApiAddress, find_api, publish, set_aside, take_left_token, withdraw
 from app.client.dev_lock import holding, is_held
 from app.domain.errors import ConfigurationError
 
@@ -86,11 +90,50 @@ def test_only_one_dev_can_run_here(tmp_path: Path) -> None:
 
 def test_only_its_own_address_is_withdrawn(tmp_path: Path) -> None:
     publish(tmp_path, ApiAddress("http://127.0.0.1:8001", TOKEN))
-    assert withdraw(tmp_path, only="another") == TOKEN
+    withdraw(tmp_path, only="another")
     with holding(tmp_path):
         assert find_api(None, None, tmp_path).token == TOKEN
-    assert withdraw(tmp_path) == TOKEN
-    assert withdraw(tmp_path) is None
+        withdraw(tmp_path, only=TOKEN)
+        with pytest.raises(ConfigurationError):
+            find_api(None, None, tmp_path)
+
+
+def test_what_was_left_is_set_aside_until_its_token_is_revoked(tmp_path: Path) -> None:
+    publish(tmp_path, ApiAddress("http://127.0.0.1:8001", TOKEN))
+    with holding(tmp_path):
+        set_aside(tmp_path)
+        set_aside(tmp_path)
+        with pytest.raises(ConfigurationError):
+            find_api(None, None, tmp_path)
+    assert take_left_token(tmp_path) == TOKEN
+    assert take_left_token(tmp_path) is None
+
+
+def test_a_command_that_looks_does_not_keep_a_dev_from_starting(tmp_path: Path) -> None:
+    with holding(tmp_path):
+        pass
+    looking = os.open(tmp_path / "dev.lock", os.O_RDONLY)
+    fcntl.flock(looking, fcntl.LOCK_SH)
+    ends = threading.Timer(0.2, os.close, [looking])
+    ends.start()
+    with holding(tmp_path):
+        assert is_held(tmp_path)
+    ends.join()
+
+
+def test_a_directory_without_locks_is_a_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    with holding(tmp_path):
+        pass
+    monkeypatch.setattr("app.client.dev_lock.fcntl.flock", refuse)
+    with (
+        pytest.raises(ConfigurationError, match="No locks available; choose a directory on a local disk"),
+        holding(tmp_path),
+    ):
+        pass
+    assert not is_held(tmp_path)
 
 
 @pytest.mark.parametrize("left", [b"", b"{", b'{"url": 1}'])
