@@ -60,8 +60,8 @@ def main() -> None:
 def cli() -> None:
     """Keep collections in sync on schedule, and record every step in PostgreSQL.
 
-    Exit codes: 0 success, 1 failure or differences found, 2 wrong usage or configuration, 3 PostgreSQL or the API does
-    not answer, 4 the API refuses.
+    Exit codes: 0 success, 1 failure, 2 wrong usage or configuration, 3 PostgreSQL or the API does
+    not answer, 4 the API refuses, 5 'plan' found a difference.
     """
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from app.plan.tables import TableChange
 
 Rows = dict[tuple[str, str], int]
+# Nothing else ends with this code, so that no error is taken for a change.
+_DIFFERENT = 5
 _COLORS = {"+": "green", "-": "red", "~": "yellow"}
 
 
@@ -40,7 +42,7 @@ _COLORS = {"+": "green", "-": "red", "~": "yellow"}
 def plan(config: Path | None, *, as_json: bool, as_markdown: bool, with_rows: bool | None) -> None:
     """Compare a catalogue with the one that runs: sources, collections, schedules, keys, and what becomes of tables.
 
-    Nothing is changed. The exit code is 0 if nothing is different, 1 if something is, and higher after an error.
+    Nothing is changed. The exit code is 0 if nothing is different and 5 if something is; all others are errors.
     Secrets are not compared, nor values of placeholders in 'config', 'parameters' and destinations, nor the sections
     'server' and 'notifications'.
     """
@@ -69,7 +71,7 @@ def plan(config: Path | None, *, as_json: bool, as_markdown: bool, with_rows: bo
         click.echo(json_text(plan_document(changes, tables, rows)))
     else:
         _show(changes, tables, rows, now, as_markdown=as_markdown)
-    sys.exit(1 if changes or tables else 0)
+    sys.exit(_DIFFERENT if changes or tables else 0)
 
 
 def _read(config: Path | None) -> tuple[Settings, Catalogue]:

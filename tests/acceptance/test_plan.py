@@ -70,7 +70,7 @@ def test_what_is_different_is_an_exit_code_lines_and_a_count(laptop: Laptop, dir
     other = written(directory, CONFIG).replace("@daily", "@hourly").replace("primary_key: id", "primary_key: day")
     kept = "\n".join(line for line in other.splitlines() if "old" not in line)
     planned = file_of(tmp_path, kept)
-    shown = laptop.call("plan", "--config", planned, "--rows", code=1)
+    shown = laptop.call("plan", "--config", planned, "--rows", code=5)
     lines = [line.split(maxsplit=2) for line in shown.stdout.splitlines()]
     assert [line[:2] for line in lines[:4]] == [
         ["~", "collection"], ["~", "collection"], ["-", "collection"], ["~", "table"],
@@ -82,12 +82,12 @@ def test_what_is_different_is_an_exit_code_lines_and_a_count(laptop: Laptop, dir
     assert "but now there is the key 'day'" in lines[3][2]
     assert lines[3][2].endswith("(2 rows)")
     assert lines[-1] == ["1", "removed,", "1 changed. Tables: 1 loaded again."]
-    document = json.loads(laptop.call("plan", "--config", planned, "--json", code=1).stdout)
+    document = json.loads(laptop.call("plan", "--config", planned, "--json", code=5).stdout)
     assert [each["change"] for each in document["changes"]] == ["changed", "changed", "removed"]
     (table,) = document["tables"]
     assert (table["destination"], table["table"], table["fate"]) == ("lake", "shop_orders", "reloaded")
     assert "rows" not in table
-    comment = laptop.call("plan", "--config", planned, "--markdown", code=1).stdout.splitlines()
+    comment = laptop.call("plan", "--config", planned, "--markdown", code=5).stdout.splitlines()
     assert (comment[0], comment[2], comment[-1]) == (f"**Syncline plan.** {' '.join(lines[-1])}", "```diff", "```")
 
 
