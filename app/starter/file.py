@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import secrets
 import shutil
 from typing import TYPE_CHECKING
 
@@ -40,10 +41,8 @@ def write_file(file: Path, text: str, *, force: bool) -> Path | None:
     copy = None
     # A link stays one.
     file = file.resolve() if force else file
-    new = file.with_name(f".{file.name}.new") if force else file
+    new = file.with_name(f".{file.name}.{secrets.token_hex(4)}.new") if force else file
     try:
-        if force:
-            new.unlink(missing_ok=True)
         with new.open("x", encoding="utf-8") as writing:
             try:
                 writing.write(text)
