@@ -194,7 +194,7 @@ def _pages(url: str) -> Shown:
     def at(number: int) -> str:
         return f"/at/{begin - timedelta(seconds=number):%Y-%m-%dT%H:%M:%SZ}"
 
-    last_page = COLLECTIONS.value // 100 * 100 - 100
+    last_page = COLLECTIONS.value - 50
     return Shown(
         {
             "overview": lambda _: "/",

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from app.api.http.services import Services
 
 # A browser accepts a cookie whose name begins so only over https, for exactly this host, and from nobody else.
-_SECURE: Final = "__Host-"
+_HOST_PREFIX: Final = "__Host-"
 _LIFETIME_SECONDS: Final = 30 * 24 * 3600
 
 
@@ -38,7 +38,7 @@ async def find_viewer(scope: Scope) -> Granted | None:
     name = await _cookie_name(services)
     cookies = HTTPConnection(scope).cookies
     # Whatever else is on this host may have set any others.
-    kept = cookies.get(_SECURE + name) or cookies.get(name)
+    kept = cookies.get(_HOST_PREFIX + name) or cookies.get(name)
     if not kept:
         return None
     token = unquote(kept)
@@ -83,7 +83,7 @@ async def remember(services: Services, answer: Response, token: str, *, encrypte
     """Let the browser keep the token; its scripts cannot read it."""
     name = await _cookie_name(services)
     answer.set_cookie(
-        _SECURE + name if encrypted else name,
+        _HOST_PREFIX + name if encrypted else name,
         quote(token, safe=""),
         max_age=_LIFETIME_SECONDS,
         secure=encrypted,
@@ -95,7 +95,7 @@ async def remember(services: Services, answer: Response, token: str, *, encrypte
 async def forget(services: Services, answer: Response) -> None:
     """Let the browser forget the token."""
     name = await _cookie_name(services)
-    answer.delete_cookie(_SECURE + name, secure=True, httponly=True, samesite="strict")
+    answer.delete_cookie(_HOST_PREFIX + name, secure=True, httponly=True, samesite="strict")
     answer.delete_cookie(name, httponly=True, samesite="strict")
 
 

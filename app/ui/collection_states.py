@@ -33,7 +33,7 @@ class CollectionState:
     schedule: str | None
     timezone: str
     next_fire_at: datetime | None
-    last_uuid: UUID | None
+    last_task_uuid: UUID | None
     paused_alone: bool
     about: About
 
@@ -49,7 +49,7 @@ class CollectionState:
     @property
     def last_task(self) -> str | None:
         """The id of its last task."""
-        return None if self.last_uuid is None else task_id(self.source, self.collection, self.last_uuid)
+        return None if self.last_task_uuid is None else task_id(self.source, self.collection, self.last_task_uuid)
 
     def qualified(self, name: str) -> str:
         """What this qualifier of a filter looks in."""
@@ -72,7 +72,7 @@ QUALIFIERS: Final[Mapping[str, Callable[[CollectionState], str]]] = {
 """The qualifiers of filters of collections, and what each looks in."""
 
 
-class Found(NamedTuple):
+class _Rows(NamedTuple):
     """The rows about a collection: its head and schedule, its running task, its own pause, and that of its source."""
 
     head: Row | None
@@ -85,9 +85,9 @@ class CollectionStates:
     """Tells how collections are. The states of those whose rows are as before are kept: most are."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str], tuple[Collection, Found, CollectionState]] = {}
+        self._known: dict[tuple[str, str], tuple[Collection, _Rows, CollectionState]] = {}
 
-    def tell(
+    def states_of(
         self, sources: Iterable[Source], heads: Iterable[Row], running: Iterable[Row], pauses: Iterable[Row]
     ) -> list[CollectionState]:
         """The states of all collections of the sources."""
@@ -97,17 +97,17 @@ class CollectionStates:
             pause_of_source = pause_of.get((source.id, WHOLE_SOURCE))
             for collection in source.collections.values():
                 name = source.id, collection.name
-                found = Found(head_of.get(name), run_of.get(name), pause_of.get(name), pause_of_source)
-                before = known.get(name)
-                if before is None or before[0] is not collection or before[1] != found:
-                    before = collection, found, _state_of(source.id, collection, found)
-                self._known[name] = before
+                rows = _Rows(head_of.get(name), run_of.get(name), pause_of.get(name), pause_of_source)
+                entry = known.get(name)
+                if entry is None or entry[0] is not collection or entry[1] != rows:
+                    entry = collection, rows, _state_of(source.id, collection, rows)
+                self._known[name] = entry
         return [state for _, _, state in self._known.values()]
 
 
-def state_then(row: Row, catalogue: Mapping[str, Source]) -> CollectionState:
+def past_state(row: Row, sources: Mapping[str, Source]) -> CollectionState:
     """A collection as it was. Its schedule, which is not recorded, is that of today."""
-    collection = _collection_of(catalogue, row)
+    collection = _collection_of(sources, row)
     names = ("paused_since", "paused_until", "paused_by", "pause_note")
     facts = Facts(**_of_head(row), **{name: row[name] for name in names})
     return CollectionState(
@@ -118,15 +118,15 @@ def state_then(row: Row, catalogue: Mapping[str, Source]) -> CollectionState:
         schedule=None if collection is None else collection.schedule,
         timezone="UTC" if collection is None else collection.timezone,
         next_fire_at=None,
-        last_uuid=row["last_task"],
+        last_task_uuid=row["last_task"],
         paused_alone=True,
         about=collection or About(),
     )
 
 
-def _state_of(source: str, collection: Collection, found: Found) -> CollectionState:
-    head, schedule = found.head, collection.schedule
-    facts = Facts(**_of_head(head), **_of_run(found.running), **pause_fields(found.pause or found.pause_of_source))
+def _state_of(source: str, collection: Collection, rows: _Rows) -> CollectionState:
+    head, schedule = rows.head, collection.schedule
+    facts = Facts(**_of_head(head), **_of_run(rows.running), **pause_fields(rows.pause or rows.pause_of_source))
     return CollectionState(
         source=source,
         collection=collection.name,
@@ -135,8 +135,8 @@ def _state_of(source: str, collection: Collection, found: Found) -> CollectionSt
         schedule=schedule,
         timezone=collection.timezone,
         next_fire_at=head["next_fire_at"] if head and schedule else None,
-        last_uuid=head["last_task"] if head else None,
-        paused_alone=found.pause is not None,
+        last_task_uuid=head["last_task"] if head else None,
+        paused_alone=rows.pause is not None,
         about=collection,
     )
 
@@ -156,7 +156,7 @@ def _of_head(head: Any) -> dict[str, Any]:
     names = ("last_success_at", "last_failure_at", "last_error", "consecutive_failures")
     status = head["last_status"] and Status(head["last_status"])
     known = {name: head[name] for name in names}
-    # How many it were before what retention has kept, nobody knows.
+    # Unknown for what retention has removed.
     return {"last_status": status, **known, "consecutive_failures": known["consecutive_failures"] or 0}
 
 

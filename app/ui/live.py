@@ -44,4 +44,5 @@ async def _changes(view: View, page: FeedPage) -> AsyncGenerator[bytes]:
                     yield STILL_HERE
         except (*UNREACHABLE, EventsGoneError):
             # After a failover, the page is read again, and so is the end of the feed.
+            view.shared.forget_all_told()
             yield b"event: changed\ndata: .\n\n"

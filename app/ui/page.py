@@ -101,7 +101,10 @@ class View:
         return not self.is_past and self.granted.scope.covers(scope)
 
     async def read(self, read: Callable[[*Arguments], Coroutine[Any, Any, Result]], *arguments: *Arguments) -> Result:
-        """What `read` gives for these arguments; open pages that renew themselves share it."""
+        """What `read` gives for these arguments; open pages that renew themselves share it, whoever looks at them.
+
+        The arguments are the key: they must be hashable, and the same for all who ask within some seconds.
+        """
         if not self.is_renewal:
             return await read(*arguments)
         return await self.shared.get((read, arguments), partial(read, *arguments))
@@ -165,7 +168,10 @@ def page(
 
 
 def renewed(show: Callable[[View], Coroutine[Any, Any, Response]]) -> Callable[[View], Awaitable[Response]]:
-    """The same for a page that renews itself: those who look at it with the same rights get the same one."""
+    """The same for a page that renews itself: all whose token has the same name and scope get the same answer.
+
+    Others still share what the page reads by `View.read`.
+    """
 
     async def show_once(view: View) -> Response:
         if not view.is_renewal:

@@ -62,6 +62,11 @@ class Shared:
         """Somebody has changed something here, and wants to see it."""
         self._age += 1
 
+    def forget_all_told(self) -> None:
+        """The feed may have lost events, as after a failover: its places may come again."""
+        self._told_upto = BEGINNING
+        self.forget()
+
     def forget_before(self, upto: Place) -> None:
         """Something has happened, up to this place of the feed; everybody who follows that says so."""
         if upto > self._told_upto:

@@ -12,7 +12,7 @@ from app.domain.condition import RANKS, Condition
 from app.domain.task import Status
 from app.store.moments import LATEST
 from app.store.recent_tasks import RecentTasks
-from app.ui.collection_states import CollectionStates, state_then
+from app.ui.collection_states import CollectionStates, past_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -70,7 +70,7 @@ class Snapshots:
                 read_at = time.monotonic()
                 rows = await self._services.reader.list_collections_as_of(moment)
                 catalogue = self._services.catalogue().sources
-                found = _snapshot(state_then(row, catalogue) for row in rows)
+                found = _snapshot(past_state(row, catalogue) for row in rows)
             self._past[moment] = read_at, found
             if len(self._past) > _MOST_MOMENTS:
                 del self._past[next(iter(self._past))]
@@ -78,9 +78,12 @@ class Snapshots:
 
     async def _look(self) -> Snapshot:
         services = self._services
-        running = await services.reader.list_recent(RecentTasks(statuses={Status.RUNNING}), _MOST_RUNNING)
-        heads, pauses = await services.reader.list_collections(), await services.pauses.list_active()
-        return _snapshot(self._states.tell(services.catalogue().sources.values(), heads, running, pauses))
+        running, heads, pauses = await asyncio.gather(
+            services.reader.list_recent(RecentTasks(statuses={Status.RUNNING}), _MOST_RUNNING),
+            services.reader.list_collections(),
+            services.pauses.list_active(),
+        )
+        return _snapshot(self._states.states_of(services.catalogue().sources.values(), heads, running, pauses))
 
 
 def _snapshot(states: Iterable[CollectionState]) -> Snapshot:

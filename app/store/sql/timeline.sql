@@ -3,13 +3,15 @@
 -- name: outcomes
 -- Of the fire times of each of the collections ($1, $2) from $3 on and before $4, in each span of $5 seconds: how many there
 -- were, and the one that matters most, with what had become of it and of its task at moment $6, that is, after the events up to
--- time $7 and position $8. The last one of those that are equal.
+-- time $7 and position $8: a failed one, else a missed one, a skipped one, a paused one, a canceled one, any other. The last one of
+-- those that are equal.
 --
 -- A collection has one task at a time, so all but its last one had ended; and an index has those that did not succeed. Only what is
 -- returned is looked up in full.
 WITH unsuccessful AS MATERIALIZED (
   SELECT t.task, t.status FROM syncline.tasks t
   WHERE t.status <> 'SUCCESS' AND t.finished_at <= $6
+    AND (t.source, t.collection) IN (SELECT * FROM unnest($1::text[], $2::text[]))
     AND t.task >= syncline.uuid7_floor(greatest($3::timestamptz - interval '1 hour', timestamptz '1970-01-01 00:00:00Z')) -- clocks differ
 ), fired AS MATERIALIZED (
   SELECT d.nth, f.fire_time, f.outcome, f.reason, f.task
@@ -19,7 +21,7 @@ WITH unsuccessful AS MATERIALIZED (
 ), spans AS MATERIALIZED (
   SELECT nth, floor(date_part('epoch', fire_time - $3) / $5::float8)::integer AS span,
          count(*) AS fire_times, max(fire_time) FILTER (WHERE outcome = 'started') AS last_started,
-         -- Times count backwards, in microseconds, so that the minimum is the last one of those that matter most.
+         -- The rank, and then the time, which counts backwards in microseconds: the minimum is the last one of those that matter most.
          min(CASE WHEN status = 'FAILED' THEN 1 WHEN outcome = 'missed' THEN 2 WHEN reason = 'paused' THEN 4
                   WHEN outcome = 'skipped' THEN 3 WHEN status = 'CANCELED' THEN 5 ELSE 6 END * 1000000000000000000
              - (date_part('epoch', fire_time) * 1000000)::bigint) AS key

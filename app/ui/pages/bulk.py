@@ -60,8 +60,10 @@ async def act_on_all(view: View) -> Response:
         async with limit:
             await act(view, each, cause)
 
-    await do_all(map(act_in_turn, found))
-    view.shared.forget()
+    try:
+        await do_all(map(act_in_turn, found))
+    finally:
+        view.shared.forget()
     return go_to(safe_path(form.get("back", ""), view.prefix))
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _SINCE: Final = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30)}
 _USUAL: Final = "7d"
-_MOST_FAILURES: Final = 5_000
+_MOST_FAILURES: Final = 2_500
 _NAMES: Final = 6
 
 
@@ -104,8 +104,12 @@ async def run_again(view: View) -> Response:
     catalogue = services.catalogue()
     wanted = [each for found in causes if found.group.key == form.get("cause") for each in found.still]
     # Together, so that they share a statement.
-    await do_all(services.queue.schedule(sync_task(catalogue, each.source, each.collection, cause)) for each in wanted)
-    view.shared.forget()
+    try:
+        await do_all(
+            services.queue.schedule(sync_task(catalogue, each.source, each.collection, cause)) for each in wanted
+        )
+    finally:
+        view.shared.forget()
     return go_to(safe_path(form.get("back", ""), view.prefix))
 
 

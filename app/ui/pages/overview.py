@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from app.ui.page import View
     from app.ui.snapshot import Snapshot
 
-MOST_ROWS: Final = 100
+MOST_ROWS: Final = 50
 RUNS: Final = 20
 _RUNS_SINCE: Final = timedelta(weeks=10)
 _TILES: Final = (

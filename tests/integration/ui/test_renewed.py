@@ -64,7 +64,7 @@ async def test_what_one_may_do_is_shown_to_nobody_else(visitor: httpx.AsyncClien
 
 @pytest.mark.usefixtures("slow_clock")
 async def test_who_has_acted_sees_what_came_of_it(visitor: httpx.AsyncClient) -> None:
-    assert "quick" in (await visitor.get("/", headers=RENEWED)).text
+    assert "waits for a worker" not in (await visitor.get("/", headers=RENEWED)).text
     asked = {"source": "load", "collection": "quick", "back": "/"}
     assert (await visitor.post("/run", data=asked, headers=OURS)).status_code == 303
-    assert "waiting" in (await visitor.get("/?q=state:waiting", headers=RENEWED)).text
+    assert "waits for a worker" in (await visitor.get("/", headers=RENEWED)).text

@@ -33,7 +33,7 @@ A_RUN = {"source": "shop", "collection": "clients", "started_at": NOW}
 
 
 def told(states: CollectionStates, source: Any, heads: Any = HEADS, running: Any = (A_RUN,), pauses: Any = ()) -> Any:
-    return {each.collection: each for each in states.tell([source], heads, running, pauses)}
+    return {each.collection: each for each in states.states_of([source], heads, running, pauses)}
 
 
 def test_what_is_as_before_is_the_same_state() -> None:
@@ -47,22 +47,25 @@ def is_failing(state: CollectionState) -> bool:
     return state.condition is Condition.FAILING
 
 
-def is_paused(state: CollectionState) -> bool:
+def is_paused_alone(state: CollectionState) -> bool:
     return state.condition is Condition.PAUSED and state.paused_alone
+
+
+def is_paused_with_its_source(state: CollectionState) -> bool:
+    return state.condition is Condition.PAUSED and not state.paused_alone
 
 
 @pytest.mark.parametrize(
     ("changed", "collection", "expected"),
     [
         ({"heads": [a_head("orders", "FAILED", consecutive_failures=2), HEADS[1]]}, "orders", is_failing),
-        ({"pauses": [PAUSE]}, "orders", is_paused),
-        ({"pauses": [{**PAUSE, "collection": ""}]}, "orders", lambda state: not state.paused_alone),
+        ({"pauses": [PAUSE]}, "orders", is_paused_alone),
+        ({"pauses": [{**PAUSE, "collection": ""}]}, "orders", is_paused_with_its_source),
         (
             {"running": [{**A_RUN, "progress": {"records_read": 5}}]},
             "clients",
             lambda state: state.facts.records_read == 5,
         ),
-        ({"source": a_source("orders", "clients")}, "orders", lambda _: True),
     ],
 )
 def test_whatever_changes_is_told(changed: dict[str, Any], collection: str, expected: Any) -> None:
@@ -71,6 +74,13 @@ def test_whatever_changes_is_told(changed: dict[str, Any], collection: str, expe
     after = told(states, **{"source": source, **changed})[collection]
     assert after is not before
     assert expected(after)
+
+
+def test_a_collection_of_a_new_catalogue_is_told_anew() -> None:
+    states = CollectionStates()
+    before = told(states, a_source("orders", "clients"))
+    after = told(states, a_source("orders", "clients"))
+    assert all(after[name] is not before[name] for name in ("orders", "clients"))
 
 
 def test_collections_come_and_go() -> None:

@@ -26,7 +26,7 @@ def a_collection(
         schedule=schedule,
         timezone=timezone,
         next_fire_at=next_fire_at,
-        last_uuid=None,
+        last_task_uuid=None,
         paused_alone=True,
         about=About(),
     )
