@@ -12,7 +12,7 @@ import click
 from app.domain.choices import choose_one, unknown_name
 from app.domain.elapsed import span_in_words
 from app.domain.errors import ApiRefusalError, ConfigurationError, SynclineError
-from app.domain.task import uuid_in
+from app.domain.task import log_prefix, uuid_in
 from app.domain.timestamp import utc_millisecond
 from app.domain.visible import make_visible
 
@@ -132,7 +132,7 @@ def name_of(task: dict[str, Any]) -> str:
 
 def log_text(line: dict[str, Any], task_id: str, *, label: str = "") -> str:
     """A line of a log as people read it; without the task's id, which every line begins with."""
-    message = make_visible(str(line["message"]).removeprefix(f"[{task_id}] "))
+    message = make_visible(str(line["message"]).removeprefix(log_prefix(task_id)))
     level = click.style(f"{line['level']:<5}", fg=_COLORS.get(line["level"]))
     return f"{make_visible(label)}{'  ' if label else ''}{clock_time(line['time'])}  {level}  {message}"
 

@@ -91,6 +91,11 @@ def task_id(source: str, collection: str, task: UUID) -> str:
     return f"{source}_{collection}_{task}"
 
 
+def log_prefix(task_id: str) -> str:
+    """What stands before every message of a task's log."""
+    return f"[{task_id}] "
+
+
 def uuid_in(id_: str) -> UUID:
     """The UUID at the end of a task's id, or the UUID alone.
 

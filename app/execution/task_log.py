@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from app.causes import describe_error
+from app.domain.task import log_prefix
 from app.execution.text import clean, clean_all
 from app.store.database import UNREACHABLE
 from app.store.log import LineBlock, append_lines, join_blocks
@@ -53,7 +54,7 @@ class AttemptLog:
         self.all_stored.set()
         self.closed = False
         self._line = 0
-        self._prefix = f"[{claim.task_id}] "
+        self._prefix = log_prefix(claim.task_id)
 
     def next_line(self) -> int:
         """The number that the next line will have."""

@@ -30,13 +30,15 @@ _MOST_BYTES: Final = 4_000_000
 class LogSearch:
     """Lines written up to `end` and before the line `before` (attempt, line).
 
-    `level` takes only the lines of this level, `text` those that have it, in upper or lower case; None all.
+    `level` takes only the lines of this level, `text` those that have it, in upper or lower case; None all. It is not
+    looked for in a `prefix` of a message.
     """
 
     end: datetime = END_OF_TIME
     before: tuple[int, int] = AFTER_ALL_LINES
     level: str | None = None
     text: str | None = None
+    prefix: str = ""
 
     @property
     def takes_all(self) -> bool:
@@ -63,10 +65,8 @@ async def find_lines(pool: Pool, task: UUID, search: LogSearch, *, limit: int) -
     # One more than is wanted tells whether there are others.
     look_at = limit + 1 if search.takes_all else max(limit + 1, _MOST_LOOKED_AT)
     interval = _EPOCH, search.end
-    wanted = limit + 1, search.level, search.text
-    rows = await pool.fetch(
-        _SQL["lines_before"], task, *BEFORE_ALL_LINES, *interval, look_at, *search.before, *wanted, _MOST_BYTES
-    )
+    wanted = limit + 1, search.level, search.text, _MOST_BYTES, search.prefix
+    rows = await pool.fetch(_SQL["lines_before"], task, *BEFORE_ALL_LINES, *interval, look_at, *search.before, *wanted)
     if not rows:
         return FoundLines([], 0, None, None, None, more=False)
     lines = [row for row in reversed(rows) if row["line"] is not None]

@@ -2,9 +2,9 @@
 
 -- name: lines_before
 -- The last lines of a task's log before (attempt $7, line $8), last line first: at most $9 of those of level $10 that have the
--- text $11, unless these are null, among the last $6. Fewer are looked at if they are long: none after the one that exceeds $12
--- bytes. Each with how many were looked at, whether there may be others before these, the place and time of the first
--- one, and the place of the last one.
+-- text $11, unless these are null, among the last $6; the text is not looked for in the prefix $13 of a message. Fewer are
+-- looked at if they are long: none after the one that exceeds $12 bytes. Each with how many were looked at, whether there may
+-- be others before these, the place and time of the first one, and the place of the last one.
 WITH next AS (
   SELECT *, row_number() OVER latest AS number, count(*) OVER () AS present,
          sum(octet_length(message)) OVER latest - octet_length(message) AS length_after
@@ -24,7 +24,10 @@ WITH next AS (
   SELECT * FROM next WHERE length_after <= $12
 ), found AS (
   SELECT * FROM looked_at
-  WHERE ($10::text IS NULL OR level = $10) AND ($11::text IS NULL OR position(lower($11) IN lower(message)) > 0)
+  WHERE ($10::text IS NULL OR level = $10) AND (
+    $11::text IS NULL
+    OR position(lower($11) IN lower(CASE WHEN starts_with(message, $13) THEN substr(message, length($13) + 1) ELSE message END)) > 0
+  )
   ORDER BY attempt DESC, line DESC LIMIT $9
 )
 SELECT f.attempt, f.line, f.at, f.level, f.message, l.number AS looked_at, l.number < l.present OR l.present = $6 AS more,

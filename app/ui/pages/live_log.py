@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from app.api.http.parameters import AFTER, read_position
 from app.api.operations.tasks import find_task
-from app.domain.task import task_id
+from app.domain.task import log_prefix, task_id
 from app.store.database import UNREACHABLE
 from app.store.log_search import BEFORE_ALL_LINES
 from app.ui.pages.log import shown_level, without_prefix
@@ -33,7 +33,7 @@ async def follow_log(view: View) -> Response:
     check_room(view.services.live_logs)
     after = _last_seen(view.request) or AFTER.optional(view.request) or BEFORE_ALL_LINES
     row = await find_task(view.services, view.request.path_params["task_id"])
-    prefix = task_id(row["source"], row["collection"], row["task"])
+    prefix = log_prefix(task_id(row["source"], row["collection"], row["task"]))
     return stream(_messages(view, row["task"], prefix, after))
 
 
@@ -45,7 +45,7 @@ def _last_seen(request: Request) -> tuple[int, int] | None:
         return None
 
 
-async def _messages(view: View, task: UUID, id_: str, after: tuple[int, int]) -> AsyncGenerator[bytes]:
+async def _messages(view: View, task: UUID, prefix: str, after: tuple[int, int]) -> AsyncGenerator[bytes]:
     level = shown_level(view.request)
     followed = view.services.live_logs.follow(task, after, quiet_seconds=QUIET_SECONDS)
     async with aclosing(while_allowed(view, followed)) as allowed:
@@ -56,7 +56,9 @@ async def _messages(view: View, task: UUID, id_: str, after: tuple[int, int]) ->
                     view.shared.forget()
                     yield b"event: ended\ndata: .\n\n"
                 elif news.lines:
-                    yield b"".join(_message(line, id_, is_shown=level in {None, line["level"]}) for line in news.lines)
+                    yield b"".join(
+                        _message(line, prefix, is_shown=level in {None, line["level"]}) for line in news.lines
+                    )
                 else:
                     yield STILL_HERE
         except UNREACHABLE:
@@ -64,8 +66,8 @@ async def _messages(view: View, task: UUID, id_: str, after: tuple[int, int]) ->
             return
 
 
-def _message(line: Record, id_: str, *, is_shown: bool) -> bytes:
+def _message(line: Record, prefix: str, *, is_shown: bool) -> bytes:
     """A line as it stands on the page, which is one line. One that is not shown is no event, but moves on the id."""
     place = f"id: {line['attempt']}.{line['line']}\n"
-    event = f"event: line\ndata: {render_part('log_line', without_prefix(line, id_))}\n" if is_shown else ""
+    event = f"event: line\ndata: {render_part('log_line', without_prefix(line, prefix))}\n" if is_shown else ""
     return f"{place}{event}\n".encode()

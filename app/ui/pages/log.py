@@ -13,7 +13,7 @@ from app.api.http.answers import as_json
 from app.api.http.parameters import AFTER, Parameter, read_position
 from app.api.operations.tasks import find_task
 from app.domain.counts import count
-from app.domain.task import task_id
+from app.domain.task import log_prefix, task_id
 from app.domain.visible import make_visible
 from app.store.log_search import AFTER_ALL_LINES, LogSearch
 from app.store.reads import LogFilter
@@ -61,18 +61,19 @@ async def read_log(view: View, row: Row) -> LogPart:
     query = view.request.query_params
     level, text = shown_level(view.request), query.get("find", "").replace("\0", "")
     before = _BEFORE.optional(view.request)
+    prefix = log_prefix(task_id(row["source"], row["collection"], row["task"]))
     wanted = LogSearch(
         end=view.moment.moment,
         before=before or AFTER_ALL_LINES,
         level=level,
         text=text or None,
+        prefix=prefix,
     )
     found = await view.services.reader.find_lines(row["task"], wanted, limit=LINES)
-    id_ = task_id(row["source"], row["collection"], row["task"])
     kept = {"level": level or _ALL} | ({"find": text} if text else {})
     is_cut = found.more and len(found.lines) < LINES and not wanted.takes_all
     return LogPart(
-        [without_prefix(line, id_) for line in found.lines],
+        [without_prefix(line, prefix) for line in found.lines],
         level or _ALL,
         text,
         [(each, urlencode({**kept, "level": each})) for each in _LEVELS],
@@ -90,9 +91,9 @@ def shown_level(request: Request) -> str | None:
     return level if level in _LEVELS and level != _ALL else None
 
 
-def without_prefix(line: Record, id_: str) -> dict[str, Any]:
-    """A line of a task's log, without the task's id before its message."""
-    return {**line, "message": line["message"].removeprefix(f"[{id_}] ")}
+def without_prefix(line: Record, prefix: str) -> dict[str, Any]:
+    """A line of a task's log, without the prefix of its message."""
+    return {**line, "message": line["message"].removeprefix(prefix)}
 
 
 def _place(line: tuple[int, int]) -> str:

@@ -112,7 +112,7 @@ async def test_statements_about_one_task_look_into_one_partition_of_a_year(era: 
     page_of_log = [f"'{task}'", "1", "0", "'-infinity'", "'infinity'"]
     statements = {
         "log_page": (READS, [*page_of_log, "1000"]),
-        "lines_before": (LOG_SEARCH, [*page_of_log, "1000", "32767", "9", "500", "NULL", "NULL", "1000000"]),
+        "lines_before": (LOG_SEARCH, [*page_of_log, "1000", "32767", "9", "500", "NULL", "NULL", "1000000", "''"]),
         "bookmark_head": (STREAMS, [worker, "'s'", "'c'", f"'{task}'", "1", "1"]),
         "held_attempts": (QUEUE, [worker]),
         "cancel_task": (QUEUE, [f"'{task}'", "false", "'{}'"]),

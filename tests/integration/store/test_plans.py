@@ -209,7 +209,7 @@ async def test_a_search_in_a_log_reads_only_the_lines_that_it_looks_at(
     task = await seed(store)
     await store.admin.execute(MANY_EVENTS, task)
     await store.admin.execute("ANALYZE syncline.events")
-    place, bounds = (1, 19_000), (51, None, text, 10**6)
+    place, bounds = (1, 19_000), (51, None, text, 10**6, "")
     given = (*BEFORE_ALL_LINES, LONG_AGO, LATER, look_at, *place, *bounds)
     plan = await executed(store, LOG_SEARCH["lines_before"], task, *given)
     # How far it has come is joined to what was found.

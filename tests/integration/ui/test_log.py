@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.domain.task import task_id
+from app.domain.task import log_prefix, task_id
 
 if TYPE_CHECKING:
     import httpx
@@ -17,9 +17,12 @@ if TYPE_CHECKING:
 
 LINES = """
 INSERT INTO syncline.log_events (task, attempt, line, at, level, message)
-SELECT $1, 1, n, syncline.clock(), CASE WHEN n % 100 = 0 THEN 'warn' ELSE 'info' END, 'page <' || n || '> read'
+SELECT $1, 1, n, syncline.clock(), CASE WHEN n % 100 = 0 THEN 'warn' ELSE 'info' END,
+       to_char(n, '"page <"FM0000"> read"')
 FROM generate_series(1, 1200) AS n
 """
+LINE = "INSERT INTO syncline.log_events VALUES ($1, 1, $2, syncline.clock(), 'info', $3)"
+LINE_BYTES = len("page <0001> read")
 
 
 @pytest.fixture
@@ -56,40 +59,51 @@ async def test_a_long_log_is_read_from_its_end_part_by_part(visitor: httpx.Async
 
 
 async def test_lines_are_looked_for_in_all_of_it(visitor: httpx.AsyncClient, path: str) -> None:
-    assert (await numbers(visitor, f"{path}?find=PAGE+%3C11%3E"))[0] == [11]
+    assert (await numbers(visitor, f"{path}?find=PAGE+%3C0011%3E"))[0] == [11]
     assert (await numbers(visitor, f"{path}?find=page&level=warn"))[0] == [*range(100, 1201, 100)]
     assert (await numbers(visitor, f"{path}?find=%25"))[0] == []
     assert "that have <bdi>&lt;script&gt;</bdi>" in (await numbers(visitor, f"{path}?find=%3Cscript%3E%00"))[1]
 
 
-# A line has 14 to 16 bytes, and the one that exceeds the bound is looked at as well.
+# The line that exceeds the bound of bytes is looked at as well.
 @pytest.mark.parametrize(
-    ("bound", "looks"), [(("_MOST_LOOKED_AT", 700), [700]), (("_MOST_BYTES", 6000), [387, 401, 407])]
+    ("bound", "at_once"), [(("_MOST_LOOKED_AT", 700), 700), (("_MOST_BYTES", 6000), 6000 // LINE_BYTES + 1)]
 )
 async def test_a_rare_line_is_looked_for_step_by_step(
-    visitor: httpx.AsyncClient, path: str, monkeypatch: pytest.MonkeyPatch, bound: tuple[str, int], looks: list[int]
+    visitor: httpx.AsyncClient, path: str, monkeypatch: pytest.MonkeyPatch, bound: tuple[str, int], at_once: int
 ) -> None:
     name, most = bound
     monkeypatch.setattr(f"app.store.log_search.{name}", most)
     looked_at = []
-    shown, page = await numbers(visitor, f"{path}?find=%3C1%3E")
+    shown, page = await numbers(visitor, f"{path}?find=%3C0001%3E")
     while not shown:
-        assert "No lines that have this among these." in page
-        told = re.search(r"(\d+) lines were looked through, to \S+Z: there may be more that match", page)
+        assert "No matches so far." in page
+        told = re.search(r"(\d+) lines searched back to \S+Z; older lines may match", page)
         assert told is not None
         looked_at.append(int(told[1]))
-        shown, page = await numbers(visitor, linked(page, "Look further"))
+        shown, page = await numbers(visitor, linked(page, "Search further back"))
     assert shown == [1]
-    assert "were looked through" not in page
-    assert "Look further" not in page
-    assert looked_at == looks
+    assert "searched back" not in page
+    assert "Search further back" not in page
+    assert looked_at == [at_once] * (1200 // at_once)
+
+
+async def test_only_what_is_shown_of_a_line_is_looked_for(visitor: httpx.AsyncClient, store: Store) -> None:
+    claim = await store.claimed(await store.worker(), "quick", source="load")
+    prefix = log_prefix(claim.task_id)
+    for line, message in enumerate(("reading", "quick as ever", f"after {prefix}"), start=1):
+        await store.admin.execute(LINE, claim.task, line, prefix + message)
+    path = f"/tasks/{claim.task_id}"
+    for text, lines in (("QUICK", ["quick as ever", f"after {prefix}"]), ("reading", ["reading"]), ("] reading", [])):
+        page = (await visitor.get(path, params={"find": text})).text
+        assert re.findall("<span>([^<]*)</span></div>", page) == lines
 
 
 async def test_all_of_it_is_a_file(visitor: httpx.AsyncClient, path: str) -> None:
     text = await visitor.get(f"{path}/log.txt")
     lines = text.text.splitlines()
     assert len(lines) == 1201
-    assert re.fullmatch(r"\S+Z info  page <1> read", lines[1])
+    assert re.fullmatch(r"\S+Z info  page <0001> read", lines[1])
     assert re.fullmatch(r'attachment; filename="[-0-9a-f]{36}\.log"', text.headers["content-disposition"])
     documents = [json.loads(line) for line in (await visitor.get(f"{path}/log.jsonl")).text.splitlines()]
     assert [each["line"] for each in documents] == [*range(1201)]
