@@ -40,6 +40,7 @@ class Shared:
         self._readings: dict[Hashable, _Reading] = {}
         self._told_upto = BEGINNING
         self._age = 0
+        self._forgotten_at = 0.0
 
     async def get(self, key: Hashable, read: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
         """What a call of `read` for this key gave that began at most a second ago, and not before anything was told.
@@ -61,6 +62,12 @@ class Shared:
     def forget(self) -> None:
         """Somebody has changed something here, and wants to see it."""
         self._age += 1
+        self._forgotten_at = time.monotonic()
+
+    def forget_until(self, moment: float) -> None:
+        """Something had happened by this moment of `time.monotonic`; many may say so."""
+        if moment > self._forgotten_at:
+            self.forget()
 
     def forget_all_told(self) -> None:
         """The feed may have lost events, as after a failover: its places may come again."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -25,10 +26,14 @@ _LOOK_SECONDS: Final = 0.5
 
 
 class LogNews(NamedTuple):
-    """The next lines of a log, none after a quiet time; `is_over`: the task has ended, and has no more of them."""
+    """The next lines of a log, none after a quiet time.
+
+    `ended_by` is None as long as there may be more; then a time of `time.monotonic` when the task had ended. It is the
+    same for all who were told at once.
+    """
 
     lines: Sequence[Record]
-    is_over: bool = False
+    ended_by: float | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -38,13 +43,13 @@ class _Waiting:
     task: UUID
     place: tuple[int, int]
     called: asyncio.Event = field(default_factory=asyncio.Event)
-    is_over: bool = False
+    ended_by: float | None = None
 
 
 class LiveLogs:
     """One statement looks twice a second which of the followed logs have grown; only these are read.
 
-    Those who have the same lines of a log share what is read of it.
+    Those who have the same lines of a log share what is read of it until the next look.
     """
 
     def __init__(self, reader: Reader, *, stop: asyncio.Event) -> None:
@@ -53,7 +58,7 @@ class LiveLogs:
         self._stop = stop
         self._waiting: set[_Waiting] = set()
         self._reading: dict[tuple[UUID, tuple[int, int]], SingleFlight[list[Record]]] = {}
-        self._followers = Followers("logs", self._look, at_end=self._waiting.clear)
+        self._followers = Followers("logs", self._look, at_end=self._reading.clear)
 
     @property
     def is_full(self) -> bool:
@@ -65,7 +70,7 @@ class LiveLogs:
 
         It ends when the task has ended, or when the process does.
         """
-        is_over = False
+        ended_by = None
         with self._followers.joined():
             while not self._stop.is_set():
                 lines = await self._read(task, after)
@@ -74,8 +79,8 @@ class LiveLogs:
                     yield LogNews(lines)
                 if len(lines) == _PAGE:
                     continue
-                if is_over:
-                    yield LogNews([], is_over=True)
+                if ended_by is not None:
+                    yield LogNews([], ended_by)
                     return
                 waiting = _Waiting(task, after)
                 self._waiting.add(waiting)
@@ -83,16 +88,13 @@ class LiveLogs:
                     is_called = await first_of(waiting.called, self._stop, timeout=quiet_seconds)
                 finally:
                     self._waiting.discard(waiting)
-                is_over = waiting.is_over
+                ended_by = waiting.ended_by
                 if not is_called:
                     yield LogNews([])
 
     async def _read(self, task: UUID, after: tuple[int, int]) -> list[Record]:
         key = task, after
-        try:
-            return await self._reading.setdefault(key, SingleFlight(partial(self._fetch, *key)))()
-        finally:
-            self._reading.pop(key, None)
+        return await self._reading.setdefault(key, SingleFlight(partial(self._fetch, *key)))()
 
     async def _fetch(self, task: UUID, after: tuple[int, int]) -> list[Record]:
         pages = self._reader.page_log(task, LogFilter(after=after, limit=_PAGE))
@@ -101,10 +103,15 @@ class LiveLogs:
     async def _look(self) -> float:
         """Call those whose log has grown or is over; returns the seconds until the next look."""
         places = {(each.task, *each.place) for each in self._waiting}
-        grown = await self._reader.find_grown_logs(places) if places else {}
+        if not places:
+            return _LOOK_SECONDS
+        grown = await self._reader.find_grown_logs(places)
+        now = time.monotonic()
+        # What is being read may have begun before the lines that those who are called must get.
+        self._reading.clear()
         for each in self._waiting:
-            is_over = grown.get((each.task, *each.place))
-            if is_over is not None:
-                each.is_over = is_over
+            has_ended = grown.get((each.task, *each.place))
+            if has_ended is not None:
+                each.ended_by = now if has_ended else None
                 each.called.set()
         return _LOOK_SECONDS

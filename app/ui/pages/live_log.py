@@ -51,9 +51,9 @@ async def _messages(view: View, task: UUID, prefix: str, after: tuple[int, int])
     async with aclosing(while_allowed(view, followed)) as allowed:
         try:
             async for news in allowed:
-                if news.is_over:
+                if news.ended_by is not None:
                     # The page asks at once for its end, and must not get what others were shown before.
-                    view.shared.forget()
+                    view.shared.forget_until(news.ended_by)
                     yield b"event: ended\ndata: .\n\n"
                 elif news.lines:
                     yield b"".join(

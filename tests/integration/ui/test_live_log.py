@@ -6,9 +6,11 @@ import asyncio
 import html
 import socket
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import pytest
 import uvicorn
 
 from app.api.application import create_app
@@ -19,19 +21,21 @@ from app.store.log_search import BEFORE_ALL_LINES
 from app.store.reads import Reader
 from app.store.tokens import TokenAdmin
 from app.ui.routes import make_pages
+from app.ui.shared import Shared
 from tests.harness import until
 from tests.integration.api.serving import TOKEN, opened_api
 from tests.integration.api.test_events import messages
-from tests.integration.ui.visitors import log_in
+from tests.integration.ui.visitors import log_in, visiting
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection
+    from collections.abc import AsyncGenerator, AsyncIterator, Collection
     from uuid import UUID
 
     import asyncpg
-    import pytest
 
+    from app.api.http.live_logs import LogNews
     from app.domain.claim import Claim
+    from app.store.database import Pool
     from app.store.reads import LogFilter
     from tests.harness import Store
 
@@ -190,54 +194,158 @@ async def test_a_revoked_token_ends_its_stream(database_url: str, store: Store) 
         await until(has_ended)
 
 
-class CountingReader(Reader):
-    """Counts what it is asked."""
+class WatchedReader(Reader):
+    """Notes what it is asked, and keeps back what it has read of a log until it `may_end`."""
 
-    read = 0
-    looked = 0
+    def __init__(self, pool: Pool) -> None:
+        super().__init__(pool)
+        self.read = 0
+        self.have_read = 0
+        self.looked_at: list[int] = []
+        self.may_end = asyncio.Event()
+        self.may_end.set()
 
     async def page_log(self, task: UUID, selection: LogFilter) -> AsyncIterator[list[asyncpg.Record]]:
         self.read += 1
-        async for page in super().page_log(task, selection):
+        may_end = self.may_end
+        pages = [page async for page in super().page_log(task, selection)]
+        self.have_read += 1
+        await may_end.wait()
+        for page in pages:
             yield page
 
+    async def has_read(self, times: int) -> bool:
+        return self.have_read == times
+
     async def find_grown_logs(self, places: Collection[Any]) -> dict[Any, bool]:
-        self.looked += 1
+        self.looked_at.append(len(places))
         return await super().find_grown_logs(places)
 
 
+@pytest.fixture
+def by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody looks for grown logs but the test."""
+    monkeypatch.setattr("app.api.http.live_logs._LOOK_SECONDS", 3600.0)
+
+
+async def have_come(live: LiveLogs, number: int) -> None:
+    """Wait until so many have all lines that there are."""
+
+    async def are_waiting() -> bool:
+        return sum(not each.called.is_set() for each in live._waiting) == number
+
+    await until(are_waiting)
+
+
+async def lines_of(followed: AsyncGenerator[LogNews]) -> tuple[list[int], float | None]:
+    """All lines, and by when the task had ended."""
+    lines: list[int] = []
+    ended_by = None
+    async for news in followed:
+        lines += [line["line"] for line in news.lines]
+        ended_by = news.ended_by
+    return lines, ended_by
+
+
+@pytest.mark.usefixtures("by_hand")
 async def test_many_followers_cost_the_store_what_one_does(store: Store) -> None:
     worker = await store.worker()
     claims = [await store.claimed(worker, name) for name in ("first", "second")]
-    reader = CountingReader(store.pool)
+    reader = WatchedReader(store.pool)
     live = LiveLogs(reader, stop=asyncio.Event())
-    seen: list[list[Any]] = [[] for _ in range(50)]
-
-    async def follow(number: int) -> None:
-        async for news in live.follow(claims[number % 2].task, BEFORE_ALL_LINES, quiet_seconds=60):
-            seen[number] += [line["line"] for line in news.lines]
-
-    async def have(line: int) -> None:
-        async def have_all() -> bool:
-            return all(line in lines for lines in seen[::2])
-
-        await until(have_all)
-
+    followed = [live.follow(claims[number % 2].task, BEFORE_ALL_LINES, quiet_seconds=3600) for number in range(50)]
     async with asyncio.TaskGroup() as group:
-        for number in range(50):
-            group.create_task(follow(number))
-        await have(0)
-        began, reader.read, reader.looked = asyncio.get_running_loop().time(), 0, 0
+        followers = [group.create_task(lines_of(each)) for each in followed]
+        await have_come(live, 50)
+        reader.read = 0
         for line in range(1, 6):
             await write(store, claims[0], line, line)
-            await have(line)
-        # Each line was read once, if nobody lagged behind, and the log of the other task not at all.
+            await live._look()
+            await have_come(live, 50)
+        # Each line was read once, and the log of the other task not at all.
         assert reader.read == 5
-        assert reader.looked <= 2 * (asyncio.get_running_loop().time() - began) + 1
+        assert reader.looked_at == [2] * 5
         for claim in claims:
             await store.end(worker, claim)
-    assert all(lines == [*range(6), 1000] for lines in seen[::2])
-    assert all(lines == [0, 1000] for lines in seen[1::2])
+        await live._look()
+    seen = [each.result() for each in followers]
+    assert all(lines == [*range(6), 1000] for lines, _ in seen[::2])
+    assert all(lines == [0, 1000] for lines, _ in seen[1::2])
+    [ended_by] = {ended_by for _, ended_by in seen}
+    assert ended_by is not None
+
+
+@pytest.mark.usefixtures("by_hand")
+async def test_who_waited_for_the_end_does_not_share_what_was_read_before_it(store: Store) -> None:
+    worker = await store.worker()
+    claim = await store.claimed(worker)
+    reader = WatchedReader(store.pool)
+    live = LiveLogs(reader, stop=asyncio.Event())
+    async with asyncio.TaskGroup() as group:
+        first, second = (live.follow(claim.task, (1, 0), quiet_seconds=3600) for _ in range(2))
+        waiting = group.create_task(lines_of(first))
+        await have_come(live, 1)
+        reader.may_end = may_end = asyncio.Event()
+        reading = group.create_task(lines_of(second))
+        await until(partial(reader.has_read, 2))
+        assert await store.end(worker, claim, line=3, before=["last words"])
+        reader.may_end = asyncio.Event()
+        reader.may_end.set()
+        await live._look()
+        await until(partial(reader.has_read, 3))
+        assert (await waiting)[0] == [2, 3]
+        may_end.set()
+        await have_come(live, 1)
+        await live._look()
+    assert reading.result()[0] == [2, 3]
+
+
+@pytest.mark.usefixtures("by_hand")
+async def test_who_leaves_takes_no_reading_from_others(store: Store) -> None:
+    claim = await store.claimed(await store.worker())
+    reader = WatchedReader(store.pool)
+    stop = asyncio.Event()
+    live = LiveLogs(reader, stop=stop)
+    reader.may_end.clear()
+    async with asyncio.TaskGroup() as group:
+        first, *others = (live.follow(claim.task, (1, 0), quiet_seconds=3600) for _ in range(3))
+        leaving = group.create_task(lines_of(first))
+        staying = group.create_task(lines_of(others[0]))
+        await until(partial(reader.has_read, 1))
+        leaving.cancel()
+        await asyncio.wait([leaving])
+        coming = group.create_task(lines_of(others[1]))
+        reader.may_end.set()
+        await have_come(live, 2)
+        assert reader.read == 1
+        stop.set()
+    assert staying.result() == coming.result() == ([], None)
+
+
+@pytest.mark.usefixtures("by_hand")
+async def test_the_end_of_a_task_makes_the_pages_old_once(
+    database_url: str, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forgotten = []
+    forget = Shared.forget
+
+    def counted(shared: Shared) -> None:
+        forgotten.append(shared)
+        forget(shared)
+
+    monkeypatch.setattr(Shared, "forget", counted)
+    worker = await store.worker()
+    claim = await store.claimed(worker)
+    async with opened_api(database_url) as api, visiting(api) as client, asyncio.TaskGroup() as group:
+        await log_in(client)
+        live = api.app.state.services.live_logs
+        viewers = [group.create_task(client.get(f"/tasks/{claim.task_id}/log.live")) for _ in range(3)]
+        await have_come(live, 3)
+        await store.end(worker, claim)
+        await live._look()
+        for viewer in viewers:
+            assert (await viewer).text.count("event: ended") == 1
+    assert len(forgotten) == 1
 
 
 async def test_a_quiet_log_says_so_and_all_streams_end_with_the_process(store: Store) -> None:
@@ -245,7 +353,7 @@ async def test_a_quiet_log_says_so_and_all_streams_end_with_the_process(store: S
     stop = asyncio.Event()
     live = LiveLogs(Reader(store.pool), stop=stop)
     async with aclosing(live.follow(claim.task, (1, 0), quiet_seconds=0.1)) as followed, asyncio.timeout(60):
-        assert await anext(followed) == ([], False)
-        assert await anext(followed) == ([], False)
+        assert await anext(followed) == ([], None)
+        assert await anext(followed) == ([], None)
         stop.set()
         assert [news async for news in followed] == []

@@ -85,6 +85,17 @@ async def test_what_began_before_something_was_told_is_not_given_to_those_who_kn
     assert await shared.get("key", source.read) == 3
 
 
+async def test_what_many_say_of_one_moment_makes_readings_old_once(at: Callable[[float], None]) -> None:
+    shared, source = Shared(), Source()
+    source.may_end.set()
+    assert await shared.get("key", source.read) == 1
+    at(100.1)
+    shared.forget_until(100.05)
+    assert await shared.get("key", source.read) == 2
+    shared.forget_until(100.05)
+    assert await shared.get("key", source.read) == 2
+
+
 async def test_an_error_is_for_those_who_wait_and_nobody_else() -> None:
     shared, source = Shared(), Source()
 
