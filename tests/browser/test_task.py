@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+import asyncpg
 import pytest
 from playwright.async_api import expect
 
+from app.domain.task import uuid_in
+from tests.acceptance.cluster import wait_until
 from tests.browser.visiting import HOSTILE, check_for_everybody
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
 
+    from tests.acceptance.cluster import Cluster
     from tests.browser.visiting import Site
+
+
+# As if another tab had come in front of it, or had gone.
+HIDE, SHOW = (
+    f"""
+Object.defineProperty(document, "hidden", {{configurable: true, get: () => {is_hidden}}});
+document.dispatchEvent(new Event("visibilitychange"));
+"""
+    for is_hidden in ("true", "false")
+)
+SWAPPED = "new Promise(done => document.addEventListener('htmx:after:swap', () => done(true), {once: true}))"
+# The page has been renewed after its stream has ended.
+ENDED = f"new Promise(done => stream.addEventListener('ended', () => {SWAPPED}.then(done)))"
+LINES = """
+INSERT INTO syncline.log_events (task, attempt, line, at, level, message)
+SELECT $1, 1, n, syncline.clock(), 'info', 'line ' || n FROM generate_series($2::integer, $3::integer) AS n
+"""
 
 
 async def lines_of(page: Page) -> list[str]:
@@ -114,6 +136,97 @@ async def test_lines_come_as_they_are_written_and_each_once(site: Site) -> None:
         await expect(shown.last).to_contain_text("CANCELED")
         prefix = f"[{task_id}] "
         assert await lines_of(page) == [line["message"].removeprefix(prefix) for line in site.api.log(task_id)]
+
+
+async def test_a_stream_that_is_refused_leaves_the_lines_to_renewals(site: Site) -> None:
+    task_id = site.api.run("load", "endless")
+    async with site.visited() as page:
+        # An answer without content ends a stream for good, as an error does.
+        await page.route("**/log.live?*", lambda route: route.fulfill(status=204))
+        await page.goto(f"/tasks/{task_id}")
+        log = page.get_by_role("log")
+        await expect(log).to_contain_text("synthetic line 5 of 6000")
+        site.api.ended(site.api.run("load", "quick"))
+        await expect(log).to_contain_text("synthetic line 30 of 6000")
+        async with page.expect_response(lambda answer: "/log.live?" in answer.url and answer.status == 200):
+            await page.unroute("**/log.live?*")
+        await expect(log).to_contain_text("synthetic line 80 of 6000")
+        await page.get_by_role("button", name="Cancel").click()
+        await expect(log).to_contain_text("CANCELED")
+        prefix = f"[{task_id}] "
+        assert await lines_of(page) == [line["message"].removeprefix(prefix) for line in site.api.log(task_id)]
+        # The next task's page is followed in its turn.
+        await page.get_by_role("button", name="Run again").click()
+        await expect(log).to_contain_text("synthetic line 9 of 6000")
+        lines = [line for line in await lines_of(page) if "synthetic line" in line]
+        assert lines == [f"synthetic line {number} of 6000" for number in range(1, len(lines) + 1)]
+        await page.get_by_role("button", name="Cancel").click()
+        await expect(page.get_by_role("button", name="Run again")).to_be_visible()
+
+
+async def test_a_page_that_is_seen_again_is_renewed_before_it_is_followed(site: Site) -> None:
+    task_id = site.api.run("load", "endless")
+    async with site.visited(f"/tasks/{task_id}") as page:
+        log = page.get_by_role("log")
+        await expect(log).to_contain_text("synthetic line 5 of 6000")
+        await page.evaluate(HIDE)
+        wait_until("it has logged more", lambda: len(site.api.log(task_id)) > 40)
+        async with page.expect_request("**/log.live?*") as requested:
+            await page.evaluate(SHOW)
+        after = re.search(r"after=1\.(\d+)$", (await requested.value).url)
+        assert after is not None
+        assert int(after[1]) >= 40
+        await expect(log).to_contain_text("synthetic line 60 of 6000")
+        lines = [line for line in await lines_of(page) if "synthetic line" in line]
+        assert lines == [f"synthetic line {number} of 6000" for number in range(1, len(lines) + 1)]
+        # Who has scrolled back finds what they read, and gets the rest at the end.
+        await log.evaluate("log => { log.scrollTop = 0; }")
+        await page.evaluate(HIDE)
+        missed = len(site.api.log(task_id)) + 20
+        wait_until("it has logged more", lambda: len(site.api.log(task_id)) > missed)
+        renewed = asyncio.ensure_future(page.evaluate(SWAPPED))
+        await page.evaluate(SHOW)
+        await renewed
+        assert f"synthetic line {missed - 5} of 6000" not in await lines_of(page)
+        assert await log.evaluate("log => log.scrollTop") == 0
+        async with page.expect_request("**/log.live?*"):
+            await log.evaluate("log => { log.scrollTop = log.scrollHeight; }")
+        await expect(log).to_contain_text(f"synthetic line {missed} of 6000")
+        site.api.call("POST", f"/tasks/{task_id}/cancel")
+        await expect(page.get_by_role("button", name="Run again")).to_be_visible()
+
+
+async def test_who_has_scrolled_back_keeps_what_they_read_when_the_task_ends(site: Site, cluster: Cluster) -> None:
+    # The task waits, and the test writes its log.
+    assert site.api.call("POST", "/sources/pause", body={"source": "shop", "collection": "customers"}).is_success
+    task_id = site.api.run("shop", "customers")
+    async with site.visited(f"/tasks/{task_id}") as page:
+        await expect(page.get_by_role("button", name="Cancel")).to_be_visible()
+        database = await asyncpg.connect(cluster.environment["DATABASE_URL"])
+        await database.execute(LINES, uuid_in(task_id), 1, 900)
+        await database.close()
+        await expect(page.get_by_role("log")).to_contain_text("line 900")
+        log = page.get_by_role("log")
+        await log.evaluate("log => { log.scrollTop = 1000; }")
+        ended = asyncio.ensure_future(page.evaluate(ENDED))
+        assert site.api.call("POST", f"/tasks/{task_id}/cancel").is_success
+        await ended
+        await expect(page.get_by_role("button", name="Run again")).to_be_visible()
+        assert await log.evaluate("log => log.scrollTop") == 1000
+        assert (await lines_of(page))[:900] == [f"line {number}" for number in range(1, 901)]
+
+
+async def test_an_action_that_is_refused_ends_the_log_quietly(site: Site) -> None:
+    task_id = site.api.run("load", "endless")
+    async with site.visited(f"/tasks/{task_id}") as page:
+        await expect(page.get_by_role("log")).to_contain_text("synthetic line 5 of 6000")
+        await page.get_by_label("Note: why it is paused").evaluate("note => { note.value = 'x'.repeat(1001); }")
+        await page.get_by_role("button", name="Pause").click()
+        await expect(page.get_by_role("alert")).to_contain_text("'note' must have")
+        written = len(site.api.log(task_id))
+        wait_until("it has logged more", lambda: len(site.api.log(task_id)) > written + 5)
+        site.api.call("POST", f"/tasks/{task_id}/cancel")
+        site.api.ended(task_id)
 
 
 async def test_hostile_names_are_text_here_too(site: Site) -> None:

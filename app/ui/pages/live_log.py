@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 
 async def follow_log(view: View) -> Response:
-    """A stream with a `line` for each line of a log after the given one, and `ended` after the last one of the task.
+    """A stream: `following`, a `line` for each line of the log after the given one, and `ended` at the task's end.
 
-    The id of each is its place, `attempt.line`, so a browser that comes again goes on after the last one.
+    The id of a line is its place, `attempt.line`, so a browser that comes again goes on after the last one.
     """
     check_room(view.services.live_logs)
     after = _last_seen(view.request) or AFTER.optional(view.request) or BEFORE_ALL_LINES
@@ -47,6 +47,8 @@ def _last_seen(request: Request) -> tuple[int, int] | None:
 
 async def _messages(view: View, task: UUID, prefix: str, after: tuple[int, int]) -> AsyncGenerator[bytes]:
     level = shown_level(view.request)
+    # A browser sees no comments: this tells it that nothing on the way holds the stream back.
+    yield b"event: following\ndata: .\n\n"
     followed = view.services.live_logs.follow(task, after, quiet_seconds=QUIET_SECONDS)
     async with aclosing(while_allowed(view, followed)) as allowed:
         try:

@@ -51,28 +51,28 @@ function showAway() {
   $("#away").hidden = false;
 }
 
-let stream = null;
+let changes = null;
 let missing = null;
 
 // A browser opens only a few connections to a server, so pages that nobody sees have none.
 function listen() {
-  stream?.close();
-  stream = null;
+  changes?.close();
+  changes = null;
   // The past does not change.
   if (document.hidden || !document.body.dataset.live) return;
-  stream = new EventSource(document.body.dataset.live);
-  stream.addEventListener("changed", somethingHappened);
-  stream.addEventListener("open", () => {
+  changes = new EventSource(document.body.dataset.live);
+  changes.addEventListener("changed", somethingHappened);
+  changes.addEventListener("open", () => {
     clearTimeout(missing);
     missing = null;
     $("#away").hidden = true;
     // What happened while nobody listened is not told again.
     somethingHappened();
   });
-  stream.addEventListener("error", () => {
+  changes.addEventListener("error", () => {
     missing ??= setTimeout(showAway, 3000);
     // The browser tries again by itself unless it was refused: perhaps one has to log in again, which the page finds out.
-    if (stream.readyState === EventSource.CLOSED) {
+    if (changes.readyState === EventSource.CLOSED) {
       setTimeout(() => {
         refresh();
         listen();
@@ -124,7 +124,7 @@ document.addEventListener("DOMContentLoaded", () => {
     somethingHappened();
   });
   document.addEventListener("htmx:after:swap", () => {
-    if (stream?.readyState === EventSource.OPEN) $("#away").hidden = true;
+    if (changes?.readyState === EventSource.OPEN) $("#away").hidden = true;
     showLocalTimes();
   });
   // Connectors take their time.
@@ -135,7 +135,7 @@ document.addEventListener("DOMContentLoaded", () => {
     setTimeout(() => { button.disabled = true; });
   });
   // Heartbeats of workers are no events.
-  setInterval(() => { if (stream && $("[data-active]") && !document.hidden) somethingHappened(); }, 2000);
+  setInterval(() => { if (changes && $("[data-active]") && !document.hidden) somethingHappened(); }, 2000);
   document.addEventListener("visibilitychange", listen);
   listen();
 });

@@ -80,7 +80,7 @@ async def take(
         async with aclosing(messages(answer)) as received:
             async for message in received:
                 last = message.get("id", last)
-                if "event" in message:
+                if message.get("event") not in {None, "following"}:
                     taken.append(message)
                 if last == upto or message.get("event") == "ended":
                     break
@@ -181,6 +181,7 @@ async def test_a_revoked_token_ends_its_stream(database_url: str, store: Store) 
         aclosing(messages(answer)) as received,
     ):
         assert (await anext(received))["retry"]
+        assert (await anext(received))["event"] == "following"
         assert (await anext(received))["event"] == "line"
         await admin.revoke(token.id)
         line = 0
