@@ -10,6 +10,7 @@ from playwright.async_api import expect
 
 from tests.acceptance.cluster import Api, wait_until
 from tests.browser.visiting import HOSTILE, check_for_everybody
+from tests.harness import until
 
 if TYPE_CHECKING:
     from playwright.async_api import Locator, Page
@@ -101,8 +102,13 @@ async def test_it_can_be_used_without_javascript(site: Site) -> None:
         await row.get_by_role("button", name="Run now shop.customers").click()
         assert page.url == f"{site.address}/?q=customers"
         site.api.ended(site.api.run("shop", "customers"))
-        await page.reload()
-        await expect(row).to_contain_text("last success")
+
+        async def has_succeeded() -> bool:
+            # How all collections are is read once a second.
+            await page.reload()
+            return "last success" in await row.inner_text()
+
+        await until(has_succeeded)
 
 
 async def test_a_pause_is_shown_and_ended(site: Site) -> None:
