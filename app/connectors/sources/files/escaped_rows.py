@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from app.connectors.sources.files.escapes import Escapes
 from app.connectors.sources.files.flaws import LONE_RETURN, NEVER_CLOSED, TOO_LONG, ends_wrong
 from app.connectors.sources.files.lines import LONGEST_FIELD
+from app.connectors.sources.files.patterns import all_of
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -73,10 +74,10 @@ class EscapedRows:
             return rf"[^{delimiter}\r\n]*+"
         escaped = rf"{escape}(?:\r\n|.)"
         if not self._returns_are_text:
-            return rf"(?:[^{delimiter}{escape}\r\n]++|{escaped})*+"
+            return all_of(rf"[^{delimiter}{escape}\r\n]++|{escaped}")
         if self._end == "\n":
-            return rf"(?:[^{delimiter}{escape}\n]++|{escaped})*+"
-        return rf"(?:[^{delimiter}{escape}\r]++|{escaped}|\r(?!\n))*+"
+            return all_of(rf"[^{delimiter}{escape}\n]++|{escaped}")
+        return all_of(rf"[^{delimiter}{escape}\r]++|{escaped}|\r(?!\n)")
 
     def _is_special(self, text: str) -> bool:
         """Whether the delimiters in `text` and its end may not be what they look like."""
@@ -181,4 +182,4 @@ class EscapedRows:
 
 def _quoted_pattern(quote: str, escape: str) -> str:
     mark, escape = re.escape(quote), re.escape(escape)
-    return rf"(?:[^{mark}{escape}]++|{mark}{mark}|{escape}(?:\r\n|.))*+"
+    return all_of(rf"[^{mark}{escape}]++|{mark}{mark}|{escape}(?:\r\n|.)")

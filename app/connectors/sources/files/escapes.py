@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from app.connectors.sources.files.patterns import all_of
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -36,8 +37,9 @@ class Escapes:
             for letter, meaning in meanings.items()
         }
         escape, quote = re.escape(self._escape), re.escape(dialect.quote or "")
+        each = rf"{escape}{_BYTE}"
         # A run of bytes may be one character.
-        run = rf"(?P<bytes>(?:{escape}{_BYTE})++)|" if self.may_be_postgres else ""
+        run = rf"(?P<bytes>{each}{all_of(each)})|" if self.may_be_postgres else ""
         single = rf"{escape}(?:\r\n|.)"
         self._plain = re.compile(run + single, re.DOTALL)
         self._quoted = re.compile(rf"{quote}{quote}|{run}{single}", re.DOTALL) if quote else self._plain

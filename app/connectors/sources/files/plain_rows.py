@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from app.connectors.sources.files.flaws import LONE_RETURN, NEVER_CLOSED, TOO_LONG, ends_wrong
 from app.connectors.sources.files.lines import LONGEST_FIELD
+from app.connectors.sources.files.patterns import all_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,7 +114,8 @@ def _fields_of(dialect: Dialect) -> re.Pattern[str]:
     """Matches each field of a well-formed row as it stands there, with its quotes."""
     delimiter, quote = re.escape(dialect.delimiter), re.escape(dialect.quote or "")
     plain = rf"[^{delimiter}\r\n]*+"
-    quoted = rf"{quote}(?:[^{quote}]++|{quote}{quote})*+{quote}|" if quote else ""
+    inside = all_of(rf"[^{quote}]++|{quote}{quote}")
+    quoted = f"{quote}{inside}{quote}|" if quote else ""
     return re.compile(rf"({quoted}{plain})(?:{delimiter}|\r*\n|\Z)")
 
 
@@ -121,8 +123,8 @@ def first_flaw(text: str, *, delimiter: str, quote: str | None) -> tuple[int, st
     """The index where the text of a row is malformed, and why: Python's parser does not report the position."""
     mark = re.escape(quote or "")
     plain = re.compile(rf"[^{re.escape(delimiter)}\n]*+")
-    # Possessive: without a closing quote, backtracking would try every way to divide the text.
-    quoted = re.compile(rf"{mark}(?:[^{mark}]++|{mark}{mark})*+{mark}") if quote else plain
+    # Without a closing quote, backtracking would try every way to divide the text.
+    quoted = re.compile(mark + all_of(rf"[^{mark}]++|{mark}{mark}") + mark) if quote else plain
     at = 0
     while at < len(text):
         begins_quoted = text[at] == quote
