@@ -85,10 +85,13 @@ def reports_errors(command: Callable[Arguments, None]) -> Callable[Arguments, No
 
     @wraps(command)
     def wrapper(*arguments: Arguments.args, **options: Arguments.kwargs) -> None:
+        error = None
         try:
             command(*arguments, **options)
         except* SynclineError as group:
             error = _first(group, SynclineError)
+        if error is not None:
+            # Not above: some versions of Python 3.11 make a group of what is raised there, which ends in a traceback.
             for line in _lines(error):
                 click.echo(f"syncline: {make_visible(line)}", err=True)
             sys.exit(next(code for kind, code in EXIT_CODES if isinstance(error, kind)))
@@ -121,12 +124,14 @@ def reporting_output_errors() -> Iterator[None]:
 
     A closed pipe needs no line: its reader, such as `head`, has seen enough.
     """
+    error = None
     try:
         yield
     except* OSError as group:
         error = _first(group, OSError)
         if error.errno not in _OUTPUT_ERRORS or error.filename is not None:
             raise
+    if error is not None:
         if error.errno != errno.EPIPE:
             with suppress(OSError):
                 click.echo(f"syncline: cannot write the output: {error.strerror}", err=True)
