@@ -169,7 +169,7 @@ def test_the_state_of_every_collection_worst_first(laptop: Laptop, api: Api) -> 
     assert shown.stderr == "1 of 5 collections failing.\n"
     head, first, *rest = shown.stdout.splitlines()
     assert head.split() == ["COLLECTION", "STATE", "NEXT", "DESCRIPTION"]
-    assert re.match(r"load\.broken +failing +on request +failed .* ago(, \d+ in a row)?: ", first)
+    assert re.match(r"load\.broken +failing +on request +failed (just now|.* ago)(, \d+ in a row)?: ", first)
     assert any(re.match(r"load\.a b%c +paused +on request +paused by admin .*: month end", line) for line in rest)
     documents = [json.loads(line) for line in laptop.call("status", "load", "--json").stdout.splitlines()]
     assert documents[0]["condition"] == "failing"
