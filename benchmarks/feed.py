@@ -23,7 +23,7 @@ from benchmarks.product import TOKEN, Api, Product, catalogue
 from benchmarks.report import OURS, Figure, Goal, Report
 from benchmarks.run import Size, main
 from benchmarks.server import COUNTING_STATEMENTS, SETTINGS, Server, durable_server
-from tests.servers.postgres import database_name
+from benchmarks.statements import EVENTS_A_SECOND, statements_a_second
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,17 +34,7 @@ PAGE: Final = 10_000
 REPETITIONS: Final = Size(full=5, small=1)
 CONSUMERS: Final = (1, 100)
 WINDOW_SECONDS: Final = Size(full=30, small=5)
-_EVENTS_A_SECOND: Final = 10
 _PATIENCE_SECONDS: Final = 30.0
-_CALLS: Final = """
-    SELECT coalesce(sum(s.calls), 0)::bigint FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid
-    WHERE d.datname = %s AND s.query NOT LIKE '%%INSERT INTO syncline.events%%'
-"""
-_APPEND: Final = """
-    INSERT INTO syncline.events (task, version, type, at, status, attempt, data)
-    VALUES (syncline.uuid7(syncline.clock(), NULL), 1, 'TaskScheduled', syncline.clock(), 'SCHEDULED', 0,
-            '{"source": "source_000", "collection": "collection_000000"}')
-"""
 
 
 def measure() -> Report:
@@ -64,7 +54,7 @@ def measure() -> Report:
         settings={
             "tasks of the history": TASKS.value,
             "window (s)": WINDOW_SECONDS.value,
-            "events/s meanwhile": _EVENTS_A_SECOND,
+            "events/s meanwhile": EVENTS_A_SECOND,
             **SETTINGS,
         },
         figures=[pages, waiting],
@@ -106,19 +96,10 @@ def _statements_a_second(server: Server, consumers: int) -> float:
         product.write_catalogue(catalogue(1))
         api = stack.enter_context(product.api())
         followers = [stack.enter_context(_following(api)) for _ in range(consumers)]
-        counting.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
-        counting.execute("SELECT pg_stat_statements_reset()")
-        began = time.monotonic()
-        events = WINDOW_SECONDS.value * _EVENTS_A_SECOND
-        for number in range(events):
-            time.sleep(max(0.0, began + number / _EVENTS_A_SECOND - time.monotonic()))
-            writing.execute(_APPEND)
-        row = counting.execute(_CALLS.encode(), [database_name(url)]).fetchone()
-        seconds = time.monotonic() - began
+        rate = statements_a_second(counting, writing, url, seconds=WINDOW_SECONDS.value)
         for follower in followers:
-            follower.wait_for(events)
-        assert row is not None
-        return int(row[0]) / seconds
+            follower.wait_for(WINDOW_SECONDS.value * EVENTS_A_SECOND)
+        return rate
 
 
 class _Follower(threading.Thread):

@@ -28,7 +28,7 @@ from benchmarks.product import LOOPBACK, TOKEN, Api, Product
 from benchmarks.report import Figure, Goal, Report
 from benchmarks.run import Size, main
 from benchmarks.server import SETTINGS
-from tests.servers.postgres import database_name
+from benchmarks.statements import EVENTS_A_SECOND, statements_a_second
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -44,7 +44,6 @@ OPEN_PAGES: Final = 50
 WINDOW_SECONDS: Final = Size(full=30, small=6)
 MOST_MS: Final = 200
 MOST_MS_IN_A_BROWSER: Final = 1000
-_EVENTS_A_SECOND: Final = 10
 _PACE_SECONDS: Final = 2.0
 # What pages share is kept for a second.
 _PAUSE_SECONDS: Final = 1.1
@@ -77,15 +76,6 @@ _TASK_WITH: Final = """
 _TASK_WITH_LONG_LOG: Final = """
     SELECT source || '_' || collection || '_' || task FROM syncline.tasks
     WHERE task = (SELECT task FROM syncline.log_events GROUP BY task ORDER BY count(*) DESC LIMIT 1)
-"""
-_CALLS: Final = """
-    SELECT coalesce(sum(s.calls), 0)::bigint FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid
-    WHERE d.datname = %s AND s.query NOT LIKE '%%INSERT INTO syncline.events%%'
-"""
-_APPEND: Final = """
-    INSERT INTO syncline.events (task, version, type, at, status, attempt, data)
-    VALUES (syncline.uuid7(syncline.clock(), NULL), 1, 'TaskScheduled', syncline.clock(), 'SCHEDULED', 0,
-            '{"source": "source_1", "collection": "collection_1"}')
 """
 
 
@@ -125,7 +115,7 @@ def measure() -> Report:
             "collections": shape.collections,
             "lines of the long log": LINES.value,
             "window (s)": WINDOW_SECONDS.value,
-            "events/s meanwhile": _EVENTS_A_SECOND,
+            "events/s meanwhile": EVENTS_A_SECOND,
             **SETTINGS,
         },
         figures=[answers, usable, waiting],
@@ -301,20 +291,11 @@ def _statements_a_second(server_url: str, url: str, api: Api, paths: Sequence[st
     ):
         for path in paths:
             stack.enter_context(_opened(api, path))
-        counting.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
-        counting.execute("SELECT pg_stat_statements_reset()")
         began, busy = time.monotonic(), api.program.cpu_seconds()
-        for number in range(WINDOW_SECONDS.value * _EVENTS_A_SECOND):
-            time.sleep(max(0.0, began + number / _EVENTS_A_SECOND - time.monotonic()))
-            writing.execute(_APPEND)
-        row = counting.execute(_CALLS.encode(), [database_name(url)]).fetchone()
-        seconds = time.monotonic() - began
-        assert row is not None
-        share = (api.program.cpu_seconds() - busy) / seconds
-        print(
-            f"{len(paths)} open pages: {row[0] / seconds:.1f} statements/s, {100 * share:.0f} % of a core", flush=True
-        )
-        return int(row[0]) / seconds
+        rate = statements_a_second(counting, writing, url, seconds=WINDOW_SECONDS.value)
+        share = (api.program.cpu_seconds() - busy) / (time.monotonic() - began)
+        print(f"{len(paths)} open pages: {rate:.1f} statements/s, {100 * share:.0f} % of a core", flush=True)
+        return rate
 
 
 class _OpenPage(threading.Thread):

@@ -101,7 +101,7 @@ class View:
         return not self.is_past and self.granted.scope.covers(scope)
 
     async def read(self, read: Callable[[*Arguments], Coroutine[Any, Any, Result]], *arguments: *Arguments) -> Result:
-        """What `read` gives for these arguments; open pages that renew themselves share it, whoever looks at them.
+        """Call `read` with these arguments. Open pages that renew themselves share the result, whoever looks at them.
 
         The arguments are the key: they must be hashable, and the same for all who ask within some seconds.
         """

@@ -69,7 +69,7 @@ async def _messages(view: View, task: UUID, prefix: str, after: tuple[int, int])
 
 
 def _message(line: Record, prefix: str, *, is_shown: bool) -> bytes:
-    """A line as it stands on the page, which is one line. One that is not shown is no event, but moves on the id."""
+    """A log line as HTML, in one line. A line that is not shown sends no event, but its id counts as seen."""
     place = f"id: {line['attempt']}.{line['line']}\n"
     event = f"event: line\ndata: {render_part('log_line', without_prefix(line, prefix))}\n" if is_shown else ""
     return f"{place}{event}\n".encode()
