@@ -12,10 +12,11 @@ from app.api.http.authentication import Authentication
 from app.api.operations.backfills import Backfill
 from app.api.operations.bookmarks import BookmarkList, SetBookmark
 from app.api.operations.events import Events
-from app.api.operations.health import Liveness, OpenApi, Ready
+from app.api.operations.health import Liveness, OpenApi, Ping, Ready
 from app.api.operations.pauses import Pause, Resume
 from app.api.operations.recent_tasks import Recent
-from app.api.operations.sources import ClearCache, Discovery, Sources, SourceTest
+from app.api.operations.resets import ClearCache
+from app.api.operations.sources import Discovery, Sources, SourceTest
 from app.api.operations.tasks import SingleTask, TaskCancel, TaskLogs, Tasks
 
 if TYPE_CHECKING:
@@ -45,7 +46,12 @@ GUARDED: Final[Mapping[str, type[Endpoint]]] = {
     "/sources/bookmark": SetBookmark,
     "/sources/bookmarks": BookmarkList,
 }
-OPEN: Final[Mapping[str, type[Endpoint]]] = {"/livez": Liveness, "/readyz": Ready, "/openapi.json": OpenApi}
+OPEN: Final[Mapping[str, type[Endpoint]]] = {
+    "/livez": Liveness,
+    "/ping": Ping,
+    "/readyz": Ready,
+    "/openapi.json": OpenApi,
+}
 
 
 def make_routes() -> list[BaseRoute]:

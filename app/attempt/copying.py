@@ -93,7 +93,7 @@ class Pass:
         self._waiting: dict[str, list[dict[str, Any]]] = {}
         self._waiting_records = 0
         self._waiting_bytes = 0
-        self._with_rows: set[str] = set()
+        self._rows: dict[str, int] = {}
         self._uncommitted = 0
         self._committed_at = time.monotonic()
         # A void bookmark is left behind at once or not at all: later attempts would not replace what is still missing.
@@ -164,6 +164,7 @@ class Pass:
     def _begin(self, table: Table) -> None:
         self._flush()
         self._tables[table.name] = table
+        self._rows.setdefault(table.name, 0)
         self._apart = table.apart
         for sink in self._sinks:
             sink.apart = table.apart
@@ -199,7 +200,7 @@ class Pass:
     def _take(self, rows: Rows) -> None:
         self._writing.check_rows(self._tables[rows.table], rows.batch)
         self._uncommitted += len(rows.batch)
-        self._with_rows.add(rows.table)
+        self._rows[rows.table] += len(rows.batch)
         self._report.count(len(rows.batch), rows.size)
         if isinstance(rows.batch, Columns):
             # Such a batch already has the right size.
@@ -240,7 +241,10 @@ class Pass:
         self._committed_at = time.monotonic()
 
     def _report_tables(self) -> None:
-        read = self._with_rows - {each.table for each in self._unread}
+        left_out = {each.table for each in self._unread}
+        rows = {name: count for name, count in self._rows.items() if name not in left_out}
+        self._report.log_rows(rows)
+        read = {name for name, count in rows.items() if count}
         for sink in self._sinks:
             self._report.report_tables(sink, with_rows={sink.table_name(name) for name in read})
 

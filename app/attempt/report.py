@@ -22,7 +22,7 @@ from app.domain.attempt_protocol import (
 from app.domain.table_columns import TableColumn
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from app.attempt.sink import Sink
     from app.attempt.worker_pipe import WorkerPipe
@@ -61,6 +61,12 @@ class Report:
         standing = sink.standing
         text = None if standing is None else standing.text()
         self._pipe.send(Committed(destination=sink.name, rows=rows, bookmark=_as_json(bookmark), standing=text))
+
+    def log_rows(self, rows: Mapping[str, int]) -> None:
+        """Logs how many rows were read for each of several tables; for a single one, commits say it."""
+        if len(rows) > 1:
+            for table, count in rows.items():
+                self._pipe.send(LogLine("info", f"{count} rows read for table [{table}]"))
 
     def report_tables(self, sink: Sink, *, with_rows: Collection[str]) -> None:
         """Reports the columns of the tables that the sink has committed; `with_rows` are those that got rows."""

@@ -35,6 +35,7 @@ from app.execution.column_types import describe_types
 from app.execution.destination_check import check_destination
 from app.execution.orphans import ORPHANS
 from app.execution.source_check import check_source, discover_source
+from app.execution.table_dropping import drop_own_tables
 from app.loops import repeat, running_alongside
 from app.store.bookmarks import Bookmarks
 from app.store.database import open_pool
@@ -64,6 +65,8 @@ _PROBE_CONNECTIONS = 1
 # If the database is busy, a client gets its answer after about the sum of these.
 _QUEUE_SECONDS = 3
 _STATEMENT_SECONDS = 10
+# A canceled task ends within this time, unless its worker is gone.
+ENDING_SECONDS = 5
 # File descriptors: the clients' connections, and what else a process needs.
 _FILES = MOST_CONNECTIONS + 1000
 _BACKLOG = 2048
@@ -107,7 +110,12 @@ async def run_api(settings: Settings, config: Path, *, host: str | None, port: i
         feed = Feed(pool)
         ui = watcher.current.server.ui
         services = Services(
-            queue=TaskQueue(pool, answer_seconds=_QUEUE_SECONDS + _STATEMENT_SECONDS, notifier=notifier),
+            queue=TaskQueue(
+                pool,
+                answer_seconds=_QUEUE_SECONDS + _STATEMENT_SECONDS,
+                ending_seconds=ENDING_SECONDS,
+                notifier=notifier,
+            ),
             reader=reader,
             stories=Stories(pool),
             pauses=Pauses(pool),
@@ -122,6 +130,7 @@ async def run_api(settings: Settings, config: Path, *, host: str | None, port: i
             reset_collection=partial(reset_collection, pool),
             test_source=partial(_check, watcher, renewed, settings.data_dir.absolute()),
             test_destination=partial(_check_destination, watcher, settings.data_dir.absolute()),
+            drop_tables=partial(_drop_tables, watcher, reader, settings.data_dir.absolute()),
             discover_source=partial(_discover, watcher, renewed, settings.data_dir.absolute()),
             describe_types=partial(_describe_types, watcher, settings.data_dir.absolute()),
             schema_version=head(),
@@ -153,6 +162,12 @@ async def _check_destination(watcher: CatalogueWatcher, data_dir: Path, name: st
     answer = await check_destination(watcher.current, destinations[name], data_dir=data_dir)
     if answer.error is not None:
         raise SynclineError(answer.error)
+
+
+async def _drop_tables(watcher: CatalogueWatcher, reader: Reader, data_dir: Path, source: str, collection: str) -> None:
+    await watcher.refresh_files()
+    now = dt.datetime.now(dt.UTC)
+    await drop_own_tables(watcher.current, source, collection, reader=reader, data_dir=data_dir, now=now)
 
 
 async def _discover(watcher: CatalogueWatcher, renewed: RenewedConfigs, data_dir: Path, source: str) -> list[Offered]:

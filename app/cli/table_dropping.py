@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from app.cli.running import run_asking, tell, with_pool
-from app.domain.errors import ConfigurationError, SynclineError
+from app.domain.errors import SynclineError
 from app.domain.visible import make_visible
 
 if TYPE_CHECKING:
@@ -85,9 +85,7 @@ def _require_idle(source: str, collection: str) -> None:
 
 
 async def _check_idle(pool: Pool, source: str, collection: str) -> None:
+    from app.execution.table_dropping import check_idle
     from app.store.reads import Reader
 
-    if (task := await Reader(pool).find_active_task(source, collection)) is not None:
-        raise ConfigurationError(
-            f"{source}.{collection} has the unfinished task {task}: cancel it, or wait for its end, and try again"
-        )
+    await check_idle(Reader(pool), source, collection)

@@ -80,6 +80,11 @@ class Catalogue:
         problems = self.rejected.get(source)
         raise UnknownSourceError(source, left_out=str(problems[0]) if problems else None, known=self.sources)
 
+    def names_no_collection(self, source: str) -> bool:
+        """Whether this is a usable source that has only the collection `ALL`, because it names none."""
+        found = self.sources.get(source)
+        return found is not None and found.names_no_collection
+
     def find(self, source: str, collection: str) -> tuple[Source, Collection]:
         """The source and its collection of this name.
 

@@ -44,8 +44,8 @@ class Source:
     """A source that can be synchronised: its destinations exist and its options are valid.
 
     `config` is what the user wrote for the connector, with placeholders replaced; `from_files` says whether the content
-    of a file, which may change, is among it. Only workers of its `pool` take its tasks. `connector` reads it. `written`
-    is the entry as it stands in the file, with its placeholders.
+    of a file, which may change, is among it. If it `names_no_collection`, its only one is `ALL`. Only workers of its
+    `pool` take its tasks. `connector` reads it. `written` is the entry as it stands in the file, with its placeholders.
     """
 
     id: str
@@ -56,6 +56,7 @@ class Source:
     config: dict[str, Any] = field(default_factory=dict, repr=False)
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
     from_files: bool = False
+    names_no_collection: bool = False
     pool: str = DEFAULT_POOL
     about: About = field(default_factory=About)
     written: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
@@ -113,6 +114,7 @@ def read_source(
         config=source.config,
         secrets=entry.secrets,
         from_files=entry.from_files,
+        names_no_collection=not source.collections,
         pool=source.pool,
         about=About.model_validate(source.model_dump(include={*ABOUT})),
         written=entry.written,

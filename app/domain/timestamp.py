@@ -11,6 +11,7 @@ _TIME: Final = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,9}))?"
     r"(?:[Zz]|([-+ ])([01][0-9]|2[0-3]):([0-5][0-9]))"
 )
+_HAS_FRACTION: Final = re.compile(r"\.[0-9]*[1-9]")
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -38,6 +39,16 @@ def read_time(text: str) -> datetime:
         tzinfo=timezone(-offset if sign == "-" else offset),
     )
     return local.astimezone(UTC) + timedelta(seconds=leap)
+
+
+def read_end(text: str) -> datetime:
+    """The same for the end of an interval: a time in whole seconds stands for its whole second, up to its end.
+
+    Raises:
+        ValueError, OverflowError: as `read_time`.
+    """
+    at = read_time(text)
+    return at if at.microsecond or _HAS_FRACTION.search(text) else at.replace(microsecond=999_999)
 
 
 def read_day_or_time(text: str) -> datetime:

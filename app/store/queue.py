@@ -39,6 +39,15 @@ _Answer = TypeVar("_Answer")
 # How often a statement is sent whose row keeps changing. A change, a cancellation and a task that is to follow may take
 # a try each, so more than these is a bug.
 _TRIES: Final = 10
+_ENDING_POLL_SECONDS: Final = 0.1
+
+
+class _Found(NamedTuple):
+    """What a request got: a new task, or the active one, which `is_ending` if its cancellation was requested."""
+
+    task: UUID
+    is_new: bool
+    is_ending: bool
 
 
 class HeldAttempt(NamedTuple):
@@ -57,53 +66,71 @@ class HeldAttempt(NamedTuple):
 class TaskQueue:
     """The queue as the API, the scheduler and the workers use it."""
 
-    def __init__(self, pool: Pool, *, answer_seconds: float | None = None, notifier: Notifier | None = None) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        *,
+        answer_seconds: float | None = None,
+        ending_seconds: float = 0.0,
+        notifier: Notifier | None = None,
+    ) -> None:
         """Set up the queue.
 
         Args:
             pool: connections to the database.
             answer_seconds: the longest time that `schedule` takes, including the wait for earlier requests.
+            ending_seconds: how much longer it may take if the active task is being canceled.
             notifier: wakes the workers for new tasks and for requests to cancel running ones.
         """
         self._pool = pool
         self._notifier = notifier
         self._answer_seconds = answer_seconds
+        self._ending_seconds = ending_seconds
         self._scheduling = Batcher(self._schedule_all)
 
     async def schedule(self, new: NewTask, *, again: bool = False) -> tuple[UUID, bool]:
         """Request a task: (its UUID, True), or (the active task's UUID, False). Concurrent calls share a statement.
 
         With `again`, `new` follows an active task that may have read something before this call: one that has begun, or
-        a backfill.
+        a backfill. Nobody who asks for a task wants one that is being canceled: its end is waited for.
 
         Raises:
             DatabaseBusyError: no answer within `answer_seconds`; a statement that was already sent may still create the
                 task.
             UnsettledError: the collection's row kept changing.
         """
+        give_up = time.monotonic() + self._ending_seconds
+        while True:
+            waits = time.monotonic() < give_up
+            found = await self._schedule_soon(new, again=again, waits=waits)
+            if not (found.is_ending and waits):
+                return found.task, found.is_new
+            await asyncio.sleep(_ENDING_POLL_SECONDS)
+
+    async def _schedule_soon(self, new: NewTask, *, again: bool, waits: bool) -> _Found:
         try:
             async with asyncio.timeout(self._answer_seconds) as deadline:
-                if again:
-                    return await self._schedule_or_request_again(new)
-                return await self._scheduling.put(new)
+                found = await self._scheduling.put(new)
+                if again and not found.is_new and not (found.is_ending and waits):
+                    return await self._request_again(new)
+                return found
         except TimeoutError:
             if deadline.expired():
                 raise DatabaseBusyError("earlier requests are still waiting") from None
             raise
 
-    async def _schedule_or_request_again(self, new: NewTask) -> tuple[UUID, bool]:
+    async def _request_again(self, new: NewTask) -> _Found:
         for _ in range(_TRIES):
-            task, is_new = await self._scheduling.put(new)
-            if is_new:
-                return task, True
             # A statement for each request: one that locked several running tasks could deadlock with their endings.
             if active := await self._pool.fetchval(_SQL["request_again"], *new.key, new.request):
-                return active, False
-            # The active task has ended, so the next try schedules a new one.
+                return _Found(active, is_new=False, is_ending=False)
+            # The active task has ended.
+            if (found := await self._scheduling.put(new)).is_new:
+                return found
         raise _unsettled(new)
 
-    async def _schedule_all(self, requests: Sequence[NewTask]) -> list[tuple[UUID, bool] | Exception]:
-        answers: dict[int, tuple[UUID, bool]] = {}
+    async def _schedule_all(self, requests: Sequence[NewTask]) -> list[_Found | Exception]:
+        answers: dict[int, _Found] = {}
         for _ in range(_TRIES):
             left = {position: new for position, new in enumerate(requests) if position not in answers}
             if not left:
@@ -112,11 +139,11 @@ class TaskQueue:
             scheduled = await self._schedule_and_notify([*{new.key: new for new in reversed(left.values())}.values()])
             for position, new in left.items():
                 if task := scheduled.pop(new.key, None):
-                    answers[position] = task, True
+                    answers[position] = _Found(task, is_new=True, is_ending=False)
             # If the active task ends before this finds it, the next try schedules a new one.
             busy = {position: new.key for position, new in left.items() if position not in answers}
             active = await self._list_active_tasks({*busy.values()})
-            answers |= {position: (active[key], False) for position, key in busy.items() if key in active}
+            answers |= {position: active[key] for position, key in busy.items() if key in active}
         return [answers.get(position) or _unsettled(new) for position, new in enumerate(requests)]
 
     async def _schedule_and_notify(self, new: Sequence[NewTask]) -> dict[tuple[str, str], UUID]:
@@ -138,11 +165,14 @@ class TaskQueue:
         if self._notifier:
             self._notifier.notify()
 
-    async def _list_active_tasks(self, collections: Collection[tuple[str, str]]) -> dict[tuple[str, str], UUID]:
+    async def _list_active_tasks(self, collections: Collection[tuple[str, str]]) -> dict[tuple[str, str], _Found]:
         if not collections:
             return {}
         rows = await self._pool.fetch(_SQL["active_tasks"], *map(list, zip(*collections, strict=True)))
-        return {(row["source"], row["collection"]): row["task"] for row in rows}
+        return {
+            (row["source"], row["collection"]): _Found(row["task"], is_new=False, is_ending=row["cancel_requested"])
+            for row in rows
+        }
 
     async def claim(
         self,

@@ -53,6 +53,15 @@ class CollectionChoice(TypedDict):
     note: NotRequired[Note | None]
 
 
+class CacheChoice(TypedDict):
+    """A source, or one collection of it. Both may be in the query instead."""
+
+    source: NotRequired[Name]
+    collection: NotRequired[Name | None]
+    delete_warehouse_data: NotRequired[bool | None]
+    note: NotRequired[Note | None]
+
+
 class SourceChoice(TypedDict):
     """A source, or one collection of it."""
 

@@ -45,12 +45,18 @@ _TOKENS_PER_REQUEST: Final = 2
 
 
 class Authentication:
-    """Lets requests with a valid token pass; without one, unknown paths and methods are refused in the same way."""
+    """Lets requests with a valid token pass; without one, unknown paths and methods are refused in the same way.
+
+    OPTIONS, with which some load balancers probe, only tells what openapi.json tells everybody.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] == "OPTIONS":
+            await self._app(scope, receive, send)
+            return
         granted = await check_tokens(scope)
         services: Services = scope["app"].state.services
         server = services.catalogue().server

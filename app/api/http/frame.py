@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from app.api.http.services import Services
 
-_PROBES: Final = frozenset({"/livez", "/readyz"})
+_PROBES: Final = frozenset({"/livez", "/ping", "/readyz"})
 # An allow list: nothing else of a query is logged, in case a token was sent under a wrong name.
 _LOGGED_PARAMETERS: Final = (
     "source",

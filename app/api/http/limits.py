@@ -55,13 +55,15 @@ async def read_body(request: Request) -> bytes:
     return bytes(body)
 
 
-async def read_object(request: Request) -> dict[str, Any]:
-    """The request's body, which must be a JSON object.
+async def read_object(request: Request, *, may_be_empty: bool = False) -> dict[str, Any]:
+    """The request's body, which must be a JSON object; with `may_be_empty`, no body is an empty one.
 
     Raises:
         RefusedError: 400 or 413; it is not an object, or too large.
     """
     body = await read_body(request)
+    if may_be_empty and not body:
+        return {}
     try:
         content = orjson.loads(body)
     except orjson.JSONDecodeError:

@@ -6,7 +6,7 @@ An empty parameter counts as absent; of a repeated one the first counts, as in J
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
@@ -27,7 +27,7 @@ from app.domain.feed import (
     read_types,
 )
 from app.domain.task import Status
-from app.domain.timestamp import read_time
+from app.domain.timestamp import read_end, read_time
 from app.store.queries import PAGE
 from app.store.recent_tasks import TaskKey
 
@@ -106,6 +106,15 @@ class Parameter(Generic[Value]):
             raise self._malformed_error("field")
         return self._read(value, "field")
 
+    def optional_in_either(self, request: Request, body: Mapping[str, Any]) -> Value | None:
+        """The value in a JSON body or, if it has none, in the query, or None.
+
+        Raises:
+            RefusedError: 400; it is malformed.
+        """
+        value = self.optional_in(body)
+        return self.optional(request) if value is None else value
+
     def _read(self, text: str, origin: str) -> Value:
         try:
             return self.read(text)
@@ -150,6 +159,15 @@ def read_limit(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,10}", text) or int(text) > LARGEST_LIMIT:
         raise ValueError("not a count")
     return int(text)
+
+
+def read_limit_or_none(text: str) -> int:
+    """A count; -1, which Jitsu Classic takes for no limit, is 0.
+
+    Raises:
+        ValueError: not an integer from -1 to `LARGEST_LIMIT`.
+    """
+    return 0 if text == "-1" else read_limit(text)
 
 
 def up_to(most: int) -> Callable[[str], int]:
@@ -240,8 +258,19 @@ _NAME_FORM: Final = "a string without NUL characters"
 
 SOURCE: Final = Parameter("source", "The id of a source in the catalogue.", _NAME_FORM, _NAME_SCHEMA, read_name)
 COLLECTION: Final = Parameter("collection", "A collection of the source.", _NAME_FORM, _NAME_SCHEMA, read_name)
+COLLECTION_IF_ANY: Final = replace(
+    COLLECTION,
+    description="A collection of the source. One that names no collections in the catalogue has only `all`, which any "
+    "value, or none, stands for; it is required for others.",
+)
 START: Final = Parameter("start", "The start of the interval, inclusive.", _TIME_FORM, _TIME_SCHEMA, read_time)
-END: Final = Parameter("end", "The end of the interval, inclusive.", _TIME_FORM, _TIME_SCHEMA, read_time)
+END: Final = Parameter(
+    "end",
+    "The end of the interval, inclusive; in whole seconds, it is the end of that second.",
+    _TIME_FORM,
+    _TIME_SCHEMA,
+    read_end,
+)
 FROM: Final = Parameter("from", "The start of the backfill, inclusive.", _TIME_FORM, _TIME_SCHEMA, read_time)
 TO: Final = Parameter("to", "The end of the backfill, exclusive.", _TIME_FORM, _TIME_SCHEMA, read_time)
 UNTIL: Final = Parameter("until", "When the pause ends by itself.", _TIME_FORM, _TIME_SCHEMA, read_time)
@@ -284,10 +313,10 @@ NEWEST: Final = Parameter(
 )
 LIMIT: Final = Parameter(
     "limit",
-    "How many tasks to return per collection: the newest that match the other filters; 0 returns all.",
-    f"an integer from 0 to {LARGEST_LIMIT}",
-    {"type": "integer", "minimum": 0, "maximum": LARGEST_LIMIT, "default": 0},
-    read_limit,
+    "How many tasks to return per collection: the newest that match the other filters; 0 or -1 returns all.",
+    f"an integer from -1 to {LARGEST_LIMIT}",
+    {"type": "integer", "minimum": -1, "maximum": LARGEST_LIMIT, "default": 0},
+    read_limit_or_none,
 )
 LINES: Final = Parameter(
     "limit",
@@ -314,6 +343,13 @@ AGAIN: Final = Parameter(
     "again",
     "Whether one more task follows the active one if that has begun, or is a backfill. It is scheduled when that one "
     "ends, also if it fails or is canceled.",
+    "true or false",
+    {"type": "boolean", "default": False},
+    read_boolean,
+)
+DELETE_DATA: Final = Parameter(
+    "delete_warehouse_data",
+    "Whether the tables that only these collections load into are dropped as well.",
     "true or false",
     {"type": "boolean", "default": False},
     read_boolean,

@@ -49,6 +49,13 @@ class Liveness(Endpoint):
         return JsonAnswer({"status": "ok"})
 
 
+class Ping(Endpoint):
+    """`/ping`: the same for load balancers that Jitsu Classic was behind."""
+
+    async def get(self, _request: Request) -> Response:
+        return Response("pong", media_type="text/plain")
+
+
 class Ready(Endpoint):
     """`/readyz`."""
 

@@ -1,4 +1,4 @@
-"""Sources: their state, clearing a collection's bookmark, testing a source, and what it offers."""
+"""Sources: their state, testing one, and what it offers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import defaultdict
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, cast
 
-from app.api.documents.fields import CollectionChoice, Done, Error, SourceChoice, drop_none
+from app.api.documents.fields import Done, Error, SourceChoice, drop_none
 from app.api.documents.offers import DiscoveryRequest, Offers, offers_document
 from app.api.documents.sources import (
     Collection,
@@ -23,7 +23,7 @@ from app.api.http.authentication import check_scope
 from app.api.http.errors import RefusedError
 from app.api.http.limits import read_object
 from app.api.http.operation import Endpoint, Operation
-from app.api.http.parameters import COLLECTION, NOTE, SETTINGS, SOURCE
+from app.api.http.parameters import COLLECTION, SETTINGS, SOURCE
 from app.api.operations.pauses import pause_fields
 from app.config.outline import outline_of
 from app.domain.about import ABOUT
@@ -90,26 +90,6 @@ class Sources(Endpoint):
         )
 
 
-class ClearCache(Endpoint):
-    """`/sources/clear_cache`."""
-
-    operations: ClassVar[Mapping[str, Operation]] = {
-        "post": Operation(
-            id="clearCache",
-            scope=TokenScope.ADMIN,
-            summary="Forget a collection's bookmark, so that its next task loads everything again",
-            body=CollectionChoice,
-            answers={200: Done, 400: Error, 404: Error, 413: Error},
-        )
-    }
-
-    async def post(self, request: Request) -> Response:
-        services, body = self.services, await read_object(request)
-        source, collection = services.catalogue().find(SOURCE.required_in(body), COLLECTION.required_in(body))
-        await services.reset_collection(source.id, collection.name, cause=self.cause(NOTE.optional_in(body)))
-        return JsonAnswer({"status": "ok"})
-
-
 class SourceTest(Endpoint):
     """`/sources/test`."""
 
@@ -155,18 +135,20 @@ class Discovery(Endpoint):
         )
 
 
-async def call_connector(services: Services, request: Request, call: Callable[[], Awaitable[Result]]) -> Result:
+async def call_connector(
+    services: Services, request: Request, call: Callable[[], Awaitable[Result]], *, failed: str = "Source failed"
+) -> Result:
     """The connector's result.
 
     Raises:
-        RefusedError: 400, with the connector's own error.
+        RefusedError: 400, with `failed` and the connector's own error.
     """
     try:
         return await services.connector_calls.run(request, call)
     except (DatabaseUnreachableError, RefusedError):
         raise
     except SynclineError as error:
-        raise RefusedError(HTTPStatus.BAD_REQUEST, "Source failed", str(error)) from error
+        raise RefusedError(HTTPStatus.BAD_REQUEST, failed, str(error)) from error
 
 
 def _source_document(source: config.Source, rows: Rows, tables: Tables, pauses: Rows) -> Source:

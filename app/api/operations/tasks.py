@@ -20,7 +20,7 @@ from app.api.http.parameters import (
     AFTER,
     AGAIN,
     AS_OF,
-    COLLECTION,
+    COLLECTION_IF_ANY,
     END,
     LIMIT,
     LINES,
@@ -32,6 +32,7 @@ from app.api.http.parameters import (
     check_order,
 )
 from app.domain.api_token import TokenScope
+from app.domain.collection import ALL
 from app.domain.errors import UnknownSourceError
 from app.domain.task import task_id, uuid_in
 from app.failpoints import fail_point
@@ -63,8 +64,8 @@ class Tasks(Endpoint):
             id="scheduleTask",
             scope=TokenScope.RUN,
             summary="Schedule a task: 201 if it is new, 200 if the collection already has an active one",
-            required=(SOURCE, COLLECTION),
-            optional=(AGAIN, NOTE),
+            required=(SOURCE,),
+            optional=(COLLECTION_IF_ANY, AGAIN, NOTE),
             answers={201: ScheduledTask, 200: ScheduledTask, 400: Error, 404: Error},
         ),
         "get": Operation(
@@ -72,27 +73,31 @@ class Tasks(Endpoint):
             scope=TokenScope.READ,
             summary="List the tasks of a source that were created in an interval, oldest first",
             required=(SOURCE, START, END),
-            optional=(COLLECTION, STATUS, LIMIT, AS_OF),
+            optional=(COLLECTION_IF_ANY, STATUS, LIMIT, AS_OF),
             answers={200: TaskList, 400: Error, 404: Error, 410: GoneError},
         ),
     }
 
     async def post(self, request: Request) -> Response:
         services = self.services
-        source, collection = SOURCE.required(request), COLLECTION.required(request)
-        new = sync_task(services.catalogue(), source, collection, self.cause(NOTE.optional(request)))
+        catalogue, source = services.catalogue(), SOURCE.required(request)
+        # Clients of Jitsu Classic send any value for sources that it reads as a whole.
+        collection = ALL if catalogue.names_no_collection(source) else COLLECTION_IF_ANY.required(request)
+        new = sync_task(catalogue, source, collection, self.cause(NOTE.optional(request)))
         task, is_new = await services.queue.schedule(new, again=AGAIN.optional(request) or False)
         return scheduled_answer(new, task, is_new=is_new)
 
     async def get(self, request: Request) -> Response:
         source, start, end = SOURCE.required(request), START.required(request), END.required(request)
         check_order(start, end)
-        as_of = AS_OF.optional(request)
+        collection, as_of = COLLECTION_IF_ANY.optional(request), AS_OF.optional(request)
+        if collection and self.services.catalogue().names_no_collection(source):
+            collection = ALL
         wanted = TaskFilter(
             source=source,
             start=start,
             end=end,
-            collection=COLLECTION.optional(request),
+            collection=collection,
             status=STATUS.optional(request),
             limit=LIMIT.optional(request) or 0,
             as_of=None if as_of is None else await self.services.reader.find_moment(as_of),

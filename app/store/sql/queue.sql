@@ -64,11 +64,12 @@ WITH named AS MATERIALIZED (
 SELECT source, collection, task, (SELECT pg_notify($10::text, '') WHERE $10::text IS NOT NULL) FROM moved
 
 -- name: active_tasks
--- The active tasks of the given collections.
-SELECT w.source, w.collection, c.task
+-- The active tasks of the given collections, and whether their cancellation was requested.
+SELECT w.source, w.collection, c.task, c.cancel_requested
 FROM unnest($1::text[], $2::text[]) AS w (source, collection)
 CROSS JOIN LATERAL (
-  SELECT task, status FROM syncline.collections h WHERE h.source = w.source AND h.collection = w.collection LIMIT 1
+  SELECT task, status, cancel_requested FROM syncline.collections h
+  WHERE h.source = w.source AND h.collection = w.collection LIMIT 1
 ) AS c
 WHERE c.status IN ('SCHEDULED', 'RUNNING')
 

@@ -25,7 +25,7 @@ from app.api.http.live_logs import LiveLogs
 from app.api.http.services import Services
 from app.api.http.single_flight import SingleFlight
 from app.api.operations.events import event_message
-from app.bootstrap.api import server_config
+from app.bootstrap.api import ENDING_SECONDS, server_config
 from app.bootstrap.schema_version import head, schema_problem
 from app.config.reader import load_catalogue
 from app.domain.attempt_protocol import ColumnTypes
@@ -96,6 +96,9 @@ class Surroundings:
     async def test_destination(self, destination: str) -> None:
         await self.test_source(destination, None)
 
+    async def drop_tables(self, source: str, collection: str) -> None:
+        await self.test_source(source, collection)
+
     async def discover_source(self, source: str) -> list[Offered]:
         await self.test_source(source, None)
         return self.offered
@@ -151,7 +154,7 @@ async def opened_api(database_url: str, catalogue: str = CATALOGUE) -> AsyncIter
     async with open_pool(DatabaseAddress.of(database_url), name="api under test") as pool:
         notifier, tokens = CountingNotifier(pool), CountingTokens(pool)
         services = Services(
-            queue=TaskQueue(pool, notifier=notifier),
+            queue=TaskQueue(pool, ending_seconds=ENDING_SECONDS, notifier=notifier),
             pauses=Pauses(pool),
             stories=Stories(pool),
             bookmarks=Bookmarks(pool),
@@ -166,6 +169,7 @@ async def opened_api(database_url: str, catalogue: str = CATALOGUE) -> AsyncIter
             reset_collection=partial(reset_collection, pool),
             test_source=surroundings.test_source,
             test_destination=surroundings.test_destination,
+            drop_tables=surroundings.drop_tables,
             discover_source=surroundings.discover_source,
             describe_types=surroundings.describe_types,
             schema_version=head(),

@@ -1,4 +1,4 @@
-"""What sources there are, forgetting bookmarks, trying a source."""
+"""What sources there are, trying a source."""
 
 from __future__ import annotations
 
@@ -181,21 +181,9 @@ async def test_rejected_sources_are_told_with_their_problems(client: httpx.Async
     assert document["config_problem"] == "the file is no YAML; the previous version stays in use"
 
 
-async def test_clearing_the_cache_forgets_the_bookmark(client: httpx.AsyncClient, api: OpenedApi) -> None:
-    await api.pool.execute(
-        "INSERT INTO syncline.bookmarks VALUES ('load', 'quick', 'nowhere', '1', 0, syncline.uuid7(now()), 1, now())"
-    )
-    body = {"source": "load", "collection": "quick"}
-    answer = await client.post("/api/v1/sources/clear_cache", json=body)
-    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
-    assert await api.pool.fetchval("SELECT count(*) FROM syncline.bookmarks") == 0
-    assert await api.pool.fetchval("SELECT generation FROM syncline.resets") > 0
-
-
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
-        ("", (400, "Failed to parse body")),
         ("[]", (400, "Failed to parse body")),
         ("{", (400, "Failed to parse body")),
         ("[" * 5000, (400, "Failed to parse body")),
@@ -218,15 +206,16 @@ async def test_a_wrong_body_is_refused(
     assert api.surroundings.tried == []
 
 
+@pytest.mark.parametrize("action", ["test", "discover", "backfill"])
+async def test_no_body_is_refused(client: httpx.AsyncClient, action: str) -> None:
+    answer = await client.post(f"/api/v1/sources/{action}")
+    assert (answer.status_code, answer.json()["message"]) == (400, "Failed to parse body")
+
+
 @pytest.mark.parametrize("action", ["clear_cache", "test", "backfill"])
 async def test_a_collection_that_is_not_there_is_refused(client: httpx.AsyncClient, action: str) -> None:
     answer = await client.post(f"/api/v1/sources/{action}", content=WHOLE % ("load", "y"))
     assert (answer.status_code, answer.json()["message"]) == (404, "Error getting collection")
-
-
-async def test_clearing_the_cache_needs_a_collection(client: httpx.AsyncClient) -> None:
-    answer = await client.post("/api/v1/sources/clear_cache", json={"source": "load"})
-    assert (answer.status_code, answer.json()) == (400, {"message": "'collection' is required field"})
 
 
 async def test_trying_a_source_says_what_the_connector_says(client: httpx.AsyncClient, api: OpenedApi) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import uuid
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ from pydantic import TypeAdapter
 from app.api.documents.tasks import Task
 from app.config.reader import load_catalogue
 from tests.harness import opened_store, running_worker
-from tests.integration.api.serving import CATALOGUE
+from tests.integration.api.serving import CATALOGUE, TOKEN
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -502,3 +503,78 @@ async def test_the_list_is_shown_as_it_was(client: httpx.AsyncClient, api: Opene
             shown = {task["id"]: task["status"] for task in await listed(client, as_of=as_of, collection="slow")}
             assert shown == {id_: known for id_, known in expected.items() if id_ == second}
     assert third in {task["id"] for task in await listed(client)}
+
+
+WHOLE = f"""
+server: {{admin_token: {TOKEN}}}
+sources:
+  tap: {{type: singer, destinations: [nowhere], config: {{command: [tap-x]}}}}
+  some: {{type: singer, destinations: [nowhere], config: {{command: [tap-x]}}, collections: [users]}}
+destinations:
+  nowhere: {{type: none}}
+"""
+
+
+async def test_any_collection_of_a_source_that_names_none_is_all(client: httpx.AsyncClient, api: OpenedApi) -> None:
+    api.surroundings.catalogue = load_catalogue(WHOLE, {})
+    answer = await client.post("/api/v1/tasks", params={"source": "tap"})
+    assert answer.status_code == 201
+    id_ = answer.json()["task_id"]
+    assert id_.startswith("tap_all_")
+    for collection in ("all", "bogus", "users", ""):
+        answer = await client.post("/api/v1/tasks", params={"source": "tap", "collection": collection})
+        assert (answer.status_code, answer.json()) == (200, {"task_id": id_})
+        [task] = await listed(client, source="tap", collection=collection)
+        assert task["id"] == id_
+    answer = await client.post("/api/v1/tasks", params={"source": "some"})
+    assert (answer.status_code, answer.json()) == (400, {"message": "'collection' is required query parameter"})
+    answer = await client.post("/api/v1/tasks", params={"source": "some", "collection": "all"})
+    assert answer.status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("end", "is_in"),
+    [
+        ("2021-03-10T22:00:01Z", True),
+        ("2021-03-10T22:00:01.000Z", True),
+        ("2021-03-10T23:00:01+01:00", True),
+        ("2021-03-10T22:00:01.7Z", True),
+        ("2021-03-10T22:00:01.600Z", False),
+        ("2021-03-10T22:00:00Z", False),
+    ],
+)
+async def test_an_end_in_whole_seconds_is_the_end_of_that_second(
+    client: httpx.AsyncClient, database_url: str, end: str, *, is_in: bool
+) -> None:
+    await add_task(database_url, created_at=datetime(2021, 3, 10, 22, 0, 1, 650_000, tzinfo=UTC))
+    assert len(await listed(client, end=end)) == is_in
+
+
+async def test_a_limit_of_minus_one_is_none(client: httpx.AsyncClient, database_url: str) -> None:
+    for hour in range(3):
+        await add_task(database_url, created_at=datetime(2021, 3, 10, hour, tzinfo=UTC))
+    assert len(await listed(client, limit="-1")) == 3
+    refused = await client.get("/api/v1/tasks", params={"source": "load", "limit": "-2"} | ALWAYS)
+    assert refused.json()["error"] == "'limit' must be an integer from -1 to 2147483647"
+
+
+async def test_a_task_that_is_being_canceled_is_waited_for(
+    client: httpx.AsyncClient, database_url: str, tmp_path: Path
+) -> None:
+    """With a worker at work."""
+    config = tmp_path / "config.yaml"
+    config.write_text(CATALOGUE.replace("- {name: slow,", "- {name: slow, parameters: {seconds: 600},"))
+    async with running_worker(database_url, config), opened_store(database_url) as store:
+        id_ = await scheduled(client, collection="slow")
+        task = uuid.UUID(id_[-36:])
+        await store.running(task)
+        assert (await client.post(f"/api/v1/tasks/{id_}/cancel")).status_code == 200
+        answers = await asyncio.gather(
+            *(client.post("/api/v1/tasks", params=QUICK | {"collection": "slow"}) for _ in range(5))
+        )
+        assert sorted(answer.status_code for answer in answers) == [200] * 4 + [201]
+        [new] = {answer.json()["task_id"] for answer in answers}
+        assert new != id_
+        assert await store.ended(task) == "CANCELED"
+        await client.post(f"/api/v1/tasks/{new}/cancel")
+        assert await store.ended(uuid.UUID(new[-36:])) == "CANCELED"

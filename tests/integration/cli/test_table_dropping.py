@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import datetime as dt
 import os
 import signal
 import sqlite3
@@ -16,6 +18,12 @@ import duckdb
 import psycopg
 import pytest
 
+from app.config.reader import load_catalogue
+from app.domain.errors import ConfigurationError, SynclineError
+from app.execution.table_dropping import drop_own_tables
+from app.store.address import DatabaseAddress
+from app.store.database import open_pool
+from app.store.reads import Reader
 from tests.connectors.sources.sql.origins import Copying
 from tests.integration.cli.test_sources import syncline
 
@@ -173,3 +181,32 @@ def command(*options: str) -> list[str]:
 def environment(shop: Shop) -> dict[str, str]:
     data = str(shop.config.parent / "data")
     return os.environ | {"SYNCLINE_DATA_DIR": data, "SYNCLINE_CONFIG": str(shop.config), "DATABASE_URL": shop.url}
+
+
+def test_the_api_drops_all_of_them_or_says_why_not(shop: Shop) -> None:
+    def drop() -> None:
+        asyncio.run(drop_for_the_api(shop))
+
+    shop.execute("CREATE VIEW loaded.seen AS SELECT id FROM loaded.shop_orders")
+    with pytest.raises(SynclineError, match=r"loaded\.seen.*Still there: warehouse: shop_orders\. shop\.all was not"):
+        drop()
+    assert shop.tables == [ALL[2]]
+    shop.execute("DROP VIEW loaded.seen")
+    drop()
+    assert shop.tables == []
+    drop()
+    task = syncline(
+        shop.config, "backfill", "shop", "all", "--from", "2024-01-01", "--to", "2024-02-01", url=shop.url
+    ).stdout.strip()
+    with pytest.raises(
+        ConfigurationError, match=rf"shop\.all has the unfinished task {task[-36:]}: cancel it, or wait"
+    ):
+        drop()
+
+
+async def drop_for_the_api(shop: Shop) -> None:
+    catalogue = load_catalogue(shop.config, {})
+    async with open_pool(DatabaseAddress.of(shop.url), name="test") as pool:
+        now = dt.datetime.now(dt.UTC)
+        data_dir = shop.config.parent
+        await drop_own_tables(catalogue, "shop", "all", reader=Reader(pool), data_dir=data_dir, now=now)

@@ -68,6 +68,22 @@ async def test_scheduling_while_tasks_come_and_go_never_fails_and_never_makes_tw
         assert overlapping == 0
 
 
+async def test_the_end_of_a_task_that_is_being_canceled_is_waited_for_but_not_for_ever(store: Store) -> None:
+    worker = await store.worker()
+    claim = await store.claimed(worker)
+    queue, patient = TaskQueue(store.pool, ending_seconds=0.3), TaskQueue(store.pool, ending_seconds=PATIENCE_SECONDS)
+    assert await patient.schedule(a_task()) == (claim.task, False)
+    await store.queue.cancel(claim.task)
+    assert await queue.schedule(a_task()) == (claim.task, False), "its worker may be gone"
+    asked = [asyncio.create_task(patient.schedule(a_task(), again=again)) for again in (False, True)]
+    assert await queue.schedule(a_task()) == (claim.task, False), "by now both have found it"
+    assert await store.end(worker, claim, type_="TaskCanceled", status=Status.CANCELED)
+    answers = await asyncio.gather(*asked)
+    assert sorted(is_new for _, is_new in answers) == [False, True]
+    [new] = {task for task, _ in answers}
+    assert new != claim.task
+
+
 class _EndsBetween(TaskQueue):
     """A queue whose active task ends after it stood in the way and before it is looked up."""
 
