@@ -11,12 +11,14 @@ from starlette.routing import BaseRoute, Mount, Route
 from app.api.http.authentication import Authentication
 from app.api.operations.backfills import Backfill
 from app.api.operations.bookmarks import BookmarkList, SetBookmark
+from app.api.operations.cluster import Cluster
 from app.api.operations.events import Events
 from app.api.operations.health import Liveness, OpenApi, Ping, Ready
 from app.api.operations.pauses import Pause, Resume
 from app.api.operations.recent_tasks import Recent
 from app.api.operations.resets import ClearCache
 from app.api.operations.sources import Discovery, Sources, SourceTest
+from app.api.operations.statistics import Statistics
 from app.api.operations.tasks import SingleTask, TaskCancel, TaskLogs, Tasks
 
 if TYPE_CHECKING:
@@ -45,6 +47,8 @@ GUARDED: Final[Mapping[str, type[Endpoint]]] = {
     "/sources/resume": Resume,
     "/sources/bookmark": SetBookmark,
     "/sources/bookmarks": BookmarkList,
+    "/statistics/detailed": Statistics,
+    "/cluster": Cluster,
 }
 OPEN: Final[Mapping[str, type[Endpoint]]] = {
     "/livez": Liveness,

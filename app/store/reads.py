@@ -15,6 +15,7 @@ from app.store.moments import END_OF_TIME, LATEST, find_moment
 from app.store.positions import require_own_positions
 from app.store.queries import PAGE, load_statements
 from app.store.recent_tasks import fetch_failed, fetch_last_runs, fetch_recent
+from app.store.statistics import fetch_periods
 from app.store.task_lists import page_rows
 from app.store.timeline import fetch_outcomes
 from app.store.workers import fetch_workers
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from app.store.log_search import FoundLines, LogSearch
     from app.store.moments import Moment
     from app.store.recent_tasks import RecentTasks
+    from app.store.statistics import Period, Wanted
     from app.store.task_lists import TaskFilter
     from app.store.timeline import Spans
     from app.store.workers import WorkerList
@@ -183,6 +185,10 @@ class Reader:
     async def list_workers(self, most: int, most_tasks: int) -> WorkerList:
         """List the workers and what they run, as `fetch_workers` says."""
         return await fetch_workers(self._pool, most, most_tasks)
+
+    async def list_periods(self, wanted: Wanted) -> list[Period]:
+        """List how many rows tasks have written by hour or day, as `fetch_periods` says."""
+        return await fetch_periods(self._pool, wanted)
 
     async def _with_progress(self, rows: list[asyncpg.Record]) -> list[Row]:
         """Add `progress` to the rows of running tasks: the latest report of their attempt, if there is one."""

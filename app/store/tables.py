@@ -154,6 +154,7 @@ tasks = Table(
     Index("tasks_by_collection", "source", "collection", "created_at", "task"),
     Index("tasks_of_source", "source", "created_at", "task", postgresql_where=text("version > 0")),
     Index("tasks_without_success", "task", postgresql_where=text("status <> 'SUCCESS'")),
+    Index("tasks_by_end", "finished_at", postgresql_where=text("rows > 0 OR status = 'FAILED'")),
     postgresql_partition_by="RANGE (task)",
 )
 

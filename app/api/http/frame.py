@@ -38,6 +38,9 @@ _LOGGED_PARAMETERS: Final = (
     "after",
     "tail",
     "types",
+    "source_id",
+    "destination_id",
+    "granularity",
 )
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO}
 # Not an HTTP status: how access logs mark a request whose client left before it was answered.

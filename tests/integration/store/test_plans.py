@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -30,7 +30,7 @@ BEFORE_IDS = datetime(1, 1, 1, tzinfo=UTC)
 ORDERED = {"collections_ready", "schedules_due"}
 ACTIVE = {None, "collections"}
 BIG = {"collections", "tasks", "events", "log_events", "schedules", "fire_times"}
-QUEUE, STREAMS, LOG, LOG_SEARCH, READS, SCHEDULES, LEASES, FEED, RECENT, WORKERS = (
+QUEUE, STREAMS, LOG, LOG_SEARCH, READS, SCHEDULES, LEASES, FEED, RECENT, STATISTICS, WORKERS = (
     load_statements(f"{name}.sql")
     for name in (
         "queue",
@@ -42,6 +42,7 @@ QUEUE, STREAMS, LOG, LOG_SEARCH, READS, SCHEDULES, LEASES, FEED, RECENT, WORKERS
         "leases",
         "feed",
         "recent_tasks",
+        "statistics",
         "workers",
     )
 )
@@ -255,6 +256,58 @@ async def test_what_workers_run_is_found_without_reading_what_waits(store: Store
         [of_tasks] = [node for node in plan if node.get("Relation Name") == "collections"]
         assert of_tasks["Index Name"] == "collections_running"
         assert of_tasks["Actual Rows"] * of_tasks["Actual Loops"] <= 9
+
+
+# One ends every minute; every other one has something to count, and each of a hundred sources has some.
+MANY_ENDS = """
+INSERT INTO syncline.tasks (task, source, collection, source_type, trigger, priority, max_attempts, status, attempt,
+                            failures, rows, created_at, finished_at, version)
+SELECT syncline.uuid7(at), 's' || mod(n / 2, 100), 'c', 't', 'api', 1, 3, 'SUCCESS', 1, 0, mod(n, 2), at, at, 3
+FROM generate_series(0, 19999) AS n
+CROSS JOIN LATERAL (SELECT timestamptz '2021-01-01 00:00+00' + n * interval '1 min' AS at) AS t
+"""
+
+
+@pytest.mark.parametrize("is_analyzed", [False, True])
+async def test_statistics_by_hour_read_only_the_tasks_of_these_hours_with_something_to_count(
+    store: Store, *, is_analyzed: bool
+) -> None:
+    await store.admin.execute(MANY_ENDS)
+    if is_analyzed:
+        await store.admin.execute("ANALYZE syncline.tasks")
+    start = datetime(2021, 1, 3, 8, tzinfo=UTC)
+    for sources, rows in ((None, 500), (["s1", "s2"], 10)):
+        values = (start, start + timedelta(minutes=1000), sources, "")
+        found = await store.pool.fetch(STATISTICS["hours"], *values)
+        assert sum(row["rows"] for row in found) == rows
+        plan = await executed(store, STATISTICS["hours"], *values)
+        assert bad_nodes(plan, sort=True) == []
+        scans = [node for node in plan if node.get("Relation Name", "").startswith("tasks_")]
+        read = [node["Actual Rows"] + node.get("Rows Removed by Filter", 0) for node in scans]
+        assert sum(read) == 500
+
+
+async def test_statistics_by_day_read_only_these_days_of_each_collection(store: Store) -> None:
+    await schedule_tasks(store.pool, [a_task(f"c{number}", f"s{number % 10}") for number in range(100)])
+    await store.admin.execute(
+        "INSERT INTO syncline.daily_collection_stats"
+        " SELECT p.generation, date '2021-01-01' + n, c.source, c.collection, 1, 1, 0, 10, 0, 0"
+        " FROM syncline.checkpoints p CROSS JOIN syncline.collections c CROSS JOIN generate_series(0, 499) n"
+        " WHERE p.projection = 'daily_collection_stats' AND p.state = 'live'"
+    )
+    await store.admin.execute("ANALYZE")
+    first = date(2021, 3, 1)
+    for sources, collections in ((None, 100), (["s1", "s2"], 20)):
+        values = (first, first + timedelta(days=7), sources, "")
+        found = await store.pool.fetch(STATISTICS["days"], *values)
+        assert [tuple(row) for row in found] == [
+            (first + timedelta(days=n), 10 * collections, collections) for n in range(7)
+        ]
+        plan = await executed(store, STATISTICS["days"], *values)
+        scans = [node for node in plan if node.get("Relation Name") == "daily_collection_stats"]
+        assert scans
+        read = [(node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"] for node in scans]
+        assert sum(read) == 7 * collections
 
 
 @pytest.mark.parametrize("name", ["events_before", "events_after"])
