@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING, Final
 
 from app.attempt.open_source import open_source, with_renewed_config
 from app.attempt.report import WorkerLog
-from app.connectors.contract.offers import Discovering, Specifying
+from app.connectors.contract.offers import Cataloguing, Discovering, Specifying
 from app.connectors.contract.passes import Divided
 from app.connectors.kinds import no_discovery_error
 from app.connectors.making import make_source, try_destination
 from app.connectors.sources.classic.jobs import rename_offers
-from app.domain.attempt_protocol import Checked, Finished, Specified
+from app.connectors.values import jsontext
+from app.domain.attempt_protocol import CatalogShown, Checked, Finished, Specified
 from app.domain.errors import ConfigurationError, SynclineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from app.attempt.worker_pipe import WorkerPipe
-    from app.domain.attempt_protocol import Check, Discover, Specify, TryDestination
+    from app.domain.attempt_protocol import Check, Discover, ShowCatalog, Specify, TryDestination
 
 _SEVERAL: Final = 2
 
@@ -86,6 +87,20 @@ def specify(job: Specify, *, work_dir: Path, pipe: WorkerPipe) -> Finished:
         if not isinstance(source, Specifying):
             raise ConfigurationError(f"a source of type {job.source_type!r} has no connector that describes itself")
         pipe.send(Specified(source.specification()))
+    return Finished(records_read=0, rows_written=0)
+
+
+def show_catalog(job: ShowCatalog, *, work_dir: Path, pipe: WorkerPipe) -> Finished:
+    """Reports the connector's own catalog.
+
+    Raises:
+        ConfigurationError: sources of this type have no connector with a catalog.
+    """
+    (source_job,) = job.each()
+    with closing(make_source(source_job, work_dir=work_dir, log=WorkerLog(pipe))) as source:
+        if not isinstance(source, Cataloguing):
+            raise ConfigurationError(f"a source of type {job.source_type!r} has no connector with a catalog of its own")
+        pipe.send(CatalogShown(jsontext.encode(source.catalog())))
     return Finished(records_read=0, rows_written=0)
 
 

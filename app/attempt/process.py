@@ -18,7 +18,7 @@ from app.attempt.copying import synchronise
 from app.attempt.counting import count_rows
 from app.attempt.describing import describe_types
 from app.attempt.dropping import drop_tables
-from app.attempt.inspection import check, discover, specify, try_out
+from app.attempt.inspection import check, discover, show_catalog, specify, try_out
 from app.attempt.previewing import preview
 from app.attempt.worker_pipe import WorkerGone
 from app.attempt.workspace import workspace
@@ -35,6 +35,7 @@ from app.domain.attempt_protocol import (
     Finished,
     Preview,
     Question,
+    ShowCatalog,
     Specify,
     Sync,
     TryDestination,
@@ -116,6 +117,7 @@ _ANSWERS: Final[dict[type[Question], Callable[..., Finished]]] = {
     Check: check,
     Discover: discover,
     Specify: specify,
+    ShowCatalog: show_catalog,
     Preview: preview,
     DropTables: drop_tables,
     TryDestination: try_out,

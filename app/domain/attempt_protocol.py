@@ -128,6 +128,10 @@ class Specify(_Question, frozen=True, tag="specify", tag_field="mode"):
     """Say which configuration the connector of the only collection asks for."""
 
 
+class ShowCatalog(_Question, frozen=True, tag="show_catalog", tag_field="mode"):
+    """Show the catalog of the connector of the only collection."""
+
+
 class Preview(_Question, frozen=True, kw_only=True, tag="preview", tag_field="mode"):
     """Read the first `rows` of the only collection, and say what its columns would become in each of `destinations`."""
 
@@ -167,7 +171,7 @@ class DescribeTypes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag
     data_dir: str
 
 
-Question = Check | Discover | Specify | Preview | TryDestination | DropTables | CountRows | DescribeTypes
+Question = Check | Discover | Specify | ShowCatalog | Preview | TryDestination | DropTables | CountRows | DescribeTypes
 """A job that loads nothing."""
 
 AttemptJob = Sync | Backfill | Question
@@ -277,6 +281,12 @@ class Specified(msgspec.Struct, frozen=True, tag="specified"):
     specification: dict[str, Any]
 
 
+class CatalogShown(msgspec.Struct, frozen=True, tag="catalog_shown"):
+    """The JSON text of a connector's own catalog, in the form of its protocol."""
+
+    catalog: str
+
+
 class PreviewedColumn(msgspec.Struct, frozen=True):
     """A field of the source, with its type there and, by destination, the name and type of its column.
 
@@ -360,6 +370,7 @@ AttemptMessage = (
     | Checked
     | Offered
     | Specified
+    | CatalogShown
     | Previewed
     | OwnTable
     | Counted

@@ -6,13 +6,23 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec.structs import replace
 
-from app.domain.attempt_protocol import Checked, ColumnTypes, Counted, Offered, OwnTable, Previewed, Specified
+from app.connectors.values import jsontext
+from app.domain.attempt_protocol import (
+    CatalogShown,
+    Checked,
+    ColumnTypes,
+    Counted,
+    Offered,
+    OwnTable,
+    Previewed,
+    Specified,
+)
 from app.domain.redaction import redact_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Answer: TypeAlias = Checked | Offered | OwnTable | Previewed | Specified | Counted | ColumnTypes
+Answer: TypeAlias = Checked | Offered | OwnTable | Previewed | Specified | CatalogShown | Counted | ColumnTypes
 
 
 def masked(answer: Answer, redact: Callable[[str], str], redact_name: Callable[[str], str]) -> Answer:
@@ -32,8 +42,8 @@ def masked(answer: Answer, redact: Callable[[str], str], redact_name: Callable[[
                 key=redact_json(answer.key, redact_name),
                 cursor_fields=redact_json(answer.cursor_fields, redact_name),
             )
-        case Specified():
-            return replace(answer, specification=redact_json(answer.specification, redact))
+        case Specified() | CatalogShown():
+            return _masked_document(answer, redact)
         case Previewed():
             columns = [
                 replace(
@@ -59,3 +69,9 @@ def masked(answer: Answer, redact: Callable[[str], str], redact_name: Callable[[
             return replace(answer, types=types, error=redact(answer.error))
         case OwnTable() | Counted():
             return replace(answer, error=redact(answer.error))
+
+
+def _masked_document(answer: Specified | CatalogShown, redact: Callable[[str], str]) -> Answer:
+    if isinstance(answer, Specified):
+        return replace(answer, specification=redact_json(answer.specification, redact))
+    return replace(answer, catalog=jsontext.encode(redact_json(jsontext.decode(answer.catalog), redact)))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 import msgspec
 
 from app.domain.attempt_protocol import (
+    CatalogShown,
     Checked,
     ColumnTypes,
     ConfigRenewed,
@@ -227,7 +228,7 @@ async def _pass_on_answers(
             case Checked() | OwnTable() | Counted() | ColumnTypes():
                 patience.begin_again()
                 receive(message)
-            case Offered() | Previewed() | Specified():
+            case Offered() | Previewed() | Specified() | CatalogShown():
                 receive(message)
             case Installing(done=False):
                 patience.wait_for_installer(message.packages)
@@ -254,7 +255,16 @@ async def _without_learned(messages: AsyncIterator[AttemptMessage]) -> AsyncIter
                 learned.learn(message.secret)
             case Failed():
                 yield msgspec.structs.replace(message, error=mask(message.error))
-            case Checked() | Offered() | OwnTable() | Previewed() | Specified() | Counted() | ColumnTypes():
+            case (
+                Checked()
+                | Offered()
+                | OwnTable()
+                | Previewed()
+                | Specified()
+                | CatalogShown()
+                | Counted()
+                | ColumnTypes()
+            ):
                 yield masked(message, mask, mask)
             case _:
                 yield message

@@ -12,7 +12,7 @@ from msgspec import structs
 from app.connectors.kinds import DESTINATIONS, SOURCES
 from app.connectors.programs.documents import read_document
 from app.connectors.values import jsontext
-from app.domain.attempt_protocol import Backfill, Check, ConfigRenewed, Discover, Preview, Sync
+from app.domain.attempt_protocol import Backfill, Check, ConfigRenewed, Discover, Preview, ShowCatalog, Sync
 from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.redaction import Redactor
 from app.domain.renewal import Owner, Renewal
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     Keep = Callable[[Renewal], Awaitable[None]]
     Tell = Callable[[Level, str], Awaitable[None]]
 
-Job = TypeVar("Job", bound=Sync | Backfill | Check | Discover | Preview)
+Job = TypeVar("Job", bound=Sync | Backfill | Check | Discover | ShowCatalog | Preview)
 
 _WITHOUT_KEY: Final = (
     "which are not kept, because 'server.secret_key' is not set. If the old ones are no longer valid, the next attempt "

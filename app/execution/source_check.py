@@ -6,7 +6,16 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from app.connectors.kinds import BY_COLLECTION, can_discover, no_discovery_error
-from app.domain.attempt_protocol import Check, Checked, Discover, Offered, Preview, Previewed
+from app.domain.attempt_protocol import (
+    CatalogShown,
+    Check,
+    Checked,
+    Discover,
+    Offered,
+    Preview,
+    Previewed,
+    ShowCatalog,
+)
 from app.domain.errors import ConfigurationError, SynclineError
 from app.execution.questions import answers_to, ask, redacting, say_nothing
 from app.execution.trial_renewals import renewals_of_trial
@@ -19,6 +28,7 @@ if TYPE_CHECKING:
     from app.config.catalogue import Catalogue
     from app.config.sources import Source
     from app.domain.collection import Collection
+    from app.execution.renewals import Renewals
     from app.store.renewals import RenewedConfigs
 
 MOST_COLUMNS: Final = 500_000
@@ -33,10 +43,11 @@ async def check_source(
     data_dir: Path,
     now: datetime,
     renewed: RenewedConfigs | None = None,
+    renewals: Renewals | None = None,
 ) -> None:
     """Let the connector check its configuration and the collection, or all collections if none is given.
 
-    `renewed` has what connectors have renewed, and keeps what this one renews.
+    `renewed` has what connectors have renewed, and keeps what this one renews; or `renewals` do so.
 
     Raises:
         ConfigurationError: the catalogue does not have the source or the collection.
@@ -49,7 +60,7 @@ async def check_source(
         if answer.error is not None:
             raise (SynclineError if answer.retryable else ConfigurationError)(answer.error)
 
-    renewals = renewals_of_trial(renewed)
+    renewals = renewals or renewals_of_trial(renewed)
     check = await renewals.lay_over(_check(source, names, data_dir=data_dir, now=now), catalogue.server.secret_key)
     await ask(check, Checked, raise_failure, redacting(catalogue, renewals), renewals=renewals)
 
@@ -87,8 +98,9 @@ async def discover_source(
     now: datetime,
     tell: Callable[[str], None] = say_nothing,
     renewed: RenewedConfigs | None = None,
+    renewals: Renewals | None = None,
 ) -> list[Offered]:
-    """Let the connector list everything that it offers.
+    """Let the connector list everything that it offers; `renewed` and `renewals` as in `check_source`.
 
     Raises:
         ConfigurationError: the catalogue does not have the source, or its kind cannot be discovered.
@@ -101,11 +113,28 @@ async def discover_source(
     if source.type not in BY_COLLECTION:
         collections = collections[:1]
     offered = _Offers()
-    renewals = renewals_of_trial(renewed, tell=tell)
+    renewals = renewals or renewals_of_trial(renewed, tell=tell)
     discover = Discover(**_job(source, collections, data_dir=data_dir, now=now))
     discover = await renewals.lay_over(discover, catalogue.server.secret_key)
     await ask(discover, Offered, offered.add, redacting(catalogue, renewals), tell=tell, renewals=renewals)
     return offered.all
+
+
+async def read_catalog(
+    catalogue: Catalogue, source_id: str, *, data_dir: Path, now: datetime, renewals: Renewals
+) -> str:
+    """Let the connector show its own catalog: JSON text, in the form of its protocol.
+
+    Raises:
+        ConfigurationError: the catalogue does not have the source, or its kind has no such connector.
+        SynclineError: the connector's own error, without secrets of the catalogue.
+    """
+    source = catalogue.find_source(source_id)
+    collections = list(source.collections.values())[:1]
+    question = ShowCatalog(**_job(source, collections, data_dir=data_dir, now=now))
+    question = await renewals.lay_over(question, catalogue.server.secret_key)
+    answers = await answers_to(question, CatalogShown, redacting(catalogue, renewals), renewals=renewals)
+    return answers[-1].catalog
 
 
 async def preview_collection(

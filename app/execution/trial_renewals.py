@@ -23,6 +23,10 @@ _WITHOUT_DATABASE: Final = (
     "no database could be used; if the old credentials are no longer valid, write new ones into the catalogue"
 )
 
+_UNSAVED: Final = (
+    "the configuration is in no catalogue; if its old credentials are no longer valid, get new ones before it is saved"
+)
+
 _logger = structlog.get_logger("syncline.sources")
 
 
@@ -56,6 +60,21 @@ def renewals_of_trial(store: RenewedConfigs | None, *, tell: Callable[[str], Non
             _logger.warning("source.config", message=line)
         else:
             _logger.info("source.config", message=line)
+
+    return Renewals(find=find, keep=keep, tell=say)
+
+
+def renewals_of_unsaved(tell: Callable[[str], None]) -> Renewals:
+    """Renewals of a configuration that is in no catalogue: nothing is found, nothing is kept, and `tell` gets why."""
+
+    async def find(_owners: Collection[Owner]) -> Mapping[Owner, Sequence[SealedConfig]]:
+        return {}
+
+    async def keep(_renewal: Renewal) -> None:
+        raise NotKeptError(_UNSAVED)
+
+    async def say(_level: Level, line: str) -> None:
+        tell(line)
 
     return Renewals(find=find, keep=keep, tell=say)
 

@@ -40,6 +40,18 @@ class Specifying(Protocol):
         """
 
 
+@runtime_checkable
+class Cataloguing(Protocol):
+    """A source whose connector has a catalog of its own."""
+
+    def catalog(self) -> dict[str, Any]:
+        """What the connector has discovered, as it says so.
+
+        Raises:
+            SynclineError: the connector cannot be installed or started, or has no catalog.
+        """
+
+
 def cursor_candidates(columns: Mapping[str, Kind | None], *, among: Iterable[str]) -> list[str]:
     """Those of the columns `among` that may show which rows are new; names like a time of change come first."""
     names = [name for name in among if columns.get(name) in _ORDER]

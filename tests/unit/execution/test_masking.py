@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from app.domain.attempt_protocol import (
+    CatalogShown,
     Checked,
     ColumnTypes,
     Counted,
@@ -32,6 +33,7 @@ def test_no_text_of_a_connector_shows_a_secret() -> None:
         Checked("orders", "", found=SECRET, error=SECRET),
         Offered(SECRET, {SECRET: SECRET}, key=[SECRET], cursor_fields=[SECRET]),
         Specified({"properties": {SECRET: {"default": SECRET, "examples": [SECRET]}}}),
+        CatalogShown(f'{{"streams": [{{"{SECRET}": ["{SECRET}"]}}]}}'),
         Previewed("orders", [column], rows, {"lake": f"refused: {SECRET}"}),
         OwnTable("lake", "orders", error=SECRET),
         Counted("orders", error=SECRET),
@@ -46,6 +48,13 @@ def test_rows_still_have_the_fields_of_their_columns() -> None:
     shown = hidden(Previewed("orders", [column], [{SECRET: 12345678}], {}), SECRET, "12345678")
     assert isinstance(shown, Previewed)
     assert shown.rows == [{shown.columns[0].field: "***"}]
+
+
+def test_a_catalog_keeps_its_numbers_and_stays_json() -> None:
+    catalog = CatalogShown('{"streams":[{"multipleOf":0.10000000000000000001,"maximum":12345678}]}')
+    assert hidden(catalog, SECRET) == catalog
+    shown = hidden(catalog, "12345678")
+    assert shown == CatalogShown('{"streams":[{"multipleOf":0.10000000000000000001,"maximum":"***"}]}')
 
 
 def test_names_by_which_others_are_asked_later_stay() -> None:

@@ -71,6 +71,11 @@ class AirbyteSource:
         with prefix_errors(self._subject):
             yield from offers(self._catalog(self._prepare_connector()))
 
+    def catalog(self) -> dict[str, Any]:
+        """As in `Cataloguing`."""
+        with prefix_errors(self._subject):
+            return self._catalog(self._prepare_connector())
+
     def specification(self) -> dict[str, Any]:
         """As in `Specifying`."""
         connector = self._connector({}, owner=None)

@@ -63,6 +63,11 @@ class SingerSource:
         with prefix_errors(self._subject):
             yield from offers(self._catalog(self._prepare_tap()))
 
+    def catalog(self) -> dict[str, Any]:
+        """As in `Cataloguing`."""
+        with prefix_errors(self._subject):
+            return self._catalog(self._prepare_tap())
+
     def specification(self) -> dict[str, Any]:
         """As in `Specifying`. Taps of the Singer SDK describe themselves, others do not."""
         tap = self._prepare_tap()
