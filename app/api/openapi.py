@@ -27,12 +27,10 @@ _WHICH_TOKENS: Final = (
     "`server.admin_token` of the catalogue, which allows everything, or a token from `syncline token create` with "
     "the scope `read`, `run` or `admin`; each scope includes those before it."
 )
-_TASK_ID: Final = {
-    "name": "task_id",
-    "in": "path",
-    "required": True,
-    "description": "The task's full id; its UUID alone is not enough.",
-    "schema": {"type": "string"},
+_IN_PATHS: Final = {
+    "task_id": "The task's full id; its UUID alone is not enough.",
+    "tap": "The package of a Singer tap, such as `tap-github`, perhaps with a version: `tap-github==1.2.3`.",
+    "image": "The image of an Airbyte connector without `airbyte/`, such as `source-github`.",
 }
 
 _LAST_EVENT_ID: Final = {
@@ -84,7 +82,12 @@ def _paths() -> Document:
 
 def _methods(path: str, operations: Any, refusals: dict[int, Any]) -> Document:
     methods = {method: _operation(operation, refusals) for method, operation in operations.items()}
-    return ({"parameters": [_TASK_ID]} if "{task_id}" in path else {}) | methods
+    in_path = [
+        {"name": name, "in": "path", "required": True, "description": description, "schema": {"type": "string"}}
+        for name, description in _IN_PATHS.items()
+        if f"{{{name}}}" in path
+    ]
+    return ({"parameters": in_path} if in_path else {}) | methods
 
 
 def _operation(operation: Operation, refusals: dict[int, Any]) -> Document:

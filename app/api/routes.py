@@ -12,6 +12,8 @@ from app.api.http.authentication import Authentication
 from app.api.operations.backfills import Backfill
 from app.api.operations.bookmarks import BookmarkList, SetBookmark
 from app.api.operations.cluster import Cluster
+from app.api.operations.connectors import AirbyteCatalog, AirbyteSpecification, AirbyteVersions, SingerCatalog
+from app.api.operations.destinations import DestinationTest
 from app.api.operations.events import Events
 from app.api.operations.health import Liveness, OpenApi, Ping, Ready
 from app.api.operations.pauses import Pause, Resume
@@ -47,6 +49,11 @@ GUARDED: Final[Mapping[str, type[Endpoint]]] = {
     "/sources/resume": Resume,
     "/sources/bookmark": SetBookmark,
     "/sources/bookmarks": BookmarkList,
+    "/destinations/test": DestinationTest,
+    "/singer/{tap}/catalog": SingerCatalog,
+    "/airbyte/{image}/catalog": AirbyteCatalog,
+    "/airbyte/{image}/spec": AirbyteSpecification,
+    "/airbyte/{image}/versions": AirbyteVersions,
     "/statistics/detailed": Statistics,
     "/cluster": Cluster,
 }

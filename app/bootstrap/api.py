@@ -28,6 +28,7 @@ from app.bootstrap.environment import database_address, substitution_environment
 from app.bootstrap.garbage import tune_garbage_collector
 from app.bootstrap.schema_version import head, require_schema, schema_problem
 from app.bootstrap.signals import StopSignals
+from app.bootstrap.unsaved import UnsavedConfigurations
 from app.config.watch import CatalogueWatcher
 from app.domain.choices import unknown_name
 from app.domain.errors import ConfigurationError, SynclineError
@@ -132,6 +133,7 @@ async def run_api(settings: Settings, config: Path, *, host: str | None, port: i
             test_destination=partial(_check_destination, watcher, settings.data_dir.absolute()),
             drop_tables=partial(_drop_tables, watcher, reader, settings.data_dir.absolute()),
             discover_source=partial(_discover, watcher, renewed, settings.data_dir.absolute()),
+            unsaved=UnsavedConfigurations(settings.data_dir.absolute()),
             describe_types=partial(_describe_types, watcher, settings.data_dir.absolute()),
             schema_version=head(),
             schema_problem=schema_problem,

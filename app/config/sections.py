@@ -164,6 +164,7 @@ class Server(Section):
     What connectors renew is encrypted with the first `secret_key` and decrypted with any, and lost if there is none.
     A source or collection may be missing from catalogues for `unknown_source_patience` before its tasks fail and its
     schedules end. Only `trusted_proxies` may name users, in the header `user_header`.
+    With `ad_hoc_trials` the API tries configurations that are in no catalogue.
     `archive` is a directory or an address such as s3://bucket/path: weeks are written there as Parquet files before
     retention removes them.
     """
@@ -180,6 +181,7 @@ class Server(Section):
     ui: Ui = Ui()
     trusted_proxies: Networks = ()
     user_header: str = ""
+    ad_hoc_trials: bool = False
 
     @field_validator("user_header")
     @classmethod

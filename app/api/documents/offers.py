@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NotRequired
 
 from pydantic import Field
 from typing_extensions import TypedDict  # pydantic reads the standard library's from Python 3.12 on
@@ -55,10 +55,11 @@ class OfferedCollection(TypedDict):
 
 
 class Offers(TypedDict):
-    """What a source offers."""
+    """What a source offers; `warnings` about one that is in no catalogue, and whose id is then `unsaved`."""
 
     source: str
     collections: list[OfferedCollection]
+    warnings: NotRequired[list[str]]
 
 
 def offers_document(source: str, offered: Iterable[Offered]) -> Offers:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from app.api.http.connector_calls import ConnectorCalls
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from app.api.http.live_logs import LiveLogs
     from app.api.http.single_flight import SingleFlight
     from app.config.catalogue import Catalogue
+    from app.config.unsaved import Unsaved
     from app.domain.attempt_protocol import ColumnTypes, Offered
     from app.domain.cause import Cause
     from app.store.bookmarks import Bookmarks
@@ -24,6 +25,31 @@ if TYPE_CHECKING:
     from app.store.queue import TaskQueue
     from app.store.reads import Reader
     from app.store.stories import Stories
+
+
+class UnsavedTrials(Protocol):
+    """Lets connectors try what is in no catalogue; `tell` gets sentences about what the user should know.
+
+    Each raises SynclineError with the connector's error, without secrets, and is canceled when the client leaves.
+    """
+
+    async def test_source(self, unsaved: Unsaved, tell: Callable[[str], None]) -> None:
+        """Let its connector check all its collections."""
+
+    async def test_destination(self, unsaved: Unsaved) -> None:
+        """Let its connector try it, and leave nothing there."""
+
+    async def discover(self, unsaved: Unsaved, tell: Callable[[str], None]) -> list[Offered]:
+        """Let its connector list what the source offers."""
+
+    async def read_catalog(self, unsaved: Unsaved, tell: Callable[[str], None]) -> str:
+        """Let its connector show its own catalog: JSON text."""
+
+    async def read_specification(self, source_type: str, origin: dict[str, Any]) -> dict[str, Any]:
+        """Ask a connector which configuration it needs: a JSON Schema."""
+
+    async def list_versions(self, image: str) -> list[str]:
+        """Ask Docker Hub which versions of an Airbyte connector there are, the newest first."""
 
 
 class ResetCollection(Protocol):
@@ -71,6 +97,8 @@ class Services:
     is still there, and is canceled likewise."""
     discover_source: Callable[[str], Awaitable[list[Offered]]]
     """`(source)`: lets the connector list what the source offers; errors and cancellation likewise."""
+    unsaved: UnsavedTrials
+    """Tries what is in no catalogue."""
     describe_types: Callable[[Sequence[str], Iterable[str]], Awaitable[list[ColumnTypes]]]
     """`(destinations, types)`: which types columns of these types get in each of them, or why that is not known."""
     schema_version: str

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, cast
 
-from app.api.documents.fields import Done, Error, SourceChoice, drop_none
-from app.api.documents.offers import DiscoveryRequest, Offers, offers_document
+from app.api.documents.fields import Done, Error, drop_none
+from app.api.documents.offers import Offers, offers_document
 from app.api.documents.sources import (
     Collection,
     LoadedTable,
@@ -18,6 +19,7 @@ from app.api.documents.sources import (
     rejected_documents,
     with_outline,
 )
+from app.api.documents.unsaved import SourceDiscovery, SourceTrial, Tried
 from app.api.http.answers import JsonAnswer
 from app.api.http.authentication import check_scope
 from app.api.http.errors import RefusedError
@@ -25,7 +27,9 @@ from app.api.http.limits import read_object
 from app.api.http.operation import Endpoint, Operation
 from app.api.http.parameters import COLLECTION, SETTINGS, SOURCE
 from app.api.operations.pauses import pause_fields
+from app.api.operations.unsaved import ask_connector, is_unsaved, read_unsaved, require_ad_hoc_trials, with_warnings
 from app.config.outline import outline_of
+from app.config.unsaved import UNSAVED, read_unsaved_source
 from app.domain.about import ABOUT
 from app.domain.api_token import TokenScope
 from app.domain.errors import DatabaseUnreachableError, SynclineError
@@ -42,6 +46,7 @@ if TYPE_CHECKING:
     from app.config import sources as config
     from app.domain import collection as domain
     from app.domain.about import About
+    from app.domain.attempt_protocol import Offered
 
 Result = TypeVar("Result")
 Rows = dict[tuple[str, str], Any]
@@ -98,13 +103,15 @@ class SourceTest(Endpoint):
             id="testSource",
             scope=TokenScope.ADMIN,
             summary="Test a source or one of its collections with its connector; a 400 has the connector's own error",
-            body=SourceChoice,
-            answers={200: Done, 400: Error, 404: Error, 413: Error, 429: Error},
+            body=SourceTrial,
+            answers={200: Tried, 400: Error, 404: Error, 413: Error, 429: Error},
         )
     }
 
     async def post(self, request: Request) -> Response:
         services, body = self.services, await read_object(request)
+        if is_unsaved(body, "source"):
+            return await _test_unsaved(services, request, body)
         source, collection = SOURCE.required_in(body), COLLECTION.optional_in(body)
         if collection is None:
             services.catalogue().find_source(source)
@@ -122,17 +129,43 @@ class Discovery(Endpoint):
             id="discoverSource",
             scope=TokenScope.ADMIN,
             summary="Discover a source's tables or streams, with their columns; a 400 has the connector's own error",
-            body=DiscoveryRequest,
+            body=SourceDiscovery,
             answers={200: Offers, 400: Error, 404: Error, 413: Error, 429: Error},
         )
     }
 
     async def post(self, request: Request) -> Response:
         services, body = self.services, await read_object(request)
+        if is_unsaved(body, "source"):
+            return await _discover_unsaved(services, request, body)
         source = services.catalogue().find_source(SOURCE.required_in(body)).id
         return JsonAnswer(
             offers_document(source, await call_connector(services, request, lambda: services.discover_source(source)))
         )
+
+
+async def _test_unsaved(services: Services, request: Request, body: Mapping[str, Any]) -> Response:
+    require_ad_hoc_trials(services)
+    told: list[str] = []
+
+    async def test() -> None:
+        unsaved = await read_unsaved(partial(read_unsaved_source, body), told.append)
+        await services.unsaved.test_source(unsaved, told.append)
+
+    await ask_connector(services, request, test)
+    return JsonAnswer(with_warnings({"status": "ok"}, told))
+
+
+async def _discover_unsaved(services: Services, request: Request, body: Mapping[str, Any]) -> Response:
+    require_ad_hoc_trials(services)
+    told: list[str] = []
+
+    async def discover() -> list[Offered]:
+        unsaved = await read_unsaved(partial(read_unsaved_source, body, without_collections=True), told.append)
+        return await services.unsaved.discover(unsaved, told.append)
+
+    document = offers_document(UNSAVED, await ask_connector(services, request, discover))
+    return JsonAnswer(with_warnings(document, told))
 
 
 async def call_connector(

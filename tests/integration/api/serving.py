@@ -12,6 +12,7 @@ import sys
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -27,6 +28,7 @@ from app.api.http.single_flight import SingleFlight
 from app.api.operations.events import event_message
 from app.bootstrap.api import ENDING_SECONDS, server_config
 from app.bootstrap.schema_version import head, schema_problem
+from app.bootstrap.unsaved import UnsavedConfigurations
 from app.config.reader import load_catalogue
 from app.domain.attempt_protocol import ColumnTypes
 from app.store.address import DatabaseAddress
@@ -171,6 +173,8 @@ async def opened_api(database_url: str, catalogue: str = CATALOGUE) -> AsyncIter
             test_destination=surroundings.test_destination,
             drop_tables=surroundings.drop_tables,
             discover_source=surroundings.discover_source,
+            # Its catalogue does not allow them.
+            unsaved=UnsavedConfigurations(Path("nowhere")),
             describe_types=surroundings.describe_types,
             schema_version=head(),
             schema_problem=schema_problem,

@@ -34,12 +34,15 @@ ENDED = {
     "error": "the token is unknown, revoked or expired: create another with 'syncline token create'",
 }
 
+JUNE = "start=2020-06-01T00:00:00Z&end=2020-07-01T00:00:00Z"
 # One request for each operation, and the scope that it needs. Those of `admin` come last.
 REQUESTS = [
     ("GET", SOURCES, "read"),
     ("HEAD", SOURCES, "read"),
     ("GET", "/api/v1/tasks?source=load&start=2020-01-01T00:00:00Z&end=2030-01-01T00:00:00Z", "read"),
     ("GET", "/api/v1/tasks/{task_id}", "read"),
+    ("GET", f"/api/v1/statistics/detailed?{JUNE}&granularity=day&type=pull", "read"),
+    ("GET", "/api/v1/cluster", "read"),
     ("GET", "/api/v1/tasks/{task_id}/logs", "read"),
     ("POST", "/api/v1/tasks?source=load&collection=quick", "run"),
     ("POST", "/api/v1/tasks/{task_id}/cancel", "run"),

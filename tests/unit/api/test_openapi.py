@@ -16,7 +16,13 @@ def test_the_copy_that_is_checked_in_is_the_document() -> None:
 
 SCOPES = dict.fromkeys(
     ["scheduleTask", "cancelTask", "backfill", "pauseSource", "resumeSource"], "run"
-) | dict.fromkeys(["clearCache", "testSource", "discoverSource", "setBookmark", "listBookmarks"], "admin")
+) | dict.fromkeys(
+    [
+        *("clearCache", "testSource", "discoverSource", "setBookmark", "listBookmarks", "testDestination"),
+        *("discoverTap", "discoverImage", "describeImage", "listImageVersions"),
+    ],
+    "admin",
+)
 
 
 def test_every_operation_says_what_it_answers_and_asks_for_the_token_where_it_must() -> None:
@@ -32,7 +38,7 @@ def test_every_operation_says_what_it_answers_and_asks_for_the_token_where_it_mu
                 assert ("403" in operation["responses"]) == bool(scope)
                 expected = [{"header": [scope]}, {"query": [scope]}] if scope else None
                 assert operation.get("security") == (expected if path.startswith("/api/v1/") else [])
-    assert len(ids) == len(set(ids)) == 20
+    assert len(ids) == len(set(ids)) == 25
 
 
 def test_every_reference_leads_to_a_schema() -> None:
