@@ -8,7 +8,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, cast
 
-from app.api.documents.fields import Done, Error, drop_none
+from app.api.documents.fields import Error, drop_none
 from app.api.documents.offers import Offers, offers_document
 from app.api.documents.sources import (
     Collection,
