@@ -6,6 +6,7 @@ import itertools
 import os
 import secrets
 import shutil
+from functools import partial
 from typing import TYPE_CHECKING
 
 from app.domain.errors import ConfigurationError
@@ -32,8 +33,10 @@ def check_place(file: Path, *, force: bool) -> None:
         raise ConfigurationError(f"cannot write to the directory '{make_visible(str(file.parent.absolute()))}'")
 
 
-def write_file(file: Path, text: str, *, force: bool) -> Path | None:
+def write_file(file: Path, text: str, *, force: bool, mode: int = 0o666) -> Path | None:
     """Write the file as a whole; whatever happens, no half of it stays. Returns a copy of the file that was there.
+
+    A new file gets this `mode`, as far as the umask lets it.
 
     Raises:
         ConfigurationError: it cannot be written, or is there by now.
@@ -43,7 +46,7 @@ def write_file(file: Path, text: str, *, force: bool) -> Path | None:
     file = file.resolve() if force else file
     new = file.with_name(f".{file.name}.{secrets.token_hex(4)}.new") if force else file
     try:
-        with new.open("x", encoding="utf-8") as writing:
+        with open(new, "x", encoding="utf-8", opener=partial(os.open, mode=mode)) as writing:
             try:
                 writing.write(text)
                 writing.flush()
