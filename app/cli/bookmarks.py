@@ -60,7 +60,7 @@ def list_(config: Path | None, source: str, collection: str, limit: int, destina
     from app.store.bookmarks import Bookmarks
 
     catalogue = _catalogue(config, source, collection)
-    show = _shower(catalogue)
+    show = shower(catalogue)
 
     async def look(pool: Any) -> tuple[list[Any], list[Change]]:
         kept = Bookmarks(pool)
@@ -101,7 +101,7 @@ def diff(config: Path | None, source: str, collection: str, position: Place, oth
     from app.store.bookmarks import Bookmarks
 
     catalogue = _catalogue(config, source, collection)
-    show = _shower(catalogue, shown=None)
+    show = shower(catalogue, shown=None)
 
     async def look(pool: Any) -> tuple[dict[str, str | None], dict[str, str | None]]:
         kept = Bookmarks(pool)
@@ -191,7 +191,7 @@ class _Setting:
 
     def report(self, keeping: Sequence[str]) -> None:
         """Says for each destination from where the next task reads, and how to undo it."""
-        show, subject = _shower(self._catalogue), ".".join(self._names)
+        show, subject = shower(self._catalogue), ".".join(self._names)
         for name in keeping:
             begins = _begins(self._given[name], show) if name in self._given else "keeps its bookmark"
             click.echo(make_visible(f"{subject} at {name}: {begins}"))
@@ -263,7 +263,7 @@ def _read_either(text: str) -> Place | str:
     return text
 
 
-def _shower(catalogue: Catalogue, *, shown: int | None = _SHOWN) -> Callable[[str | None], str]:
+def shower(catalogue: Catalogue, *, shown: int | None = _SHOWN) -> Callable[[str | None], str]:
     """Shows a value: masked, and not longer than `shown`."""
     from app.bookmarks import masked
     from app.domain.redaction import redactor_of

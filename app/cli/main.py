@@ -14,6 +14,7 @@ from app.cli.completion import VARIABLE, completion
 from app.cli.destinations import destinations
 from app.cli.doctor import doctor
 from app.cli.events import events
+from app.cli.imports import import_
 from app.cli.init import init
 from app.cli.pauses import pause, resume
 from app.cli.plan import plan
@@ -183,6 +184,7 @@ def verify() -> None:
 
 
 cli.add_command(init)
+cli.add_command(import_)
 cli.add_command(check)
 cli.add_command(plan)
 cli.add_command(run)
