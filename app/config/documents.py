@@ -98,7 +98,7 @@ def _not_a_number(name: str) -> Any:
 
 
 def _number(written: str) -> Any:
-    if isinstance(value := _plain(written), str):
+    if isinstance(value := plain_value(written), str):
         raise ValueError(f"{written} has too many digits for a number")  # noqa: TRY004 - json's own errors are such
     return value
 
@@ -256,7 +256,7 @@ class _YamlReader:
         if event.tag is not None:
             self._expect_tag(event, "str")
             return text
-        return _plain(text) if event.implicit[0] else text
+        return plain_value(text) if event.implicit[0] else text
 
     def _expect_tag(self, event: Any, kind: str) -> None:
         if event.tag not in (None, "!", _TAG + kind):
@@ -282,7 +282,7 @@ def _line(event: Any) -> int:
     return int(event.start_mark.line) + 1
 
 
-def _plain(text: str) -> Any:
+def plain_value(text: str) -> Any:
     """The value of a plain scalar by YAML 1.2's core schema (yaml.org/spec/1.2.2, 10.3.2)."""
     if _NULL.fullmatch(text):
         return None

@@ -23,7 +23,6 @@ _HEAD: Final = """\
 # other names and columns, too: docs/moving-from-classic.md lists everything.
 """
 _PLAIN_IN_LIST: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_./@-]*")
-_LIKE_A_NUMBER: Final = frozenset("+-.~0123456789")
 
 
 def text_of(translated: Translated, name: str) -> str:
@@ -95,8 +94,7 @@ def _scalar(value: Any) -> str:
         return value.written
     if value is None or isinstance(value, bool | int | float):
         return json.dumps(value)
-    # PyYAML leaves some text without quotes that is a number by YAML's core schema, such as 1e3.
-    return _quoted(value) if value[:1] in _LIKE_A_NUMBER or not value.isprintable() else scalar(value)
+    return scalar(value) if value.isprintable() else _quoted(value)
 
 
 def _quoted(value: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -174,7 +175,25 @@ def test_sources_in_another_file_are_written_into_the_catalogue(tmp_path: Path) 
 @pytest.mark.parametrize(
     "value",
     [
-        *("1e3", "0o17", "012", "-", "~", ".5", "no", "null", "True", "12:30", "2020-06-01", "", " x ", "a: b", "a, b"),
+        *(
+            "1e3",
+            "0o17",
+            "09",
+            "-.5",
+            "012",
+            "-",
+            "~",
+            ".5",
+            "no",
+            "null",
+            "True",
+            "12:30",
+            "2020-06-01",
+            "",
+            " x ",
+            "a: b",
+            "a, b",
+        ),
         *("[x]", "{x}", "#x", "x #y", "*a", "&a", "!t", "'", '"', "\\", "two\nlines", "tab\t", "\x7f", "\u200b"),
         *("\U0001f600\u2028", "${env.A|{}}", "%", "@x", "`", "? x", "- x", "<<"),
     ],
@@ -182,9 +201,12 @@ def test_sources_in_another_file_are_written_into_the_catalogue(tmp_path: Path) 
 def test_every_text_is_read_as_it_was(tmp_path: Path, value: str) -> None:
     config = {"name": value, "list": [value, {"deep": [value, [value]]}], "mapping": {f"k{value}": value}, "none": None}
     source = {"type": "singer", "destinations": ["none"], "config": {"tap": "tap-x", "config": config}}
-    text = imported(tmp_path, yaml.safe_dump({"sources": {"a": source}, "destinations": {"none": {}}}))
+    # As JSON, because PyYAML's own text is one of YAML 1.1.
+    written = json.dumps({"sources": {"a": source}, "destinations": {"none": {}}})
+    text = imported(tmp_path, written)
     environment = {"A": "a"}
-    expected = load_catalogue(yaml.safe_dump({"sources": {"a": source}, "destinations": {"none": {}}}), environment)
+    expected = load_catalogue(written, environment)
+    assert expected.sources["a"].config["config"]["list"][0] == (value if "$" not in value else "a}")
     assert load_catalogue(text, environment).sources["a"] == expected.sources["a"]
 
 
