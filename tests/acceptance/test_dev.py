@@ -17,6 +17,7 @@ import pytest
 
 from app.lifeline import end_with_parent
 from tests.acceptance.cluster import wait_until
+from tests.servers.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -147,11 +148,6 @@ def running_dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
     running.welcomed()
     yield running
     running.end()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 def test_it_says_what_runs_and_its_curl_lines_work(running_dev: Dev) -> None:

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from app.cli.main import cli
 from app.projections import verify
 from tests.harness import opened, opened_store, running_worker
-from tests.servers.redis import MISSING, PASSWORD, PROGRAM, running_redis
+from tests.servers.redis import MISSING, PASSWORD, PROGRAM, running_redis, running_sentinel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +62,7 @@ class Moving:
     directory: Path
     redis: redis.Redis
     socket: Path
-    url: str
+    url: str = ""
     environment: dict[str, str] = field(default_factory=dict)
 
     def run(self, *arguments: str, code: int = 0) -> Result:
@@ -116,7 +116,8 @@ def socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture
-def moving(tmp_path: Path, socket: Path, database_url: str) -> Iterator[Moving]:
+def moving(tmp_path: Path, socket: Path) -> Iterator[Moving]:
+    """Without a database, which only bookmarks need."""
     (tmp_path / "tap.py").write_text(TAP)
     written = {
         "server": {"name": "here", "admin_token": "${env.ADMIN_TOKEN|}"},
@@ -165,12 +166,18 @@ def moving(tmp_path: Path, socket: Path, database_url: str) -> Iterator[Moving]:
             }
             client.zadd(f"sync_tasks#{id_}:logs", {json.dumps(line): 1706700000})
         client.zadd("sync_tasks_index:source#shop:collection#all", {"removed": 1706700009})
-        yield Moving(tmp_path, client, socket, database_url)
+        yield Moving(tmp_path, client, socket)
 
 
-def test_bookmarks_are_carried_over_once_and_the_next_task_reads_from_there(moving: Moving) -> None:
-    done = moving.take_over("--bookmarks", "--note", "moving day")
-    catalogue = moving.directory / "syncline.yaml"
+@pytest.fixture
+def stored(moving: Moving, database_url: str) -> Moving:
+    moving.url = database_url
+    return moving
+
+
+def test_bookmarks_are_carried_over_once_and_the_next_task_reads_from_there(stored: Moving) -> None:
+    done = stored.take_over("--bookmarks", "--note", "moving day")
+    catalogue = stored.directory / "syncline.yaml"
     assert done.stdout.splitlines() == [
         f"'{catalogue}' is written: 4 comments on what differs.",
         f"shop.all at lake: the next task reads from {STATE}",
@@ -184,7 +191,7 @@ def test_bookmarks_are_carried_over_once_and_the_next_task_reads_from_there(movi
         "'source#shop:collection#tap-shop_JITSU_config:chunks' ALL"
     )
     assert gone == "syncline: source#gone:collection#tap-gone:chunks: is not carried over: no source here uses it"
-    events = moving.events()
+    events = stored.events()
     assert {each["source"]: each["bookmark"] for each in events} == {
         "shop": {"lake": json.loads(STATE)},
         "crm": {"lake": json.loads(AIRBYTE_STATE)},
@@ -192,44 +199,44 @@ def test_bookmarks_are_carried_over_once_and_the_next_task_reads_from_there(movi
     assert {each["note"] for each in events} == {"bookmark of Jitsu Classic: moving day"}
     assert all(each["who"]["kind"] == "command" for each in events)
 
-    again = moving.take_over("--bookmarks")
+    again = stored.take_over("--bookmarks")
     assert again.stdout.splitlines() == [
         f"'{catalogue}' is unchanged: 4 comments on what differs.",
         "shop.all at lake: unchanged",
         "crm.all at lake: unchanged",
         "cache.users: needs no bookmark: everything is read each time",
     ]
-    assert moving.events() == events
+    assert stored.events() == events
 
     # The package is not installed here, so the source is now run by a command: the catalogue is used as it is.
     written = yaml.safe_load(catalogue.read_text())
-    command = [sys.executable, str(moving.directory / "tap.py")]
+    command = [sys.executable, str(stored.directory / "tap.py")]
     written["sources"]["shop"]["config"] = {"command": command, "config": {"token": TOKEN}}
     catalogue.write_text(yaml.safe_dump(written))
-    assert moving.load() == 2  # 8 and 9: it begins at 7
+    assert stored.load() == 2  # 8 and 9: it begins at 7
 
 
-def test_what_classic_has_loaded_meanwhile_is_carried_over_until_a_task_saves_a_bookmark_here(moving: Moving) -> None:
-    moving.take_over("--bookmarks")
+def test_what_classic_has_loaded_meanwhile_is_carried_over_until_a_task_saves_a_bookmark_here(stored: Moving) -> None:
+    stored.take_over("--bookmarks")
     later = '{"bookmarks":{"users":{"since":8}}}'
-    moving.redis.hset("source#shop:collection#tap-shop:chunks", "ALL", later)
-    assert f"shop.all at lake: the next task reads from {later}" in moving.take_over("--bookmarks").stdout
-    moving.run("bookmarks", "set", "shop", "all", "--to-value", "{}")
-    kept = moving.take_over("--bookmarks")
+    stored.redis.hset("source#shop:collection#tap-shop:chunks", "ALL", later)
+    assert f"shop.all at lake: the next task reads from {later}" in stored.take_over("--bookmarks").stdout
+    stored.run("bookmarks", "set", "shop", "all", "--to-value", "{}")
+    kept = stored.take_over("--bookmarks")
     assert "shop.all at lake: not carried over, because somebody set another one at " in kept.stderr
     assert kept.stderr.count("; --force replaces it") == 1
-    events = len(moving.events())
-    moving.run("sources", "reset", "shop", "all")
-    kept = moving.take_over("--bookmarks")
+    events = len(stored.events())
+    stored.run("sources", "reset", "shop", "all")
+    kept = stored.take_over("--bookmarks")
     assert "shop.all at lake: not carried over, because the collection was reset at " in kept.stderr
-    assert len(moving.events()) == events
-    forced = moving.take_over("--bookmarks", "--force")
+    assert len(stored.events()) == events
+    forced = stored.take_over("--bookmarks", "--force")
     assert f"shop.all at lake: the next task reads from {later}" in forced.stdout
 
 
-def test_a_bookmark_that_cannot_be_one_is_refused_and_the_others_go_on(moving: Moving) -> None:
-    moving.redis.hset("source#shop:collection#tap-shop:chunks", "ALL", "no JSON")
-    done = moving.take_over("--bookmarks", code=1)
+def test_a_bookmark_that_cannot_be_one_is_refused_and_the_others_go_on(stored: Moving) -> None:
+    stored.redis.hset("source#shop:collection#tap-shop:chunks", "ALL", "no JSON")
+    done = stored.take_over("--bookmarks", code=1)
     assert (
         "syncline: shop.all: not carried over: source 'shop', collection 'all': this cannot be a bookmark: it is not "
         "valid JSON\n"
@@ -264,21 +271,21 @@ def test_the_last_tasks_are_written_beside_the_catalogue(moving: Moving) -> None
     assert history.read_text().count("\n") == 3
 
 
-def test_a_catalogue_that_was_changed_is_only_replaced_by_force(moving: Moving) -> None:
-    moving.take_over()
-    catalogue = moving.directory / "syncline.yaml"
+def test_a_catalogue_that_was_changed_is_only_replaced_by_force(stored: Moving) -> None:
+    stored.take_over()
+    catalogue = stored.directory / "syncline.yaml"
     first = catalogue.read_text()
     catalogue.write_text(first.replace("lake.duckdb", "sea.duckdb"))
-    refused = moving.take_over(code=2)
+    refused = stored.take_over(code=2)
     assert refused.stderr == (
         f"syncline: '{catalogue}' already exists: name another file with --config, or replace it with --force\n"
     )
-    used = moving.take_over("--bookmarks")
+    used = stored.take_over("--bookmarks")
     assert "differs from what would be written, and is used as it is; --force replaces it\n" in used.stderr
     assert "sea.duckdb" in catalogue.read_text()
-    moving.take_over("--force")
+    stored.take_over("--force")
     assert catalogue.read_text() == first
-    assert "sea.duckdb" in (moving.directory / "syncline.yaml.old").read_text()
+    assert "sea.duckdb" in (stored.directory / "syncline.yaml.old").read_text()
 
 
 def test_the_file_of_classic_is_never_replaced(moving: Moving) -> None:
@@ -295,7 +302,6 @@ def test_a_redis_of_something_else_is_told_apart(moving: Moving) -> None:
         f"syncline: the Redis at {moving.socket} has no keys of Jitsu Classic, such as 'source#…:chunks' and "
         "'sync_tasks#…': check the address, and the number of the database\n"
     )
-    assert moving.events() == []
 
 
 def test_a_classic_that_has_loaded_nothing_yet_has_nothing_to_carry_over(moving: Moving) -> None:
@@ -308,6 +314,21 @@ def test_a_wrong_password_is_refused_without_being_shown(moving: Moving) -> None
     refused = moving.take_over("--bookmarks", "--redis", f"unix://:${{env.WRONG}}@{moving.socket}", code=2)
     assert refused.stderr.startswith(f"syncline: cannot read the Redis of Jitsu Classic at {moving.socket}: ")
     assert "wr0ng" not in refused.output
+
+
+def test_the_master_is_asked_of_the_sentinels(moving: Moving, tmp_path: Path) -> None:
+    """The first one that is named does not answer."""
+    with running_sentinel(tmp_path, "main") as (sentinel, master):
+        with redis.Redis(port=master, password=PASSWORD) as client:
+            client.hset("sync_tasks#a", "id", "a")
+            client.zadd("sync_tasks_index:source#s:collection#c", {"a": 1})
+        url = f"sentinel://main:${{env.REDIS_PASSWORD}}@127.0.0.1:1,127.0.0.1:{sentinel}"
+        moving.take_over("--tasks", "1", "--redis", url)
+        unknown = moving.take_over("--tasks", "1", "--redis", url.replace("main", "other"), code=1)
+    assert json.loads((moving.directory / "syncline.classic-tasks.jsonl").read_text()) == {"id": "a", "logs": []}
+    assert unknown.stderr.endswith(
+        f"syncline: no sentinel at 127.0.0.1:1, 127.0.0.1:{sentinel} knows the master 'other'\n"
+    )
 
 
 def test_a_wrong_address_is_told(moving: Moving) -> None:
