@@ -57,7 +57,11 @@ def import_() -> None:
     type=click.IntRange(1, _MOST_TASKS),
     help="Write the last N tasks of each collection, with their logs, to a file beside the catalogue.",
 )
-@click.option("--project", metavar="ID", help="The project whose export this is, if several are in its Redis.")
+@click.option(
+    "--project",
+    metavar="ID",
+    help="The project whose export --from is: ids begin with it, as on Jitsu Classic's server.",
+)
 @click.option("--force", is_flag=True, help="Replace files, of which copies stay, and bookmarks that are newer here.")
 @note_option
 @reports_errors
@@ -87,7 +91,7 @@ def classic(  # noqa: PLR0917 -- one for each option
     given = read_classic(origin, environment)
     if given.file is not None and file.resolve() == given.file.resolve():
         raise ConfigurationError(f"'{make_visible(str(file))}' is Jitsu Classic's: name another file with --config")
-    _write_catalogue(given, file, force=force, may_differ=bookmarks or tasks is not None)
+    _write_catalogue(given, file, project, force=force, may_differ=bookmarks or tasks is not None)
     if not bookmarks and tasks is None:
         return
     catalogue = _catalogue(settings, file)
@@ -106,11 +110,11 @@ def _catalogue(settings: Settings, file: Path) -> Catalogue:
     return catalogue_of(settings, file)
 
 
-def _write_catalogue(given: Classic, file: Path, *, force: bool, may_differ: bool) -> None:
+def _write_catalogue(given: Classic, file: Path, project: str | None, *, force: bool, may_differ: bool) -> None:
     from app.moving.text import text_of
     from app.moving.translation import translate
 
-    translated = translate(given)
+    translated = translate(given, project=project)
     text = text_of(translated, given.name)
     shown = make_visible(str(file))
     # What it has is as secret as it was.
@@ -121,6 +125,11 @@ def _write_catalogue(given: Classic, file: Path, *, force: bool, may_differ: boo
     notes = sum(map(len, translated.notes.values()))
     what = f"{count(notes, 'comment')} on what differs" if notes else "nothing differs"
     _write(file, text, what, force=force, mode=mode)
+    if not given.catalogue.sources and not given.catalogue.rejected:
+        tell(
+            f"there are no sources in '{make_visible(given.name)}': if Jitsu Classic gets them from a configurator, "
+            "give the URL of its export with --from"
+        )
     for problem in given.missing:
         tell(f"{problem}; the catalogue has the placeholder, which needs a value where Syncline runs")
     if translated.unusable:

@@ -53,7 +53,7 @@ def states_in(chunks: Chunks, catalogue: Catalogue, *, project: str | None = Non
     """What becomes of everything in `chunks`, first by the catalogue's order.
 
     The ids of sources in Redis begin with `project`, if Classic gets them from a configurator. Without it, they may
-    begin with any, if that is clear.
+    begin with any, if that is clear. Those in the catalogue may begin with it, too.
     """
     matching = _Matching(chunks, project)
     found: list[State | Remark] = []
@@ -100,7 +100,9 @@ class _Matching:
 
     def candidates(self, id_: str) -> list[str]:
         """Sources in Redis that may be this one; Classic reads ids in its own file in lower case."""
-        names = [f"{self._project}.{id_}"] if self._project else [id_, id_.lower()]
+        names = [id_, id_.lower()]
+        if self._project and not id_.startswith(f"{self._project}."):
+            names = [f"{self._project}.{id_}"]
         for name in names:
             if name in self._ids:
                 return [name]

@@ -48,8 +48,11 @@ class Translated:
         self.notes.setdefault(part, []).append(text)
 
 
-def translate(classic: Classic) -> Translated:
-    """The catalogue that means what the configuration meant, as far as Syncline has a word for it."""
+def translate(classic: Classic, *, project: str | None = None) -> Translated:
+    """The catalogue that means what the configuration meant, as far as Syncline has a word for it.
+
+    With a `project`, the configuration is a configurator's export of it, which leaves it out of ids.
+    """
     made = Translated()
     top, _ = without_ignored(classic.written, SECTIONS)
     for name, value in top.items():
@@ -64,6 +67,8 @@ def translate(classic: Classic) -> Translated:
                 made.sections[name] = other
     _add_notes(made, classic)
     _leave_out_unused(made, classic)
+    if project:
+        _name_by_project(made, project)
     return made
 
 
@@ -179,3 +184,19 @@ def _used(sources: Mapping[str, Any]) -> Iterable[str]:
     for source in sources.values():
         names = source.get("destinations") if isinstance(source, dict) else None
         yield from map(str, names) if isinstance(names, list) else [str(names)]
+
+
+def _name_by_project(made: Translated, project: str) -> None:
+    """Ids as Classic's server has them, and so its clients. Tables have names of their own in an export."""
+    for section in ("sources", "destinations"):
+        parts = made.sections.get(section)
+        if isinstance(parts, dict):
+            made.sections[section] = {f"{project}.{id_}": part for id_, part in parts.items()}
+            for id_ in parts:
+                if notes := made.notes.pop((section, id_), None):
+                    made.notes[section, f"{project}.{id_}"] = notes
+    sources = made.sections.get("sources")
+    for source in sources.values() if isinstance(sources, dict) else ():
+        names = source.get("destinations") if isinstance(source, dict) else None
+        if names:
+            source["destinations"] = [f"{project}.{each}" for each in (names if isinstance(names, list) else [names])]

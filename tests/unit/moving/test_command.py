@@ -11,6 +11,7 @@ import yaml
 from click.testing import CliRunner
 
 from app.cli.main import cli
+from app.config.reader import load_catalogue
 from tests.servers.web import answering
 
 if TYPE_CHECKING:
@@ -92,6 +93,29 @@ def test_the_configurator_s_export_becomes_a_catalogue_that_others_cannot_read(t
     assert written["sources"]["ads"]["collections"][0]["table_name"] == "ads_report"
     assert "# ~ 'hook' is left out, as no source loads into it" in text
     assert (tmp_path / "syncline.yaml").stat().st_mode & 0o077 == 0
+
+
+def test_with_a_project_ids_are_those_of_its_server_and_tables_stay(tmp_path: Path) -> None:
+    origin = tmp_path / "export.yaml"
+    origin.write_text(EXPORT)
+    take_over(tmp_path, str(origin))
+    bare = load_catalogue(tmp_path / "syncline.yaml", {})
+    take_over(tmp_path, str(origin), "--project", "p1", "--force")
+    named = load_catalogue(tmp_path / "syncline.yaml", {})
+    assert [*named.sources, *named.destinations] == ["p1.ads", "p1.wh"]
+    assert named.sources["p1.ads"].destinations == ("p1.wh",)
+    assert named.sources["p1.ads"].collections == bare.sources["ads"].collections
+    lines = (tmp_path / "syncline.yaml").read_text().splitlines()
+    assert lines[lines.index("  p1.ads:") - 1].endswith("have no effect here: notifications, project_name")
+
+
+def test_a_configuration_without_sources_is_told(tmp_path: Path) -> None:
+    origin = tmp_path / "eventnative.yaml"
+    origin.write_text('configurator: {base_url: "http://configurator"}\n')
+    assert take_over(tmp_path, str(origin)).stderr == (
+        f"syncline: there are no sources in '{origin.name}': if Jitsu Classic gets them from a configurator, give the "
+        "URL of its export with --from\n"
+    )
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o640])

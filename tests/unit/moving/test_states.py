@@ -67,10 +67,11 @@ def test_with_several_projects_one_must_be_named() -> None:
     assert states_in(chunks, catalogue(shop=tap())) == [
         Remark("shop", "Redis has several sources of this name: 'a.shop', 'b.shop'; name the project with --project")
     ]
-    assert states_in(chunks, catalogue(shop=tap()), project="b") == [
-        State("shop", "all", STATE),
-        Remark("source#a.shop:collection#tap-x:chunks", "is not carried over: no source here uses it"),
-    ]
+    for id_ in ("shop", "b.shop"):
+        assert states_in(chunks, catalogue(**{id_.replace(".", "__"): tap()}), project="b") == [
+            State(id_, "all", STATE),
+            Remark("source#a.shop:collection#tap-x:chunks", "is not carried over: no source here uses it"),
+        ]
 
 
 def test_collections_that_read_single_streams_are_told_of() -> None:
