@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -62,7 +62,8 @@ def _master_of(address: RedisAddress) -> dict[str, Any]:
     password = address.options.get("password")
     for login in ({"password": password}, {}) if password else ({},):
         try:
-            host, port = ask(address.sentinels, sentinel_kwargs=waits | login).discover_master(address.master)
+            with closing(ask(address.sentinels, sentinel_kwargs=waits | login)) as sentinels:
+                host, port = sentinels.discover_master(address.master)
         except redis.RedisError:
             continue
         return {"host": host, "port": port}
