@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _STATE: Final = "ALL"
 _CONFIG: Final = "_JITSU_config"
+_NOTHING: Final = "Jitsu Classic has no bookmark of it: the first task begins at the beginning"
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]+")
 
 
@@ -82,9 +83,8 @@ class _Matching:
             names = ", ".join(f"'{each}'" for each in candidates)
             yield Remark(source.id, f"Redis has several sources of this name: {names}; name the project with --project")
             return
-        if not candidates:
-            return
-        [known] = candidates
+        # None in Redis has an empty id.
+        known = candidates[0] if candidates else ""
         if source.type in PROGRAMS:
             yield from self._program(source, known)
             return
@@ -115,11 +115,8 @@ class _Matching:
         if key is None and len(keys) == 1 and not {"tap", "docker_image"} & source.config.keys():
             # The source is run in another way now, such as by a command.
             [key] = keys
-        if key is None:
-            return
-        self._left.discard((known, key))
-        subject = f"{source.id}.{ALL}"
-        bookmark = self._chunks[known, key].get(_STATE)
+        bookmark = self._chunks[known, key].get(_STATE) if key else None
+        self._left.discard((known, key or ""))
         if bookmark and ALL in source.collections:
             yield State(source.id, ALL, bookmark)
         elif bookmark:
@@ -130,8 +127,8 @@ class _Matching:
                 "bookmark of each with 'syncline bookmarks set'",
             )
         else:
-            yield Remark(subject, "Redis has no state of it")
-        yield from self._renewed(source, known, key)
+            yield Remark(source.id, _NOTHING, is_loss=False)
+        yield from self._renewed(source, known, key or "")
 
     def _renewed(self, source: Source, known: str, key: str) -> Iterator[Remark]:
         """A program may have written new tokens into its configuration; Classic keeps it after each run."""
@@ -151,12 +148,13 @@ class _Matching:
         tables = (collection.table_name, f"{known}_{collection.name}", f"{bare}_{collection.name}")
         keys = dict.fromkeys((known, f"{collection.name}_{table}") for table in tables)
         pair = next((each for each in keys if each in self._chunks), None)
-        if pair is None:
-            return
-        self._left.discard(pair)
-        signatures = self._chunks[pair]
+        if pair:
+            self._left.discard(pair)
+        signatures = self._chunks[pair] if pair else {}
         if source.type == "redis" or collection.sync_mode == "full_refresh":
             yield Remark(subject, "needs no bookmark: everything is read each time", is_loss=False)
+        elif not signatures:
+            yield Remark(subject, _NOTHING, is_loss=False)
         elif collection.interval and (bookmark := loaded_windows(signatures, collection.interval)):
             yield State(source.id, collection.name, bookmark)
         else:

@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from app.moving.redis_keys import Chunks
 
 STATE = '{"bookmarks": {"users": {"since": 7}}}'
+NOTHING = "Jitsu Classic has no bookmark of it: the first task begins at the beginning"
 AUTH = {"client_id": "i", "client_secret": "s3cr3t-s3cr3t", "refresh_token": "r3fr3sh-r3fr3sh"}
 
 
 def catalogue(**sources: Any) -> Catalogue:
     whole = {name.replace("__", "."): {"destinations": ["none"], **source} for name, source in sources.items()}
-    return load_catalogue(yaml.safe_dump({"sources": whole, "destinations": {"none": {}}}), {})
+    return load_catalogue(yaml.safe_dump({"sources": whole, "destinations": {"none": {}}}, sort_keys=False), {})
 
 
 def tap(**config: Any) -> dict[str, Any]:
@@ -50,7 +51,8 @@ def test_the_state_of_a_program_is_the_bookmark_of_its_collection(source: dict[s
 
 def test_the_state_of_another_tap_is_not_taken() -> None:
     assert states_in({("shop", "tap-old"): {"ALL": STATE}}, catalogue(shop=tap())) == [
-        Remark("source#shop:collection#tap-old:chunks", "is not carried over: no source here uses it")
+        Remark("shop", NOTHING, is_loss=False),
+        Remark("source#shop:collection#tap-old:chunks", "is not carried over: no source here uses it"),
     ]
 
 
@@ -136,6 +138,15 @@ def test_what_is_read_as_a_whole_needs_no_bookmark() -> None:
     }
     assert states_in({("cache", "u_t"): {"UTC_ALL_ALL": "x"}}, catalogue(cache=source)) == [
         Remark("cache.u", "needs no bookmark: everything is read each time", is_loss=False)
+    ]
+
+
+def test_what_jitsu_classic_has_never_loaded_is_told() -> None:
+    made = {"type": "synthetic", "collections": ["c", {"name": "d", "sync_mode": "full_refresh"}]}
+    assert states_in({}, catalogue(shop=tap(), made=made)) == [
+        Remark("shop", NOTHING, is_loss=False),
+        Remark("made.c", NOTHING, is_loss=False),
+        Remark("made.d", "needs no bookmark: everything is read each time", is_loss=False),
     ]
 
 
