@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from app.config.classic.destinations import BLOCKS, DRIVER_PARAMETERS, OPTION_NAMES
 from app.config.classic.keys import (
     COLLECTION_KEYS,
     DESTINATION_KEYS,
-    DESTINATION_OPTIONS,
     SECTIONS,
     SERVER_KEYS,
     SOURCE_KEYS,
@@ -115,16 +115,21 @@ def _lift_options(schema: JsonSchema) -> None:
     # The type may be the id.
     required = [key for key in schema.pop("required", ()) if key != "type"]
     options = {key: inner for key, inner in schema["properties"].items() if key != "type"}
-    classic = {name: options[key] for name, key in DESTINATION_OPTIONS.items() if key in options}
+    classic = {name: options[key] for name, key in OPTION_NAMES.items() if key in options}
     closed = {"type": ["object", "null"], "additionalProperties": schema["additionalProperties"]}
-    lifted = {**options, **classic}
+    # An empty string counts as none.
+    lifted = {key: {"anyOf": [inner, {"const": ""}]} for key, inner in {**options, **classic}.items()}
+    parameters = {**closed, "properties": lifted}
+    if "parameters" in options:
+        parameters["additionalProperties"] = True
+        _ignore(parameters, DRIVER_PARAMETERS)
     block = {
         "description": "Where Jitsu Classic has the options.",
         **closed,
-        "properties": {**lifted, "parameters": {**closed, "properties": lifted}},
+        "properties": {**lifted, "parameters": parameters},
     }
     _ignore(schema, DESTINATION_KEYS - options.keys())
-    schema["properties"] |= {"datasource": block, "config": block}
+    schema["properties"] |= dict.fromkeys(BLOCKS, block)
     if required:
         schema["if"] = {"not": {"anyOf": [{"required": ["datasource"]}, {"required": ["config"]}]}}
         schema["then"] = {"required": required}

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from app.config.classic.keys import DESTINATION_KEYS, lift_options, without_classic_keys
+from app.config.classic.destinations import lift_options, refuse_classic_type, warn_of_disabled
+from app.config.classic.keys import DESTINATION_KEYS, without_classic_keys
 from app.config.constraint_files import with_constraints
 from app.config.written import with_plain_numbers
 from app.connectors.kinds import DESTINATION_TYPES, DESTINATIONS
-from app.connectors.options.complaints import MAPPING, must_be
+from app.connectors.options.complaints import MAPPING, key_names, must_be
 from app.connectors.options.types import Options
 from app.domain.keys import name_problem
 from app.domain.naming import AS_IS, namer
@@ -59,9 +60,11 @@ def read_destination(entry: Entry) -> Destination | None:
     written = without_classic_keys(entry, entry.value, DESTINATION_KEYS.difference(own))
     written.pop("type", None)
     if kind is None or entry.is_unresolved(("type",)):
-        entry.refuse_type(entry.value, "destination type", DESTINATION_TYPES)
+        if not refuse_classic_type(entry, type_):
+            entry.refuse_type(entry.value, "destination type", DESTINATION_TYPES)
         return None
-    lifted, written_at = lift_options(written)
+    warn_of_disabled(entry, entry.value)
+    lifted, written_at = lift_options(entry, written, key_names(kind.options))
     options = {key: value for key, value in lifted.items() if value is not None}
     options = with_constraints(entry, options, kind.options, written_at.get("constraints", ("constraints",)))
     described = entry.validate(kind.options, {"type": type_, **options}, written_at=written_at)

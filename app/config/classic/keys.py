@@ -27,7 +27,7 @@ disable_welcome_page event_enrichment fields_configuration geo_resolvers_reload_
 max_event_size metrics name plugins_cache public_url static_files_dir strict_auth_tokens telemetry ua volumes
 """
 _DESTINATION_KEYS = """
-break_on_error caching data_layout enrichment geo_data_resolver_id log mode only_tokens package
+break_on_error caching data_layout enabled enrichment geo_data_resolver_id log mode only_tokens package
 post_handle_destinations staged streaming_threads_count users_recognition
 """
 SECTIONS = frozenset(_SECTIONS.split())
@@ -35,27 +35,6 @@ SERVER_KEYS = frozenset(_SERVER_KEYS.split())
 DESTINATION_KEYS = frozenset(_DESTINATION_KEYS.split())
 SOURCE_KEYS = frozenset({"notifications", "post_handle_destinations", "project_name", "source_id"})
 COLLECTION_KEYS = frozenset({"mode"})
-DESTINATION_OPTIONS = {"db": "database", "username": "user"}
-"""Options of Classic's `datasource:` and `config:` that have another name here."""
-
-
-def lift_options(written: dict[str, Any]) -> tuple[dict[str, Any], dict[str, KeyPath]]:
-    """A destination's options, with those of Classic's `datasource:` or `config:`, and the paths of the latter."""
-    options, written_at = dict(written), dict[str, KeyPath]()
-    for block in ("datasource", "config"):
-        inner = written.get(block)
-        if not isinstance(inner, dict):
-            continue
-        del options[block]
-        found: dict[KeyPath, Any] = {(block, key): value for key, value in inner.items() if key != "parameters"}
-        parameters = inner.get("parameters")
-        if isinstance(parameters, dict):
-            found |= {(block, "parameters", key): value for key, value in parameters.items()}
-        for path, value in found.items():
-            key = str(path[-1])
-            option = DESTINATION_OPTIONS.get(key, key)
-            options[option], written_at[option] = value, path
-    return options, written_at
 
 
 def without_classic_keys(

@@ -11,6 +11,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from app.connectors.contract.keepalive import LIBPQ
 from app.connectors.contract.logins import Login
 from app.connectors.contract.refusals import LASTING_CLASSES, LASTING_REFUSALS, is_login_refusal
+from app.connectors.destinations.postgres.tls import tls_parameters
 from app.connectors.options.passfile import reads_passfile
 from app.connectors.warehouse.layout import quoted
 from app.domain.errors import ConfigurationError, DatabaseUnreachableError, LoginRefusedError, SynclineError
@@ -36,27 +37,14 @@ def connect(options: PostgresDestinationOptions, *, application_name: str, log: 
         LoginRefusedError: the credentials are refused, but may be others for the next attempt.
         DatabaseUnreachableError: the server does not answer.
     """
-    parts: dict[str, str | int | None] = {
-        "host": options.host,
-        "port": options.port,
-        "user": options.user,
-        "dbname": options.database,
-        "sslmode": options.sslmode,
-    }
-    try:
-        given = conninfo_to_dict(options.conninfo, **{key: value for key, value in parts.items() if value is not None})
-        conninfo = make_conninfo(
-            **(_defaults(given) | given),
-            application_name=application_name,
-            connect_timeout=_CONNECT_SECONDS,
-        )
-    except psycopg.ProgrammingError:
-        raise ConfigurationError(f"'url' is not a PostgreSQL URL: write {EXAMPLE}") from None
-    fixed = options.password.get_secret_value() if options.password else None
-    has_password = fixed is not None or "password" in given
-    may_change = options.from_files or (not has_password and reads_passfile(given))
-    login = Login(fixed, options.password_command, may_change=may_change, log=log)
-    connection = login.connect(lambda: _log_in(conninfo, login.password()))
+    with tls_parameters(options.ssl) as tls:
+        given = _given(options) | tls
+        conninfo = make_conninfo(**(_defaults(given) | given), application_name=application_name)
+        fixed = options.password.get_secret_value() if options.password else None
+        has_password = fixed is not None or "password" in given
+        may_change = options.from_files or (not has_password and reads_passfile(given))
+        login = Login(fixed, options.password_command, may_change=may_change, log=log)
+        connection = login.connect(lambda: _log_in(conninfo, login.password()))
     connection.prepare_threshold = None
     connection.execute(f"SET lock_timeout = '{_LOCK_TIMEOUT}'".encode())
     connection.execute("SET timezone = 'UTC'")
@@ -65,11 +53,29 @@ def connect(options: PostgresDestinationOptions, *, application_name: str, log: 
     return connection
 
 
+def _given(options: PostgresDestinationOptions) -> dict[str, Any]:
+    """The parameters of libpq that the user has written, without its application's name, which is Syncline's."""
+    parts: dict[str, str | int | None] = {
+        "host": options.host,
+        "port": options.port,
+        "user": options.user,
+        "dbname": options.database,
+        "sslmode": options.sslmode,
+        **options.parameters,
+    }
+    try:
+        given = conninfo_to_dict(options.conninfo, **{key: value for key, value in parts.items() if value is not None})
+    except psycopg.ProgrammingError:
+        raise ConfigurationError(f"'url' is not a PostgreSQL URL: write {EXAMPLE}") from None
+    return {key: value for key, value in given.items() if key != "application_name"}
+
+
 def _defaults(given: Mapping[str, Any]) -> dict[str, Any]:
     """What a connection has unless the user says otherwise."""
+    defaults = {**LIBPQ, "connect_timeout": _CONNECT_SECONDS}
     # The first of several servers that answers may be a standby.
     several = "," in str(given.get("host") or "")
-    return {**LIBPQ, "target_session_attrs": "read-write"} if several else LIBPQ
+    return {**defaults, "target_session_attrs": "read-write"} if several else defaults
 
 
 def _log_in(conninfo: str, password: str | None) -> psycopg.Connection:

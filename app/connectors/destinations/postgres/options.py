@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final, Literal, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from app.connectors.contract.kind import DestinationKind
+from app.connectors.destinations.postgres.parameters import check_parameters
+from app.connectors.destinations.postgres.tls import Ssl, SslMode  # noqa: TC001 - pydantic reads the annotations
 from app.connectors.options.passwords import PasswordCommand, check_one_password
 from app.connectors.options.types import Options, check_one_address
 from app.domain.naming import AS_IS, Naming
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class PostgresDestinationOptions(Options):
-    """A `url`, or its parts; tables are created in `schema`."""
+    """A `url`, or its parts; tables are created in `schema`. `parameters` are libpq's."""
 
     type: Literal["postgres"] = "postgres"
     url: SecretStr | None = None
@@ -29,7 +31,9 @@ class PostgresDestinationOptions(Options):
     password: SecretStr | None = None
     password_command: PasswordCommand | None = None
     database: str | None = None
-    sslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] | None = None
+    sslmode: SslMode | None = None
+    ssl: Ssl | None = None
+    parameters: dict[str, str] = Field(default_factory=dict, repr=False)
     schema_: str = Field(default="public", alias="schema", min_length=1, max_length=63)
     naming: Naming = AS_IS
 
@@ -45,6 +49,18 @@ class PostgresDestinationOptions(Options):
         check_one_address(self, "host", "port", "user", "password", "database")
         in_url = self.url is not None and bool(_parts_of(self.conninfo).get("password"))
         check_one_password(command=self.password_command, password=self.password, in_url=in_url)
+        return self
+
+    @model_validator(mode="after")
+    def _check_parameters(self) -> Self:
+        in_ssl = self.ssl.parameters if self.ssl else frozenset[str]()
+        if self.sslmode and "sslmode" in in_ssl:
+            raise ValueError("give either 'sslmode' or 'ssl.mode', not both")
+        in_url = _parts_of(self.conninfo) if self.url else {}
+        if repeated := sorted(in_ssl & in_url.keys()):
+            raise ValueError(f"{', '.join(map(repr, repeated))} of 'url' is in 'ssl' as well: remove one of them")
+        if self.parameters:
+            check_parameters(self.parameters, known=_known_parameters(), elsewhere=in_ssl | in_url.keys())
         return self
 
     @property
@@ -63,6 +79,12 @@ def _parts_of(conninfo: str) -> dict[str, object]:
     from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415 -- as below
 
     return dict(conninfo_to_dict(conninfo))
+
+
+def _known_parameters() -> list[str]:
+    from psycopg.pq import Conninfo  # noqa: PLC0415 -- as below
+
+    return [option.keyword.decode() for option in Conninfo.get_defaults()]
 
 
 def _check_libpq_url(url: str) -> None:

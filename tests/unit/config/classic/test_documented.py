@@ -1,0 +1,75 @@
+"""Thirty configurations of Jitsu Classic, as its documentation describes them, mean here what they meant there.
+
+Each YAML file has one in `config`, with the environment that it needs in `environment`. `expected` has what it means:
+`destinations` (the options), `sources` (their collections, with the keys that are set, and `config` where it is not the
+one that is written), `warnings` and `problems`, all of them, each `key: beginning of the message`. An editor accepts
+what has no problems.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from app.config.problems import CatalogueError, Problem
+from app.config.reader import load_catalogue
+from app.domain.duration import format_duration
+from tests.unit.config.test_catalogue_schema import complaints
+
+HERE = Path(__file__).parent
+FILES = sorted(HERE.glob("*.yaml"))
+
+
+def test_there_are_thirty() -> None:
+    assert len(FILES) >= 3
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_it_means_what_it_meant(path: Path) -> None:
+    case = yaml.safe_load(path.read_text())
+    expected = case["expected"]
+    try:
+        found = load_catalogue(case["config"], case.get("environment") or {})
+    except CatalogueError as error:
+        assert_tells(error.problems, expected.pop("refused"))
+        assert expected == {}
+        return
+    if not found.problems:
+        assert complaints(case["config"]) == []
+    assert_tells(found.problems, expected.pop("problems", []))
+    assert_tells(found.warnings, expected.pop("warnings", []))
+    assert {id_: each.options for id_, each in found.destinations.items()} == expected.pop("destinations", {})
+    sources = expected.pop("sources", {})
+    assert found.sources.keys() == sources.keys()
+    for id_, source in found.sources.items():
+        meant = sources[id_]
+        assert {name: settings(each) for name, each in source.collections.items()} == meant.pop("collections")
+        assert list(source.destinations) == meant.pop("destinations")
+        assert source.type == meant.pop("type")
+        assert source.config == meant.pop("config", source.written.get("config") or {})
+        assert meant == {}
+    assert expected == {}
+
+
+def settings(collection: Any) -> dict[str, Any]:
+    """What is set of a collection, as a catalogue writes it."""
+    set_ = collection.model_dump(exclude_defaults=True, exclude={"name", "max_shrink"})
+    if set_.get("type") == collection.name:
+        del set_["type"]
+    return {key: plain(value) for key, value in set_.items()}
+
+
+def plain(value: Any) -> Any:
+    """A value as YAML has it."""
+    return format_duration(value) if isinstance(value, dt.timedelta) else value
+
+
+def assert_tells(found: Any, expected: list[str]) -> None:
+    lines = [f"{each.path}: {each.message}" if isinstance(each, Problem) else str(each) for each in found]
+    assert len(lines) == len(expected), lines
+    for line, beginning in zip(lines, expected, strict=True):
+        assert line.startswith(beginning), line
