@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from app.connectors.contract.several import loads_several
+from app.connectors.contract.stream_tables import tables_in
 from app.domain.collection import ALL
 from app.domain.columns import ColumnRules
 from app.domain.naming import AS_IS, Naming, namer
@@ -71,6 +72,8 @@ class Standing(msgspec.Struct, frozen=True):
         if not several:
             return cls(reads, collection.table_name, (collection.table_name,), **settings)
         naming = {key: job.source_config[key] for key in _NAMING if job.source_config.get(key)}
+        if tables := tables_in(job.source_config.get("catalog")):
+            naming["catalog"] = tables
         names = f" {msgspec.json.encode(naming, order='sorted').decode()}" if naming else ""
         return cls(reads, collection.table_name + names, **settings)
 

@@ -14,8 +14,9 @@ from app.connectors.destinations.parquet.options import ParquetDestinationOption
 from app.connectors.destinations.postgres.options import PostgresDestinationOptions
 from app.connectors.destinations.singer.options import TargetOptions
 from app.connectors.kinds import DESTINATIONS, SOURCES
+from app.connectors.options.selected_streams import SelectedStream
 from app.connectors.options.types import Options
-from app.connectors.sources.airbyte.options import AirbyteOptions, SelectedStream
+from app.connectors.sources.airbyte.options import AirbyteOptions
 from app.connectors.sources.classic import options as classic
 from app.connectors.sources.files.options import FilesParameters
 from app.connectors.sources.python.options import PythonOptions

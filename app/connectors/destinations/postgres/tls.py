@@ -40,7 +40,9 @@ SecretPem = Annotated[SecretStr | None, BeforeValidator(_drop_empty), AfterValid
 class Ssl(Options):
     """Each certificate and the key is the text of a PEM file or its path, as in Jitsu Classic."""
 
-    mode: Annotated[SslMode | None, BeforeValidator(_drop_empty)] = None
+    mode: Annotated[
+        SslMode | None, BeforeValidator(_drop_empty, json_schema_input_type=SslMode | Literal[""] | None)
+    ] = None
     server_ca: Pem = None
     client_cert: Pem = None
     client_key: SecretPem = None

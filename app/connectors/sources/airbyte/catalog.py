@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Sequence
 
     from app.connectors.contract.schema import Digits, Kind
-    from app.connectors.sources.airbyte.options import SelectedStream
+    from app.connectors.options.selected_streams import SelectedStream
     from app.domain.collection import CollectionJob
 
 

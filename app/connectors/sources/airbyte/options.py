@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Self
 
 from pydantic import Field, field_validator, model_validator
-from pydantic_core import PydanticCustomError
 
 from app.connectors.contract.kind import SourceKind
 from app.connectors.options.constraints import Constraints, check_constraints
+from app.connectors.options.selected_streams import SelectedStreams  # noqa: TC001 - pydantic reads the annotations
 from app.connectors.options.types import Command, Document, NoParameters, Options, Pinned, connector_in, matching
 from app.domain.connector import Connector
 from app.domain.duration import Duration  # noqa: TC001 - pydantic reads the annotations
 from app.domain.keys import Several
-from app.domain.text_or import TextOr
 
 CDK: Final = "airbyte-cdk==7.39.1"
 """What runs a manifest by default."""
@@ -25,23 +24,6 @@ _NAME: Final = r"[A-Za-z0-9][\w.-]*(:\d+)?(/[A-Za-z0-9_][\w.-]*)*"
 _IMAGE: Final = re.compile(rf"{_NAME}(:[\w][\w.-]*(@sha256:[0-9a-f]{{64}})?|@sha256:[0-9a-f]{{64}})")
 _REPOSITORY: Final = re.compile(_NAME)
 _TAG: Final = re.compile(r"\w[\w.-]*")
-
-
-def _parse_name(value: Any) -> Any:
-    if isinstance(value, str):
-        return {"name": value}
-    if not isinstance(value, dict | SelectedStream):
-        raise PydanticCustomError("name_or_mapping", "must be a name or a mapping")
-    return value
-
-
-class SelectedStream(Options):
-    """One of the streams of the collection `all`, and how it is read, in Jitsu Classic's words."""
-
-    name: str = Field(min_length=1)
-    namespace: str | None = None
-    sync_mode: Literal["full_refresh", "incremental"] | None = None
-    cursor_field: Annotated[tuple[str, ...], Several] = ()
 
 
 class AirbyteOptions(Options):
@@ -66,7 +48,7 @@ class AirbyteOptions(Options):
     discovery_max_age: Duration = timedelta(hours=1)
     state: dict[str, Any] | list[Any] | str | None = None
     initial_state: dict[str, Any] | list[Any] | str | None = None
-    selected_streams: tuple[Annotated[SelectedStream, TextOr(_parse_name)], ...] = ()
+    selected_streams: SelectedStreams = ()
     stream_table_names: dict[str, str] = Field(default_factory=dict)
     stream_table_name_prefix: str | None = None
 

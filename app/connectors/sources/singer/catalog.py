@@ -16,7 +16,10 @@ from app.domain.collection import ALL
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from app.connectors.contract.schema import Digits, Kind
+    from app.connectors.options.selected_streams import SelectedStream
     from app.domain.collection import CollectionJob
 
 _SEPARATORS = re.compile(r"[-./]")
@@ -54,24 +57,29 @@ class _Stream(msgspec.Struct):
 
 
 def choose(
-    catalog: dict[str, Any], collection: CollectionJob, fields: Fields = EVERYTHING
+    catalog: dict[str, Any],
+    collection: CollectionJob,
+    fields: Fields = EVERYTHING,
+    selected: Sequence[SelectedStream] = (),
 ) -> tuple[dict[str, Any], dict[str, Choice]]:
     """The catalog to give to the tap, and the chosen streams by every name that messages may use.
 
-    `fields` are patterns for those of the collection's stream; of the collection `all`, for `stream.field`.
+    `fields` are patterns for those of the collection's stream; of the collection `all`, for `stream.field`. `selected`
+    are the streams of the collection `all`, if not all of them.
 
     Raises:
         ConfigurationError: the catalog lacks the collection or one of its fields, has several like it, or is not valid.
     """
     chosen = copy.deepcopy(catalog)
     streams = streams_of(chosen)
-    wanted = _all_streams(streams) if collection.type == ALL else [_find_stream(streams, collection.type)]
+    wanted = {id(stream): settings for stream, settings in _wanted(streams, collection, selected)}
     choices: dict[str, Choice] = {}
     for stream in streams:
-        own = _own_fields(stream, collection, fields) if any(stream is each for each in wanted) else None
+        settings = wanted.get(id(stream))
+        own = _own_fields(stream, settings, fields) if settings is not None else None
         metadata_of(stream)["selected"] = own is not None
-        if own is not None:
-            choice = _plan(stream, collection, own)
+        if settings is not None and own is not None:
+            choice = _plan(stream, settings, own)
             choices[id_of(stream)] = choices[_name(stream)] = choice
     if not choices and streams:
         raise ConfigurationError(
@@ -117,6 +125,38 @@ def choose_undiscovered(
     method = "INCREMENTAL" if replication_key else None
     return _choice(
         stream, method=method, replication_key=replication_key, key=key or None, collection=collection, fields=own
+    )
+
+
+def _wanted(
+    streams: list[dict[str, Any]], collection: CollectionJob, selected: Sequence[SelectedStream]
+) -> list[tuple[dict[str, Any], CollectionJob]]:
+    """The streams to read, each with the settings of the collection that hold for it."""
+    if collection.type != ALL:
+        return [(_find_stream(streams, collection.type), collection)]
+    if selected:
+        return [(_find_selected(streams, each), _with_settings_of(each, collection)) for each in selected]
+    return [(stream, collection) for stream in _all_streams(streams)]
+
+
+def _find_selected(streams: list[dict[str, Any]], selected: SelectedStream) -> dict[str, Any]:
+    """To Jitsu Classic the namespace is the stream's id."""
+    if not selected.namespace:
+        return _find_stream(streams, selected.name)
+    for stream in streams:
+        if (id_of(stream), _name(stream)) == (selected.namespace, selected.name):
+            return stream
+    raise ConfigurationError(
+        f"the tap has no stream {selected.name!r} with the tap_stream_id {selected.namespace!r}, which "
+        f"'selected_streams' names; choose from {join_names(sorted(map(id_of, streams)))}"
+    )
+
+
+def _with_settings_of(selected: SelectedStream, collection: CollectionJob) -> CollectionJob:
+    return msgspec.structs.replace(
+        collection,
+        sync_mode=collection.sync_mode or selected.sync_mode,
+        cursor_field=collection.cursor_field or next(iter(selected.cursor_field), None),
     )
 
 

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from app.connectors.contract.kind import SourceKind
 from app.connectors.options.constraints import Constraints, check_constraints
+from app.connectors.options.selected_streams import SelectedStreams  # noqa: TC001 - pydantic reads the annotations
 from app.connectors.options.types import PINNED, Command, Document, Options, Pinned, connector_in
 from app.domain.connector import Connector
 from app.domain.duration import Duration  # noqa: TC001 - pydantic reads the annotations
@@ -35,6 +36,7 @@ class SingerOptions(Options):
     properties: Document | None = None
     state: Document | None = None
     initial_state: Document | None = None
+    selected_streams: SelectedStreams = ()
     stream_table_names: dict[str, str] = Field(default_factory=dict)
     stream_table_name_prefix: str | None = None
     discovery_max_age: Duration = timedelta(hours=1)
@@ -43,6 +45,11 @@ class SingerOptions(Options):
     def installed(self) -> tuple[str, ...]:
         """The packages to install; none where there is a `command`."""
         return self.package or ((self.tap,) if self.tap else ())
+
+    @property
+    def chosen_streams(self) -> SelectedStreams:
+        """Those of the collection `all`; a configured catalog says itself which ones are selected."""
+        return self.selected_streams if self.catalog is None and self.properties is None else ()
 
     @property
     def connector(self) -> Connector:

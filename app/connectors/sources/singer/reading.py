@@ -21,7 +21,7 @@ from app.domain.collection import ALL
 from app.domain.errors import SynclineError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from collections.abc import Set as AbstractSet
 
     from app.connectors.contract.passes import Checkpoint, Log
@@ -39,7 +39,10 @@ _NOT_TEXT = re.compile(rb"[\x00-\x06\x0e-\x1a\x1c-\x1f]")
 
 
 class Wanted:
-    """What the collection wants of each stream, and where its rows go; `known` are the names that the catalog has."""
+    """What the collection wants of each stream, and where its rows go.
+
+    `known` are the names that the catalog has, `tables` those that it names for streams.
+    """
 
     def __init__(
         self,
@@ -49,10 +52,13 @@ class Wanted:
         *,
         known: AbstractSet[str],
         fields: Fields,
+        tables: Mapping[str, str],
         log: Log,
     ) -> None:
         self._options = options
+        self._tables = tables
         self._collection = collection
+        self._takes_all = collection.type == ALL and not options.chosen_streams
         self._choices = choices
         self._known = known
         self._fields = fields
@@ -64,7 +70,7 @@ class Wanted:
         if self._collection.type != ALL:
             return self._collection.table_name
         options = self._options
-        configured = options.stream_table_names.get(stream)
+        configured = self._tables.get(stream) or options.stream_table_names.get(stream)
         return configured or table_name(stream, self._collection, prefix=options.stream_table_name_prefix)
 
     def choice(self, stream: str, *, key: tuple[str, ...], replication_key: str | None) -> Choice | None:
@@ -74,7 +80,7 @@ class Wanted:
         """
         if found := self._choices.get(stream):
             return found
-        if self._collection.type == ALL and (
+        if self._takes_all and (
             found := choose_undiscovered(
                 stream, self._collection, self._fields, key=key, replication_key=replication_key
             )
@@ -106,7 +112,7 @@ class Wanted:
 
     def note_left_out(self, stream: str) -> None:
         """Records of `stream` came, and are not loaded; of the collection `all`, because 'select' leaves them out."""
-        if stream not in self._known and (self._collection.type != ALL or self.strangers.resembles(stream)):
+        if stream not in self._known and (not self._takes_all or self.strangers.resembles(stream)):
             self.strangers.note_unknown(stream)
 
     @property

@@ -11,6 +11,7 @@ import msgspec
 from app.connectors.contract.blame import prefix_errors, subject_of
 from app.connectors.contract.bookmarks import READS_EVERYTHING
 from app.connectors.contract.passes import Checkpoint
+from app.connectors.contract.stream_tables import tables_in
 from app.connectors.programs.catalog_cache import DiscoveredCatalog
 from app.connectors.programs.documents import check_object, read_document, write_private_file
 from app.connectors.programs.late_fields import LateFields
@@ -98,7 +99,16 @@ class SingerSource:
         beginning = None if forgetful else bookmark or self._initial_bookmark()
         arguments = self._arguments(catalog, beginning)
         known = names_in(catalog)
-        wanted = Wanted(self._options, self._job.collection, choices, known=known, fields=self._fields, log=self._log)
+        tables = {} if self._options.catalog is None else tables_in(catalog)
+        wanted = Wanted(
+            self._options,
+            self._job.collection,
+            choices,
+            known=known,
+            fields=self._fields,
+            tables=tables,
+            log=self._log,
+        )
         late = LateFields(self._catalog_cache(tap), _types(choices), ask=self._ask_types, log=self._log)
         config = self._config_file()
         reading = Reading(wanted, State(beginning), late, at_message=config.look, log=self._log, text=tap.text)
@@ -160,7 +170,7 @@ class SingerSource:
         return self._choose_from(self._catalog(tap))
 
     def _choose_from(self, catalog: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Choice]]:
-        return choose(catalog, self._job.collection, self._fields)
+        return choose(catalog, self._job.collection, self._fields, self._options.chosen_streams)
 
     def _ask_types(self) -> dict[str, Types]:
         """The types of columns that a second tap discovers while the first one waits."""

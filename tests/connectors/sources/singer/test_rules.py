@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import os
 import re
 from datetime import timedelta
@@ -11,6 +12,8 @@ import pytest
 
 from app.connectors.contract.passes import Checkpoint
 from app.connectors.contract.schema import Kind, Table
+from app.connectors.contract.standing import Standing
+from app.connectors.contract.stream_tables import tables_in
 from app.connectors.destinations.singer.options import TargetOptions
 from app.connectors.options.validation import validated
 from app.connectors.programs.catalog_cache import DiscoveredCatalog
@@ -21,11 +24,14 @@ from app.connectors.sources.singer.metrics import format_metric
 from app.connectors.sources.singer.offers import offers
 from app.connectors.sources.singer.options import SingerOptions
 from app.connectors.sources.singer.state import State
-from app.domain.collection import CollectionJob
+from app.domain.attempt_protocol import SourceJob
+from app.domain.collection import ALL, CollectionJob
 from app.domain.errors import ConfigurationError, SynclineError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from app.connectors.options.selected_streams import SelectedStream
 
 CATALOG: dict[str, Any] = {
     "streams": [
@@ -46,6 +52,66 @@ def test_a_stream_is_found_by_its_id_its_name_or_its_table(wanted: str) -> None:
     assert set(choices) == {"public-weather", "weather_rows"}
     selected = [stream["metadata"][0]["metadata"]["selected"] for stream in chosen["streams"]]
     assert selected == [True, False, False]
+
+
+def selection(**given: Any) -> tuple[SelectedStream, ...]:
+    return SingerOptions.model_validate({"command": "tap", **given}).chosen_streams
+
+
+def test_selected_streams_are_those_of_all_with_their_settings() -> None:
+    selected = selection(
+        selected_streams=[
+            {"name": "weather_rows", "namespace": "public-weather", "sync_mode": "full_refresh"},
+            {"name": "audit-planes", "sync_mode": "", "cursor_field": ["at"]},
+        ]
+    )
+    chosen, choices = choose(CATALOG, collection(ALL), Fields(), selected)
+    assert [stream["metadata"][0]["metadata"]["selected"] for stream in chosen["streams"]] == [True, False, True]
+    assert (choices["public-weather"].full_refresh, choices["audit-planes"].full_refresh) == (True, False)
+    assert choices["audit-planes"].cursor_field == "at"
+
+
+def test_the_collection_s_own_settings_win_over_those_of_a_selected_stream() -> None:
+    selected = selection(selected_streams=[{"name": "weather_rows", "sync_mode": "full_refresh"}])
+    _, choices = choose(CATALOG, collection(ALL, sync_mode="incremental"), Fields(), selected)
+    assert not choices["public-weather"].full_refresh
+
+
+def test_a_selected_stream_that_the_tap_lacks_is_told_with_those_that_are_there() -> None:
+    selected = selection(selected_streams=[{"name": "weather_rows", "namespace": "other"}])
+    with pytest.raises(ConfigurationError, match="no stream 'weather_rows' with the tap_stream_id 'other', which 'sel"):
+        choose(CATALOG, collection(ALL), Fields(), selected)
+
+
+def test_selected_streams_say_nothing_about_other_collections_nor_beside_a_catalog() -> None:
+    selected = selection(selected_streams=["audit-planes"])
+    assert set(choose(CATALOG, collection("weather"), Fields(), selected)[1]) == {"public-weather", "weather_rows"}
+    assert selection(selected_streams=["a"], catalog="{}") == selection(selected_streams=["a"], properties={}) == ()
+
+
+def test_a_catalog_names_tables_as_jitsu_classic_made_them() -> None:
+    streams = [
+        {"stream": "Orders", "tap_stream_id": "db-Orders", "destination_table_name": "My-Orders.Größe"},
+        {"stream": "other", "destination_table_name": ""},
+        {"tap_stream_id": "only_id", "destination_table_name": "t"},
+        5,
+    ]
+    expected = {"Orders": "my_orders_gr__e", "db-Orders": "my_orders_gr__e", "only_id": "t"}
+    assert tables_in({"streams": streams}) == tables_in(json.dumps({"streams": streams})) == expected
+    assert tables_in("/srv/catalog.json") == tables_in("{") == tables_in({}) == tables_in(None) == {}
+
+
+def test_another_table_in_a_catalog_is_a_reason_to_load_everything_again() -> None:
+    def standing(**config: Any) -> Standing:
+        job = SourceJob(source="s", source_type="singer", source_config=config, collection=collection(ALL), data_dir="")
+        return Standing.of(job)
+
+    named = standing(catalog={"streams": [{"stream": "a", "destination_table_name": "A"}]})
+    other = standing(catalog='{"streams": [{"stream": "a", "destination_table_name": "b"}]}')
+    same = standing(catalog='{"streams": [{"stream": "a", "destination_table_name": "a", "schema": {}}]}')
+    assert other.change_from(named)
+    assert same.change_from(named) is None
+    assert standing(catalog={"streams": [{"stream": "a"}]}).change_from(standing()) is None
 
 
 def test_a_missing_stream_is_told_with_those_that_are_there() -> None:

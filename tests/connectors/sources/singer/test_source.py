@@ -107,6 +107,19 @@ def test_streams_of_all_can_be_given_their_tables(job: dict[str, Any], postgres:
     assert same.finished, "the task was complete, so nothing was read again"
 
 
+def test_only_selected_streams_of_all_are_read(job: dict[str, Any], postgres: Postgres) -> None:
+    selected = [{"name": "b", "namespace": "public-b", "sync_mode": "full_refresh"}]
+    assert run(job, selected_streams=selected).finished.rows_written == 1
+    assert postgres.execute("SELECT to_regclass('loaded.source_a'), (SELECT id FROM loaded.source_b)") == [(None, 1)]
+
+
+def test_a_catalog_may_name_the_tables_of_its_streams(job: dict[str, Any], postgres: Postgres) -> None:
+    streams = [{"tap_stream_id": "public-a", "stream": "a"}, {"tap_stream_id": "public-b", "stream": "b"}]
+    named = {"streams": [streams[0] | {"destination_table_name": "My-Orders"}, streams[1]]}
+    run(job, catalog=named, stream_table_names={"a": "other"})
+    assert postgres.execute("SELECT (SELECT id FROM loaded.my_orders), (SELECT id FROM loaded.source_b)") == [(1, 1)]
+
+
 def test_config_catalog_and_state_may_be_objects_text_or_files(
     job: dict[str, Any], tmp_path: Path, postgres: Postgres
 ) -> None:
