@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
-from app.config.sections import Notifications, Server, WrittenSource
+from app.config.sections import Configurator, Notifications, Server, WrittenSource
 from app.connectors.destinations.dlt.options import DLT
 from app.connectors.kinds import DESTINATIONS, SOURCES
 from app.connectors.sources.classic.mapping import DRIVERS
@@ -57,6 +57,7 @@ class Sections(BaseModel):
     """The sections whose keys are in one table, written with dots."""
 
     server: Server
+    configurator: Configurator
     notifications: Notifications
 
 

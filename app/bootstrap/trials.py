@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from app.bootstrap.environment import config_path, substitution_environment
 from app.bootstrap.renewals import renewed_configs
 from app.bootstrap.sources import data_dir_of
-from app.config.catalogue import place_of_sources
-from app.config.problems import CatalogueError, Problem, problem_at
+from app.config.problems import CatalogueError, PlaceOf, Problem, problem_at
 from app.config.reader import CatalogueReader
+from app.config.texts import PARTS
 from app.connectors.kinds import DESTINATIONS, SOURCES
 from app.domain.choices import unknown_name
 from app.domain.collection import ALL
@@ -99,9 +99,9 @@ def locate(settings: Settings, config: Path | None, trials: Iterable[Trial]) -> 
     Raises:
         CatalogueError: they can no longer be read.
     """
-    main, separate = CatalogueReader(config_path(settings, config), substitution_environment(settings)).read()
-    place = {"sources": place_of_sources(main, separate), "destinations": main.place}
-    return [problem_at(each.path, each.error, place[str(each.path[0])]) for each in trials if each.error is not None]
+    texts = CatalogueReader(config_path(settings, config), substitution_environment(settings)).read()
+    place: dict[str | int, PlaceOf] = {part: texts.place_of(part) for part in PARTS}
+    return [problem_at(each.path, each.error, place[each.path[0]]) for each in trials if each.error is not None]
 
 
 def path_of(source: Source, collection: str) -> KeyPath:

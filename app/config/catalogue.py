@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field, replace
 from functools import partial
 from ipaddress import ip_address
@@ -12,14 +11,17 @@ from urllib.parse import urlsplit
 
 from app.config.about import mask_about
 from app.config.classic.keys import SECTIONS, SERVER_KEYS, ignored_warning, without_classic_keys, without_ignored
+from app.config.classic.oauth import OAUTH_SECTIONS, Clients, read_client
 from app.config.destinations import Destination, read_destination
 from app.config.entry import Entry
 from app.config.files import NamedFiles
+from app.config.locations import location_of
 from app.config.problems import CatalogueError, PlaceOf, Problem, in_file_order, problem_at
-from app.config.sections import Notifications, Server
+from app.config.sections import Configurator, Notifications, Server
 from app.config.sources import Source, read_source
 from app.config.substitution import Replaced
 from app.config.table_clashes import table_clashes
+from app.config.texts import Part, Texts, content_of, has_own_key
 from app.connectors.options.complaints import KeyPath, must_be
 from app.domain.choices import unknown_key
 from app.domain.errors import UnknownCollectionError, UnknownSourceError
@@ -32,10 +34,10 @@ if TYPE_CHECKING:
     from app.domain.collection import Collection
 
 Model = TypeVar("Model", bound=Section)
-Part = TypeVar("Part", Source, Destination)
+Described = TypeVar("Described", Source, Destination)
 Rejected = dict[str, tuple[Problem, ...]]
 
-_SECTIONS = ("destinations", "notifications", "server", "sources")
+_SECTIONS = ("configurator", "destinations", "notifications", "server", "sources")
 _NOT_EFFECTIVE = (
     ("server", "sync_tasks", "stalled", "observe_stalled_every_seconds"),
     ("server", "sync_tasks", "stalled", "last_activity_threshold_minutes"),
@@ -104,15 +106,14 @@ class Catalogue:
 
 
 def build_catalogue(
-    main: Document,
-    separate: Document | None,
+    texts: Texts,
     environment: Mapping[str, str],
     *,
     directory: Path = Path(),
     files: NamedFiles | None = None,
     without_collections: bool = False,
 ) -> Catalogue:
-    """Read the catalogue in `main`, with the sources of the `separate` document where `sources` refers to one.
+    """Read the catalogue in `texts`.
 
     Relative paths start at `directory`; `files` notes the files that the catalogue names. With `without_collections` a
     source may have no collections.
@@ -121,15 +122,24 @@ def build_catalogue(
         CatalogueError: something outside of single sources and destinations is wrong; it has all problems.
     """
     files = NamedFiles() if files is None else files
-    reading = _Reading(main, separate, environment, directory, files)
+    reading = _Reading(texts, environment, directory, files)
     server = reading.section("server", Server, SERVER_KEYS)
     notifications = reading.section("notifications", Notifications)
+    reading.section("configurator", Configurator)
+    clients = reading.clients()
     destinations, rejected_destinations = reading.parts("destinations", read_destination)
     defined = dict[str, Destination | None](dict.fromkeys(rejected_destinations)) | destinations
     sources, rejected = reading.parts(
-        "sources", partial(read_source, destinations=defined, without_collections=without_collections)
+        "sources",
+        partial(
+            read_source,
+            destinations=defined,
+            without_collections=without_collections,
+            clients=clients,
+            is_separate=texts.sources is not None,
+        ),
     )
-    clashes = table_clashes(sources, destinations, reading.place_of_sources)
+    clashes = table_clashes(sources, destinations, texts.place_of("sources"))
     for source in {clash.source for clash in clashes if clash.replaces}:
         del sources[source]
         rejected[source] = tuple(clash.problem for clash in clashes if clash.replaces and clash.source == source)
@@ -141,18 +151,13 @@ def build_catalogue(
         rejected=rejected,
         rejected_destinations=rejected_destinations,
         warnings=(*reading.warnings, *(clash.problem for clash in clashes if not clash.replaces)),
-        fingerprint=fingerprint_of(main, separate),
+        fingerprint=texts.fingerprint,
         files=files,
         section_secrets=reading.secrets,
     )
     if reading.problems:
         raise CatalogueError(in_file_order([*reading.problems, *catalogue.problems]), catalogue.warnings)
     return replace(catalogue, sources=mask_about(sources, catalogue.secrets()))
-
-
-def fingerprint_of(main: Document, separate: Document | None) -> str:
-    """The same for the same texts."""
-    return hashlib.sha256((main.digest + (separate.digest if separate else "")).encode()).hexdigest()
 
 
 _PLAIN: Final = (
@@ -165,32 +170,30 @@ class _Reading:
 
     def __init__(
         self,
-        main: Document,
-        separate: Document | None,
+        texts: Texts,
         environment: Mapping[str, str],
         directory: Path,
         files: NamedFiles,
     ) -> None:
         self._directory = directory
-        self._main = main
-        self._separate = separate
+        self._texts = texts
+        self._main = main = texts.main
         self._environment = environment
         self._replaced = Replaced(files=files)
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
         self.secrets: frozenset[str] = frozenset()
-        self.place_of_sources: PlaceOf = main.place
         if not isinstance(main.value, dict):
             wrong = must_be(("a mapping with 'server', 'sources' and 'destinations'",), main.value)
             raise CatalogueError([Problem("", wrong, f"{main.name}:1")])
         self._top, ignored = without_ignored(main.value, SECTIONS)
         self.warnings += ignored_warning((), ignored, main.place)
         for key in self._top:
-            if key not in _SECTIONS:
+            if key not in _SECTIONS and key not in OAUTH_SECTIONS:
                 self.problems.append(problem_at((key,), unknown_key(key, _SECTIONS), main.place))
 
     def section(self, name: str, model: type[Model], classic_keys: Iterable[str] = ()) -> Model | None:
-        entry = self._entry((name,), self._top.get(name), self._main.place)
+        entry = self._entry((name,), self._top.get(name))
         value = entry.value
         if isinstance(value, dict):
             value = without_classic_keys(entry, value, classic_keys)
@@ -202,13 +205,24 @@ class _Reading:
         self.problems += entry.problems
         return section
 
-    def parts(self, name: str, read: Callable[[Entry], Part | None]) -> tuple[dict[str, Part], Rejected]:
+    def clients(self) -> Clients:
+        """What the installation has for OAuth."""
+        found: Clients = {}
+        for name in OAUTH_SECTIONS & self._top.keys():
+            entry = self._entry((name,), self._top[name])
+            found[name] = read_client(entry, name)
+            self._take(entry)
+            self.problems += entry.problems
+        return found
+
+    def parts(self, name: Part, read: Callable[[Entry], Described | None]) -> tuple[dict[str, Described], Rejected]:
         """The named parts of a section: the valid ones, and the problems of the others."""
-        good: dict[str, Part] = {}
+        good: dict[str, Described] = {}
         rejected: Rejected = {}
         written, place = self._mapping(name)
+        words = _words_of(self._texts, name)
         for part_id, value in written.items():
-            entry = self._entry((name, part_id), value, place)
+            entry = self._entry((name, part_id), value, place, words.get(part_id))
             part = _read(entry, read)
             if part is None:
                 rejected[part_id] = entry.problems
@@ -217,33 +231,43 @@ class _Reading:
             self._take(entry)
         return good, rejected
 
-    def _mapping(self, name: str) -> tuple[dict[str, Any], PlaceOf]:
+    def _mapping(self, name: Part) -> tuple[dict[str, Any], PlaceOf]:
         value = self._top.get(name)
         place: PlaceOf = self._main.place
-        if name == "sources" and self._separate:
-            value, place = sources_of(self._separate)
-            self.place_of_sources = place
-            if _is_open_to_others(self._separate.name):
-                self.warnings.append(problem_at(("sources",), _PLAIN, self._main.place))
+        if separate := self._texts.separate(name):
+            value, place = content_of(separate, name)
+            self._warn_of_plain_http(name, separate)
         elif isinstance(value, str):
-            entry = self._entry((name,), value, place)
+            entry = self._entry((name,), value)
             self.problems += entry.problems
             value = entry.value
         if isinstance(value, dict):
             return value, place
         if value:
-            more = "; only 'sources' may be a URL or a file" if isinstance(value, str) else ""
-            self.problems.append(problem_at((name,), must_be(("a mapping (id: …)",), value, secret=True) + more, place))
+            self.problems.append(problem_at((name,), must_be(("a mapping (id: …)",), value, secret=True), place))
         return {}, place
 
-    def _entry(self, path: KeyPath, written: Any, place: PlaceOf) -> Entry:
+    def _warn_of_plain_http(self, name: Part, separate: Document) -> None:
+        location = location_of(name, self._main, self._environment)
+        warning = problem_at(location.path if location else (name,), _PLAIN, self._main.place)
+        if _is_open_to_others(separate.name) and warning not in self.warnings:
+            self.warnings.append(warning)
+
+    def _entry(
+        self,
+        path: KeyPath,
+        written: Any,
+        place: PlaceOf | None = None,
+        plain_words: frozenset[KeyPath] | None = None,
+    ) -> Entry:
         return Entry(
             path=path,
             written=written,
             environment=self._environment,
-            place=place,
+            place=place or self._main.place,
             directory=self._directory,
             replaced=self._replaced,
+            plain_words=plain_words or frozenset(),
         )
 
     def _take(self, entry: Entry) -> None:
@@ -251,7 +275,7 @@ class _Reading:
         self.secrets |= entry.secrets
 
 
-def _read(entry: Entry, read: Callable[[Entry], Part | None]) -> Part | None:
+def _read(entry: Entry, read: Callable[[Entry], Described | None]) -> Described | None:
     try:
         return read(entry)
     except Exception as error:  # noqa: BLE001 - one part must not break the others
@@ -259,17 +283,15 @@ def _read(entry: Entry, read: Callable[[Entry], Part | None]) -> Part | None:
         return None
 
 
-def sources_of(document: Document) -> tuple[Any, PlaceOf]:
-    """The sources in a separate document, which has them at the top or under the key `sources`."""
-    value = document.value
-    if isinstance(value, dict) and value.keys() == {"sources"}:
-        return value["sources"] or {}, document.place
-    return value, lambda path: document.place(path[1:])
-
-
-def place_of_sources(main: Document, separate: Document | None) -> PlaceOf:
-    """Finds the place of a key of a source, wherever the sources are written."""
-    return sources_of(separate)[1] if separate else main.place
+def _words_of(texts: Texts, part: Part) -> dict[str, frozenset[KeyPath]]:
+    """Plain words that were true or false to Jitsu Classic, by the id of the source or destination that has them."""
+    document = texts.separate(part) or texts.main
+    depth = 0 if document is not texts.main and not has_own_key(document, part) else 1
+    found: dict[str, set[KeyPath]] = {}
+    for path in document.plain_words:
+        if path[:depth] in ((), (part,)) and len(path) > depth:
+            found.setdefault(str(path[depth]), set()).add(path[depth + 1 :])
+    return {id_: frozenset(paths) for id_, paths in found.items()}
 
 
 def _is_open_to_others(location: str) -> bool:

@@ -11,13 +11,16 @@ from app.config.classic.destinations import BLOCKS, DRIVER_PARAMETERS, OPTION_NA
 from app.config.classic.keys import (
     COLLECTION_KEYS,
     DESTINATION_KEYS,
+    DOTTED_SECTIONS,
     SECTIONS,
     SERVER_KEYS,
     SOURCE_KEYS,
 )
+from app.config.classic.oauth import OAUTH_SECTIONS
 from app.config.model_schemas import PLACEHOLDER, accept_nothing, alternatives, reference_to, schemas_of
-from app.config.sections import Notifications, Server, WrittenSource
+from app.config.sections import Configurator, Notifications, Server, WrittenSource
 from app.connectors.kinds import DESTINATIONS, SOURCES
+from app.connectors.sources.classic.options import GoogleAdsOptions
 from app.domain.collection import Collection
 
 if TYPE_CHECKING:
@@ -38,6 +41,9 @@ def catalogue_schema() -> JsonSchema:
     """The schema of a catalogue, and of a separate file of sources under the key `sources`."""
     defs = schemas_of(_models())
     _ignore(defs["Server"], SERVER_KEYS)
+    _accept_dotted(defs["Server"], sorted(defs["Server"]["properties"]))
+    # A section of Classic's may have it for all sources.
+    defs[GoogleAdsOptions.__name__]["required"].remove("developer_token")
     _ignore(defs["Collection"], COLLECTION_KEYS)
     _ignore(defs[_SOURCE], SOURCE_KEYS)
     for name, source in SOURCES.items():
@@ -54,17 +60,23 @@ def catalogue_schema() -> JsonSchema:
             "server": reference_to("Server"),
             # A path or a URL as well.
             "sources": {**_parts(defs, _SOURCE, SOURCES), "type": ["object", "null", "string"]},
-            "destinations": _parts(defs, _DESTINATION, DESTINATIONS),
+            "destinations": {**_parts(defs, _DESTINATION, DESTINATIONS), "type": ["object", "null", "string"]},
+            "configurator": reference_to("Configurator"),
             "notifications": reference_to("Notifications"),
         },
         "additionalProperties": False,
     }
     _ignore(top, SECTIONS)
+    _accept_dotted(top, sorted(DOTTED_SECTIONS))
+    top["patternProperties"][f"^({alternatives(sorted(OAUTH_SECTIONS))})$"] = {
+        "type": ["object", "null", "string"],
+        "description": "A client for OAuth, which sources may leave out.",
+    }
     return {"$schema": _DIALECT, "title": "Syncline's catalogue", **top, "$defs": defs}
 
 
 def _models() -> Iterable[type[Any]]:
-    yield from (Server, Notifications, WrittenSource, Collection)
+    yield from (Server, Configurator, Notifications, WrittenSource, Collection)
     for source in SOURCES.values():
         yield source.options
         if source.parameters is not None:
@@ -140,6 +152,11 @@ def _ignore(schema: JsonSchema, keys: Iterable[str]) -> None:
     # By a pattern, which editors do not suggest.
     pattern = rf"^({alternatives(sorted(keys))})(\..*)?$"
     schema["patternProperties"] = {pattern: {"deprecated": True, "description": _IGNORED}}
+
+
+def _accept_dotted(schema: JsonSchema, keys: Iterable[str]) -> None:
+    """Accept what is below these keys in dotted keys; their values are not looked at."""
+    schema["patternProperties"][rf"^({alternatives(keys)})\."] = {}
 
 
 def _of_kind(part: str, kind: str) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 from app.config.problems import CatalogueError, Problem, in_file_order
 from app.config.reader import load_catalogue
@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.config.catalogue import Catalogue
+
+_NOTHING: Final = (
+    "there are none, so nothing would be loaded: write them here, or name their file or URL, or set "
+    "'configurator.base_url' if Jitsu Classic's configurator has them"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +36,10 @@ def examine_config(path: Path, environment: Mapping[str, str]) -> Findings:
         catalogue = load_catalogue(path, environment)
     except CatalogueError as error:
         return findings_of(error)
-    return findings_in(catalogue)
+    found = findings_in(catalogue)
+    if not found.problems and not found.sources:
+        return replace(found, problems=(Problem("sources", _NOTHING, str(path)),))
+    return found
 
 
 def findings_of(error: CatalogueError) -> Findings:

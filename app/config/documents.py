@@ -31,6 +31,8 @@ _MOST_CHARACTERS = 64 * 1024**2
 _LONGEST_NUMBER = 100
 _NULL = re.compile(r"~|null|Null|NULL|")
 _BOOL = re.compile(r"(true|True|TRUE)|false|False|FALSE")
+# Of YAML 1.1 (yaml.org/type/bool.html), without those of YAML 1.2.
+_BOOL_BEFORE = re.compile(r"y|Y|yes|Yes|YES|on|On|ON|n|N|no|No|NO|off|Off|OFF")
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _TAG = "tag:yaml.org,2002:"
@@ -40,13 +42,15 @@ _TAG = "tag:yaml.org,2002:"
 class Document:
     """A text as a value, with the line (from 1) of every key in it.
 
-    `name` is what users see: the name of the file, or a URL without credentials.
+    `name` is what users see: the name of the file, or a URL without credentials. `plain_words` are the paths of `yes`,
+    `off` and the like without quotes, which other readers of YAML take for Booleans.
     """
 
     value: Any
     name: str
     digest: str
     lines: dict[KeyPath, int] = field(default_factory=dict, repr=False)
+    plain_words: frozenset[KeyPath] = field(default=frozenset(), repr=False)
 
     def place(self, path: KeyPath) -> str:
         """`file:line` of `path`, or of the nearest key above it that has a line."""
@@ -73,7 +77,8 @@ def parse_document(text: str, name: str) -> Document:
         except (ValueError, RecursionError):
             pass  # The YAML reader reports it with its line.
     reader = _YamlReader(text, name)
-    return Document(reader.read(), name, digest, reader.lines)
+    value = reader.read()
+    return Document(value, name, digest, reader.lines, frozenset(reader.plain_words))
 
 
 def parse_json(text: str) -> Any:
@@ -140,6 +145,7 @@ class _YamlReader:
 
     def __init__(self, text: str, name: str) -> None:
         self.lines: dict[KeyPath, int] = {}
+        self.plain_words: set[KeyPath] = set()
         self._name = name
         self._text = text
         self._events: Iterator[Any] = iter(())
@@ -192,7 +198,7 @@ class _YamlReader:
         if isinstance(event, yaml.SequenceStartEvent):
             self._expect_tag(event, "seq")
             return self._sequence(path)
-        return self._scalar(event)
+        return self._scalar(event, path)
 
     def _alias(self, event: Any, path: KeyPath) -> Any:
         known = self._anchors.get(event.anchor)
@@ -250,13 +256,17 @@ class _YamlReader:
             items.append(self._value(event, here))
         return items
 
-    def _scalar(self, event: Any) -> Any:
+    def _scalar(self, event: Any, path: KeyPath) -> Any:
         text: str = event.value
         self._characters += len(text)
         if event.tag is not None:
             self._expect_tag(event, "str")
             return text
-        return plain_value(text) if event.implicit[0] else text
+        if not event.implicit[0]:
+            return text
+        if _BOOL_BEFORE.fullmatch(text):
+            self.plain_words.add(path)
+        return plain_value(text)
 
     def _expect_tag(self, event: Any, kind: str) -> None:
         if event.tag not in (None, "!", _TAG + kind):

@@ -25,7 +25,7 @@ Model = TypeVar("Model", bound=BaseModel)
 class Entry:
     """The value at `path`, placeholders replaced; problems and warnings gather here while it is read.
 
-    Relative paths in it start at `directory`.
+    Relative paths in it start at `directory`. `plain_words` are those of its document, by their paths in it.
     """
 
     path: KeyPath
@@ -34,6 +34,7 @@ class Entry:
     place: PlaceOf
     directory: Path
     replaced: Replaced = field(default_factory=Replaced, repr=False)
+    plain_words: frozenset[KeyPath] = field(default=frozenset(), repr=False)
     value: Any = field(init=False, repr=False)
     secrets: frozenset[str] = field(init=False, repr=False)
     from_files: bool = field(init=False)

@@ -1,4 +1,4 @@
-"""Reads the texts of a catalogue: its file, and the file or URL that `sources` may name."""
+"""Reads the texts of a catalogue: its file, and the files or URLs that `sources` and `destinations` may name."""
 
 from __future__ import annotations
 
@@ -8,15 +8,20 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from app.config.catalogue import Catalogue, build_catalogue
+from app.config.classic.dotted import with_nested_keys
+from app.config.classic.keys import DOTTED_SECTIONS
 from app.config.documents import Document, parse_document
 from app.config.files import LARGEST_TEXT, read_text, why_unreadable
+from app.config.locations import location_of
 from app.config.problems import CatalogueError, Problem, problem_at, unexpected
-from app.config.substitution import Substitution
+from app.config.texts import Texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from app.config.locations import Location
     from app.config.remote import RemoteText
+    from app.config.texts import Part
 
 
 def load_catalogue(
@@ -32,7 +37,7 @@ def load_catalogue(
     reader = CatalogueReader(source, environment)
     with reader.refusing():
         return build_catalogue(
-            *reader.read(), environment, directory=reader.directory, without_collections=without_collections
+            reader.read(), environment, directory=reader.directory, without_collections=without_collections
         )
 
 
@@ -51,17 +56,17 @@ class CatalogueReader:
         self._source = source
         self._environment = environment
         self._documents: dict[str, tuple[str, Document]] = {}
-        self._remote: RemoteText | None = None
+        self._remote: dict[Part, RemoteText] = {}
 
-    def read(self) -> tuple[Document, Document | None]:
-        """The catalogue and its separate sources; the same objects as long as their texts are the same.
+    def read(self) -> Texts:
+        """The catalogue, and its separate parts; the same documents as long as their texts are the same.
 
         Raises:
             CatalogueError: a text cannot be read, or is not YAML.
         """
         self.texts, self.is_final = [], False
         main = self._main()
-        return main, self._separate(main)
+        return Texts(main, self._separate("sources", main), self._separate("destinations", main))
 
     @contextmanager
     def refusing(self) -> Iterator[None]:
@@ -86,50 +91,49 @@ class CatalogueReader:
             raise CatalogueError([Problem("", f"cannot be read: {why_unreadable(error)}", self.name)]) from None
         return self._parse(text, self.name)
 
-    def _separate(self, main: Document) -> Document | None:
-        location = main.value.get("sources") if isinstance(main.value, dict) else None
-        if not isinstance(location, str):
+    def _separate(self, part: Part, main: Document) -> Document | None:
+        location = location_of(part, main, self._environment)
+        if location is None:
             return None
-        substitution = Substitution(self._environment)
-        written, location = location, substitution.apply(location, ("sources",))
-        if substitution.problems or not isinstance(location, str) or not location.strip():
-            return None
-        location = location.strip()
-        if location.startswith("{"):
-            return self._parse(location, "sources")
+        address = location.address
+        if address.startswith("{"):
+            return self._parse(address, part)
         # By its beginning, because not every string can be parsed as a URL.
-        if location.lower().startswith(("http:", "https:")):
-            return self._from_url(main, location)
-        if "://" in location and not location.startswith("file://"):
+        if address.lower().startswith(("http:", "https:")):
+            return self._from_url(part, main, location)
+        if location.is_configurator:
+            raise _refusal(main, location, "must be a URL that begins with http:// or https://")
+        if "://" in address and not address.startswith("file://"):
             # Without the address, which may hold a password.
-            raise _refusal(main, "must be a file, or a URL that begins with http://, https:// or file://")
-        return self._from_file(main, location, written)
+            raise _refusal(main, location, "must be a file, or a URL that begins with http://, https:// or file://")
+        return self._from_file(main, location)
 
-    def _from_file(self, main: Document, location: str, written: str) -> Document:
-        """`written` is the location with its placeholders: a variable that is there by mistake may be a password."""
+    def _from_file(self, main: Document, location: Location) -> Document:
+        address = location.address
         try:
-            path = Path(unquote(urlsplit(location).path) if location.startswith("file://") else location)
+            path = Path(unquote(urlsplit(address).path) if address.startswith("file://") else address)
         except ValueError:
-            raise _refusal(main, "is not a valid URL: write file:///path/to/file") from None
+            raise _refusal(main, location, "is not a valid URL: write file:///path/to/file") from None
         path = self.directory / path
         try:
             text = self._read_file(path)
         except (OSError, ValueError) as error:
-            named = str(path) if written.strip() == location else written
-            raise _refusal(main, f"file {named} cannot be read: {why_unreadable(error)}") from None
+            named = str(path) if location.written == address else location.written
+            raise _refusal(main, location, f"file {named} cannot be read: {why_unreadable(error)}") from None
         return self._parse(text, str(path))
 
-    def _from_url(self, main: Document, location: str) -> Document:
+    def _from_url(self, part: Part, main: Document, location: Location) -> Document:
         from app.config.remote import RemoteText, UnreadableError  # noqa: PLC0415 (httpx is slow to import)
 
         try:
-            if self._remote is None or self._remote.url != location:
-                self._remote = RemoteText(location, largest=LARGEST_TEXT)
-            text = self._remote.read()
+            remote = self._remote.get(part)
+            if remote is None or remote.url != location.address:
+                remote = self._remote[part] = RemoteText(location.address, largest=LARGEST_TEXT)
+            text = remote.read()
         except UnreadableError as error:
             self.is_final = True
-            raise _refusal(main, str(error)) from None
-        return self._parse(text, self._remote.name)
+            raise _refusal(main, location, str(error)) from None
+        return self._parse(text, remote.name)
 
     def _read_file(self, path: Path) -> str:
         if path.exists() and not path.is_file():
@@ -142,9 +146,11 @@ class CatalogueReader:
         if known and known[0] == text:
             return known[1]
         document = parse_document(text, name)
+        if name == self.name:
+            document = with_nested_keys(document, DOTTED_SECTIONS)
         self._documents[name] = (text, document)
         return document
 
 
-def _refusal(main: Document, message: str) -> CatalogueError:
-    return CatalogueError([problem_at(("sources",), message, main.place)])
+def _refusal(main: Document, location: Location, message: str) -> CatalogueError:
+    return CatalogueError([problem_at(location.path, message, main.place)])

@@ -173,6 +173,7 @@ class Server(Section):
     secret_key: SecretKeys = Field(default=(), repr=False)
     port: Whole = Field(default=8001, ge=0, le=HIGHEST_PORT)
     sources_reload_sec: Number = Field(default=1, gt=0, le=86_400, allow_inf_nan=False)
+    destinations_reload_sec: Number | None = Field(default=None, gt=0, le=86_400, allow_inf_nan=False)
     drain_seconds: Number = Field(default=30, ge=0, le=86_400, allow_inf_nan=False)
     unknown_source_patience: Patience = dt.timedelta(minutes=2)
     retention: Retention = Retention()
@@ -182,6 +183,11 @@ class Server(Section):
     trusted_proxies: Networks = ()
     user_header: str = ""
     ad_hoc_trials: bool = False
+
+    @property
+    def reload_seconds(self) -> float:
+        """How often all texts are read: they are one catalogue."""
+        return min(self.sources_reload_sec, self.destinations_reload_sec or self.sources_reload_sec)
 
     @field_validator("user_header")
     @classmethod
@@ -197,6 +203,13 @@ class Server(Section):
                 "such as 10.0.0.0/8"
             )
         return name
+
+
+class Configurator(Section):
+    """Jitsu Classic's server of sources and destinations, for a catalogue that leaves them out."""
+
+    base_url: str = Field(default="", repr=False)
+    admin_token: str = Field(default="", repr=False)
 
 
 class Slack(Section):

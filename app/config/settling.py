@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from app.config.problems import CatalogueError, Problem
 
 if TYPE_CHECKING:
-    from app.config.documents import Document
     from app.config.files import NamedFiles
     from app.config.reader import CatalogueReader
-
-
-Documents: TypeAlias = "tuple[Document, Document | None]"
+    from app.config.texts import Texts
 
 _MOMENT_SECONDS: Final = 0.3
 MOST_READINGS: Final = 20
@@ -25,7 +22,7 @@ class _Reading:
     """The texts at one moment, as documents or with the reason why they are none."""
 
     texts: tuple[str, ...]
-    outcome: Documents | CatalogueError
+    outcome: Texts | CatalogueError
     is_final: bool
 
     def agrees_with(self, other: _Reading | None) -> bool:
@@ -34,7 +31,7 @@ class _Reading:
         if isinstance(self.outcome, CatalogueError) or isinstance(other.outcome, CatalogueError):
             return (self.texts, str(self.outcome)) == (other.texts, str(other.outcome))
         # Not the texts: a server may write the time into a comment of every answer.
-        return _values(self.outcome) == _values(other.outcome)
+        return self.outcome.values == other.outcome.values
 
 
 class SettledReader:
@@ -44,8 +41,8 @@ class SettledReader:
         self._reader = reader
         self._last: _Reading | None = None
 
-    async def read(self) -> Documents:
-        """The catalogue and its separate sources.
+    async def read(self) -> Texts:
+        """The catalogue and its separate parts.
 
         Raises:
             CatalogueError: a text cannot be read, is not YAML, or keeps changing.
@@ -74,7 +71,7 @@ class SettledReader:
         return await asyncio.to_thread(self._read)
 
     def _read(self) -> _Reading:
-        outcome: Documents | CatalogueError
+        outcome: Texts | CatalogueError
         try:
             with self._reader.refusing():
                 outcome = self._reader.read()
@@ -94,7 +91,3 @@ async def have_settled(files: NamedFiles) -> bool:
 async def pause() -> None:
     """Let a moment pass, in which a writer may go on."""
     await asyncio.sleep(_MOMENT_SECONDS)
-
-
-def _values(documents: Documents) -> list[object]:
-    return [document.value if document else None for document in documents]

@@ -7,7 +7,10 @@ from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from app.config.classic.booleans import warn_of_booleans
+from app.config.classic.differences import warn_of_differences
 from app.config.classic.keys import COLLECTION_KEYS, SOURCE_KEYS, without_classic_keys
+from app.config.classic.oauth import fill_client
 from app.config.classic.sources import check_classic
 from app.config.columns import check_columns
 from app.config.constraint_files import with_constraints
@@ -63,12 +66,18 @@ class Source:
 
 
 def read_source(
-    entry: Entry, *, destinations: Mapping[str, Destination | None], without_collections: bool = False
+    entry: Entry,
+    *,
+    destinations: Mapping[str, Destination | None],
+    without_collections: bool = False,
+    clients: Mapping[str, Mapping[str, str]] | None = None,
+    is_separate: bool = False,
 ) -> Source | None:
     """The source that `entry` describes; None if it has problems, which are then in `entry`.
 
     `destinations` has all that are defined, None for those that cannot be used. With `without_collections` the source
-    may have no collections; it then has the collection `ALL`.
+    may have no collections; it then has the collection `ALL`. `clients` for OAuth are filled in where it leaves them
+    out. `is_separate` if it is not written in the catalogue itself.
     """
     if problem := name_problem(entry.id):
         entry.refuse((), problem)
@@ -84,8 +93,10 @@ def read_source(
     elif kind is None:
         entry.refuse_type(written, "source type", SOURCE_TYPES)
     else:
+        written["config"] = fill_client(entry, written.get("config"), type_, clients or {})
         config = _read_config(entry, kind.options, written)
         _check_config(entry, config, written)
+        warn_of_differences(entry, written, type_, in_yaml=not is_separate)
     _check_destinations(entry, written, destinations)
     needs_collections = kind is not None and not kind.finds_its_collections and not without_collections
     if needs_collections and not written.get("collections") and not misspelling_of("collections", written):
@@ -161,6 +172,7 @@ def _check_config(entry: Entry, config: BaseModel | None, written: dict[str, Any
     """What only the whole configuration shows: the complaints of the library behind it, and unknown collections."""
     if not isinstance(config, Options):
         return
+    warn_of_booleans(entry, ("config",), config)
     if not entry.holds_unresolved(("config",)):
         for path, why in config.find_problems():
             entry.refuse(("config", *path), why)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from app.config.catalogue import Catalogue, build_catalogue, fingerprint_of
+from app.config.catalogue import Catalogue, build_catalogue
 from app.config.files import NamedFiles
 from app.config.problems import CatalogueError, Problem
 from app.config.reader import CatalogueReader
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from app.config.documents import Document
-    from app.config.settling import Documents
+    from app.config.texts import Texts
 
 _log = structlog.get_logger(__name__)
 _PREVIOUS_RUNS = "the previous version stays in use"
@@ -53,7 +52,7 @@ class CatalogueWatcher:
         self._problem: str | None = None
         self._refused: str | None = None
         self._unusable: _Unusable | None = None
-        self._documents: Documents | None = None
+        self._texts: Texts | None = None
         self._files: NamedFiles | None = None
         self._reading = Rounds(self._read)
         # Another lock, because whoever waits for a slow server's text must not hold up attempts.
@@ -74,9 +73,9 @@ class CatalogueWatcher:
         return self._problem
 
     async def run(self) -> None:
-        """Read again every `server.sources_reload_sec` until canceled."""
+        """Read again every `server.sources_reload_sec` or, if that is shorter, `destinations_reload_sec`."""
         while True:
-            await asyncio.sleep(self.current.server.sources_reload_sec)
+            await asyncio.sleep(self.current.server.reload_seconds)
             await self.refresh()
 
     async def refresh(self) -> bool:
@@ -100,14 +99,14 @@ class CatalogueWatcher:
             await self._looking()
 
     async def _look_at_files(self) -> None:
-        if self._documents is None:
+        if self._texts is None:
             return
         # The reason why newer texts are refused comes first, and stands until they are read again.
         fingerprint = self.current.fingerprint
         texts_are_refused = self._problem is not None and self._refused_fingerprint != fingerprint
         try:
             with self._reader.refusing():
-                await self._take_up(self._documents)
+                await self._take_up(self._texts)
         except CatalogueError as error:
             if not texts_are_refused:
                 self._refuse(error, fingerprint)
@@ -119,10 +118,10 @@ class CatalogueWatcher:
         fingerprint = ""
         try:
             with self._reader.refusing():
-                documents = await self._settled.read()
-                fingerprint = fingerprint_of(*documents)
+                texts = await self._settled.read()
+                fingerprint = texts.fingerprint
                 async with self._building:
-                    await self._take_up(documents)
+                    await self._take_up(texts)
         except CatalogueError as error:
             if self._current is None:
                 _log_traces(error.problems)
@@ -131,19 +130,19 @@ class CatalogueWatcher:
             return
         self._accept()
 
-    async def _take_up(self, documents: Documents) -> None:
+    async def _take_up(self, texts: Texts) -> None:
         """Make these documents the current catalogue unless they are, with the files as they now are."""
-        new = await self._build_if_changed(*documents)
-        self._documents = documents
+        new = await self._build_if_changed(texts)
+        self._texts = texts
         if new is not None:
             self._replace(new)
 
-    async def _build_if_changed(self, main: Document, separate: Document | None) -> Catalogue | None:
-        fingerprint = fingerprint_of(main, separate)
+    async def _build_if_changed(self, texts: Texts) -> Catalogue | None:
+        fingerprint = texts.fingerprint
         if await _is_same(self._current, fingerprint):
             return None
         if self._unusable is None or not await _is_same(self._unusable, fingerprint):
-            built = await self._build(main, separate)
+            built = await self._build(texts)
             if isinstance(built, Catalogue):
                 return built
             # Kept, so that a version that stays broken is read once, not every second.
@@ -151,11 +150,11 @@ class CatalogueWatcher:
         # A new error each time: one that is raised repeatedly collects the traces of all times.
         raise CatalogueError(self._unusable.error.problems)
 
-    async def _build(self, main: Document, separate: Document | None) -> Catalogue | _Unusable:
+    async def _build(self, texts: Texts) -> Catalogue | _Unusable:
         """Build it until its files have stopped changing, because one may be read while it is being written."""
         for _ in range(MOST_READINGS):
             self._files = NamedFiles(self._files)
-            built = await asyncio.to_thread(self._build_once, main, separate, self._files)
+            built = await asyncio.to_thread(self._build_once, texts, self._files)
             if await have_settled(self._files):
                 return built
         message = (
@@ -164,12 +163,12 @@ class CatalogueWatcher:
         )
         raise CatalogueError([Problem("", message, self._reader.name)])
 
-    def _build_once(self, main: Document, separate: Document | None, files: NamedFiles) -> Catalogue | _Unusable:
+    def _build_once(self, texts: Texts, files: NamedFiles) -> Catalogue | _Unusable:
         try:
             with self._reader.refusing():
-                return build_catalogue(main, separate, self._environment, directory=self._reader.directory, files=files)
+                return build_catalogue(texts, self._environment, directory=self._reader.directory, files=files)
         except CatalogueError as error:
-            return _Unusable(fingerprint_of(main, separate), files, error)
+            return _Unusable(texts.fingerprint, files, error)
 
     def _replace(self, new: Catalogue) -> None:
         previous, self._current = self._current, _with_previous(new, self._current)

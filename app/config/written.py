@@ -50,11 +50,11 @@ def with_plain_numbers(value: Any, read: Any, *, secret: bool = False) -> Any:
     """
     if isinstance(value, dict):
         return {
-            key: with_plain_numbers(inner, _part(read, key), secret=is_secret_name(str(key)))
+            key: with_plain_numbers(inner, part_of(read, key), secret=is_secret_name(str(key)))
             for key, inner in value.items()
         }
     if isinstance(value, list):
-        return [with_plain_numbers(inner, _part(read, index), secret=secret) for index, inner in enumerate(value)]
+        return [with_plain_numbers(inner, part_of(read, index), secret=secret) for index, inner in enumerate(value)]
     if not isinstance(value, WrittenInt | WrittenFloat):
         return value
     is_number = type(read) in (int, float)
@@ -69,7 +69,7 @@ def _begins_with_zeros(written: str) -> bool:
     return digits.startswith("0") and digits[1:2].isdigit()
 
 
-def _part(read: Any, key: str | int) -> Any:
+def part_of(read: Any, key: str | int) -> Any:
     """What a model made of the value at `key`; None if it has it elsewhere."""
     if isinstance(read, BaseModel):
         names = {field.alias or name: name for name, field in type(read).model_fields.items()}

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 from app.bootstrap.environment import find_config, substitution_environment
 from app.causes import describe_error
 from app.config.reader import CatalogueReader
+from app.config.texts import PARTS
 from app.doctor.bounded import bounded, in_thread
 from app.doctor.masking import mask_document, mask_everything
 from app.domain.errors import ConfigurationError, SynclineError
@@ -181,12 +182,13 @@ async def _catalogue_documents(installation: Installation) -> dict[str, Any]:
     if path is None:
         return {}
     reader = CatalogueReader(path, substitution_environment(installation.settings))
-    main, separate = await in_thread(reader.read)
-    value = main.value
+    texts = await in_thread(reader.read)
+    value = texts.main.value
     if isinstance(value, dict) and "notifications" in value:
         # Whoever knows a webhook's URL can use it.
         value = value | {"notifications": mask_everything(value["notifications"])}
-    return {"catalogue": value} | ({"sources": separate.value} if separate else {})
+    separate = {part: document.value for part in PARTS if (document := texts.separate(part))}
+    return {"catalogue": value} | separate
 
 
 def _known_secrets(installation: Installation) -> frozenset[str]:

@@ -15,7 +15,7 @@ from app.api.routes import BASE, GUARDED, OPEN
 from app.bootstrap.dev import _example
 from app.cli.main import cli
 from app.config.reader import load_catalogue
-from app.config.sections import Notifications, Server, WrittenSource
+from app.config.sections import Configurator, Notifications, Server, WrittenSource
 from app.config.settings import Settings
 from app.connectors.contract.schema import Kind
 from app.connectors.options.complaints import key_names
@@ -169,7 +169,13 @@ def test_a_table_of_keys_has_every_key_and_no_other(heading: str) -> None:
 
 
 def test_the_table_of_the_server_has_every_key_with_its_default() -> None:
-    expected = dict([*leaves(Server, "server"), *leaves(Notifications, "notifications")])
+    expected = dict(
+        [
+            *leaves(Server, "server"),
+            *leaves(Configurator, "configurator"),
+            *leaves(Notifications, "notifications"),
+        ]
+    )
     table = {row[0].strip("`"): row[2].strip("`") for row in rows(section("Server", CONFIGURATION))}
     assert table == {key: _as_written(default) for key, default in expected.items()}
 
@@ -179,7 +185,7 @@ def _as_written(default: object) -> str:
         return format_duration(default)
     if isinstance(default, bool):
         return str(default).lower()
-    return "none" if default in ("", ()) else str(default)
+    return "none" if default in ("", (), None) else str(default)
 
 
 def test_every_page_can_be_reached_from_the_readme() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from app.config.classic.oauth import OAUTH_SECTIONS
 from app.config.problems import PlaceOf, Problem
 from app.connectors.options.complaints import KeyPath, render_path
 
@@ -16,13 +17,13 @@ if TYPE_CHECKING:
     from app.config.entry import Entry
 
 _SECTIONS = """
-airbyte-bridge api_keys batch_uploader clickhouse compatibility configurator coordination events experimental geo
-geo_resolvers global_destinations google-ads log maxmind meta node singer-bridge snowflake sql_debug_log streaming
+airbyte-bridge api_keys batch_uploader clickhouse compatibility coordination events experimental geo
+geo_resolvers global_destinations log maxmind meta node singer-bridge snowflake sql_debug_log streaming
 sync-tasks synchronization_service system transform ui users_recognition
 """
 _SERVER_KEYS = """
 always_redirect_to_configurator api_keys_reload_sec auth auth_reload_sec cache config configurator_redirect_https
-configurator_urn destinations_reload_sec disable_signature disable_skip_events_warn disable_version_reminder
+configurator_urn disable_signature disable_skip_events_warn disable_version_reminder
 disable_welcome_page event_enrichment fields_configuration geo_resolvers_reload_sec log log_http_errors max_columns
 max_event_size metrics name plugins_cache public_url static_files_dir strict_auth_tokens telemetry ua volumes
 """
@@ -35,6 +36,8 @@ SERVER_KEYS = frozenset(_SERVER_KEYS.split())
 DESTINATION_KEYS = frozenset(_DESTINATION_KEYS.split())
 SOURCE_KEYS = frozenset({"notifications", "post_handle_destinations", "project_name", "source_id"})
 COLLECTION_KEYS = frozenset({"mode"})
+DOTTED_SECTIONS = frozenset({"configurator", "notifications", "server", *OAUTH_SECTIONS})
+"""Sections whose keys may be written with dots."""
 
 
 def without_classic_keys(

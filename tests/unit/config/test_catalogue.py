@@ -13,6 +13,7 @@ from app.config.catalogue import build_catalogue
 from app.config.documents import parse_document
 from app.config.problems import CatalogueError
 from app.config.reader import load_catalogue
+from app.config.texts import Texts
 from app.domain.columns import ColumnRules
 from app.domain.errors import UnknownCollectionError, UnknownSourceError
 from app.domain.windows import Windows
@@ -319,7 +320,7 @@ def test_the_name_of_a_table_of_syncline_s_own_is_refused(
 )
 def test_sources_that_anybody_on_the_network_could_change_are_warned_of(url: str, warned: bool) -> None:  # noqa: FBT001 -- a parameter of the test
     main = parse_document(f"server: {{}}\nsources: {url}", "catalogue")
-    catalogue = build_catalogue(main, parse_document("sources: {}", url), {})
+    catalogue = build_catalogue(Texts(main, sources=parse_document("sources: {}", url)), {})
     assert [warning.place for warning in catalogue.warnings] == (["catalogue:2"] if warned else [])
     assert all(
         "anyone on the network in between can make this machine run commands" in each.message

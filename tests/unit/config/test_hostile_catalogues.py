@@ -68,7 +68,7 @@ def findings(text: str) -> tuple[Problem, ...]:
     """Everything that is wrong, of a catalogue that can be used or not; the name of the file is `catalogue`."""
     reader = CatalogueReader(text, {"NAME": "value"})
     try:
-        catalogue = build_catalogue(*reader.read(), {"NAME": "value"})
+        catalogue = build_catalogue(reader.read(), {"NAME": "value"})
     except CatalogueError as error:
         return error.problems
     return (*catalogue.problems, *catalogue.warnings)

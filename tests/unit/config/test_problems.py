@@ -28,9 +28,12 @@ COLLECTION_KEYS = (
     "misfire, misfire_window, name, owner, parameters, primary_key, refresh_window, runbook, schedule, schema_policy, "
     "start_date, sync_mode, table_name, timeout, timezone, type, write_mode"
 )
+SECTIONS = "configurator, destinations, notifications, server, sources"
+NO_LOCATION = "must be a file, or a URL that begins with http://, https:// or file://"
+TWICE = "is written twice, with dots and as a mapping: remove one of them"
 SERVER_KEYS = (
-    "admin_token, archive, drain_seconds, port, retention, secret_key, sources_reload_sec, sync_tasks, "
-    "trusted_proxies, ui, unknown_source_patience, user_header"
+    "admin_token, archive, destinations_reload_sec, drain_seconds, port, retention, secret_key, sources_reload_sec, "
+    "sync_tasks, trusted_proxies, ui, unknown_source_patience, user_header"
 )
 SHORT_KEY = "must have at least 32 characters: make one with 'openssl rand -base64 32'"
 PROXIES = "trusted_proxies: 10.0.0.0/8"
@@ -58,13 +61,26 @@ def all_problems(text: str) -> list[str]:
     [
         (
             "servr: {}",
-            "servr: unknown key; did you mean 'server'? choose one of destinations, notifications, server, sources",
+            f"servr: unknown key; did you mean 'server'? choose one of {SECTIONS}",
         ),
-        ("zzz: {}", "zzz: unknown key; choose one of destinations, notifications, server, sources"),
+        ("zzz: {}", f"zzz: unknown key; choose one of {SECTIONS}"),
         ("[]", "must be a mapping with 'server', 'sources' and 'destinations', not a list"),
         ("server: 1", "server: must be a mapping (key: value), not 1"),
         ("sources: [a]", "sources: must be a mapping (id: …)"),
-        ("destinations: http://x/y", "destinations: must be a mapping (id: …); only 'sources' may be a URL or a file"),
+        ("destinations: ftp://x/y", f"destinations: {NO_LOCATION}"),
+        ("sources: ftp://x/y", f"sources: {NO_LOCATION}"),
+        ("destinations: d.yaml", "destinations: file d.yaml cannot be read: no such file or directory"),
+        (
+            "configurator: {base_url: c:7000}",
+            "configurator.base_url: must be a URL that begins with http:// or https://",
+        ),
+        ("configurator: {url: c}", "configurator.url: unknown key; choose one of admin_token, base_url"),
+        ("destinations: '{\"destinations\": [1]}'", "destinations: must be a mapping (id: …)"),
+        ("google_ads: [a]", "google_ads: must be a mapping with client_id, client_secret, developer_token"),
+        ("xero: {client_id: [a]}", "xero.client_id: must be a string"),
+        ("server: {ui.enabled: 1, ui: {enabled: 0}}", f"server.ui.enabled: {TWICE}"),
+        ("server.port: 1\nserver: {port: 2}", f"server.port: {TWICE}"),
+        ("server: 5\nserver.port: 1", f"server.port: {TWICE}"),
         ("server: {prt: 1}", f"server.prt: unknown key; did you mean 'port'? choose one of {SERVER_KEYS}"),
         ("server: {port: x}", "server.port: must be an integer, not 'x'"),
         ("server: {port: '1_000'}", "server.port: must be an integer, not '1_000'"),
