@@ -108,4 +108,4 @@ def path_of(source: Source, collection: str) -> KeyPath:
     """Where the collection is in the catalogue."""
     if collection == ALL:
         return ("sources", source.id)
-    return ("sources", source.id, "collections", list(source.collections).index(collection))
+    return ("sources", source.id, "collections", source.positions[collection])

@@ -103,15 +103,17 @@ def outline_of(catalogue: Catalogue) -> Outline:
 def _source(source: Source) -> SourceOutline:
     written = mapping_of(source.written)
     given = written.get("collections")
-    collections = given if isinstance(given, list) else [{}] * len(source.collections)
+    collections = dict(enumerate(given)) if isinstance(given, list) else {}
     return SourceOutline(
         type=source.type,
         destinations=source.destinations,
         pool=source.pool,
         digests=_digests({"config": written["config"]} if written.get("config") else {}),
         collections={
-            each.name: _collection(source, each, mapping_of(one).get("parameters"))
-            for one, each in zip(collections, source.collections.values(), strict=False)
+            each.name: _collection(
+                source, each, mapping_of(collections.get(source.positions[each.name])).get("parameters")
+            )
+            for each in source.collections.values()
         },
     )
 

@@ -48,7 +48,8 @@ class Source:
 
     `config` is what the user wrote for the connector, with placeholders replaced; `from_files` says whether the content
     of a file, which may change, is among it. If it `names_no_collection`, its only one is `ALL`. Only workers of its
-    `pool` take its tasks. `connector` reads it. `written` is the entry as it stands in the file, with its placeholders.
+    `pool` take its tasks. `connector` reads it. `written` is the entry as it stands in the file, with its placeholders;
+    `positions` are the indexes of the collections in it.
     """
 
     id: str
@@ -63,6 +64,7 @@ class Source:
     pool: str = DEFAULT_POOL
     about: About = field(default_factory=About)
     written: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    positions: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
 
 
 def read_source(
@@ -112,8 +114,9 @@ def read_source(
     check_columns(entry, source.collections or ())
     if kind is not None and kind.tells_versions:
         _warn_of_late_versions(entry, source, collections, destinations)
+    positions = {each.name: index for index, each in enumerate(collections)}
     if not entry.problems:
-        check_classic(entry, str(type_), source.config, collections)
+        collections = check_classic(entry, str(type_), source.config, collections)
     if entry.problems:
         return None
     return Source(
@@ -129,6 +132,7 @@ def read_source(
         pool=source.pool,
         about=About.model_validate(source.model_dump(include={*ABOUT})),
         written=entry.written,
+        positions=positions,
     )
 
 

@@ -58,7 +58,8 @@ def _writers_by_table(
 ) -> Iterator[list[_Writer]]:
     writers: dict[tuple[Hashable, str], list[_Writer]] = defaultdict(list)
     for source in sources.values():
-        for index, collection in enumerate(source.collections.values()):
+        for collection in source.collections.values():
+            index = source.positions[collection.name]
             path: KeyPath = ("sources", source.id, "collections", index)
             for name in source.destinations:
                 destination = destinations[name]

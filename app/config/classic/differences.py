@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from app.connectors.sources.classic.mapping import DRIVERS
+from app.domain.collection import ALL
 from app.domain.keys import NOTHING
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def _warn_of_program(entry: Entry, written: dict[str, Any], type_: str) -> None:
     if not isinstance(config, dict):
         return
     mark = _PROGRAMS[type_]
-    if mark in config and written.get("collections"):
+    if mark in config and any(_name_of(each) != ALL for each in written.get("collections") or ()):
         instead = "package" if type_ == "singer" else "image"
         entry.warn(
             ("collections",),
@@ -57,6 +58,10 @@ def _warn_of_program(entry: Entry, written: dict[str, Any], type_: str) -> None:
                 ("config", "selected_streams"),
                 f"is ignored beside {catalog!r}, as in Jitsu Classic: the streams that {catalog!r} selects are loaded",
             )
+
+
+def _name_of(collection: Any) -> Any:
+    return collection.get("name") if isinstance(collection, dict) else collection
 
 
 def _warn_of_schedule(entry: Entry, written: dict[str, Any]) -> None:

@@ -18,6 +18,8 @@ from app.config.watch import CatalogueWatcher
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from app.config.entry import Entry
+
 
 # Each line is shallow; the last one is not, for it stands for all before.
 CHAIN = "destinations:\n  a0: &a0 [1]\n" + "".join(f"  a{n}: &a{n} [[[[*a{n - 1}]]]]\n" for n in range(1, 300))
@@ -160,7 +162,11 @@ async def test_an_error_that_nobody_expected_in_one_source_leaves_the_others_alo
 ) -> None:
     watcher = await started(path)
     before = watcher.current.sources["one"]
-    monkeypatch.setattr("app.config.sources.check_classic", lambda entry, *_rest: entry.id == "two" or fail())
+
+    def check(entry: Entry, *rest: Any) -> Any:
+        return rest[-1] if entry.id == "two" else fail()
+
+    monkeypatch.setattr("app.config.sources.check_classic", check)
     write(path, catalogue_text("two", "one"))
     with capture_logs() as logs:
         assert await watcher.refresh()

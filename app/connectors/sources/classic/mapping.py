@@ -16,6 +16,7 @@ from app.connectors.sources.classic.options import (
     FACEBOOK_MARKETING,
     GOOGLE_ADS,
     GOOGLE_ANALYTICS,
+    STANDARD,
     UNIVERSAL_ANALYTICS,
 )
 from app.connectors.values import jsontext
@@ -52,6 +53,10 @@ _FACEBOOK_COLLECTIONS: Final = ("ads", "insights")
 # Rows of these have no date of their own, so they need one range for all.
 _LONGER_THAN_A_DAY: Final = {f"segments.{span}" for span in ("week", "month", "month_of_year", "quarter", "year")}
 _NO_END: Final = "2099-12-31"
+
+
+class NoLongerReadError(ConfigurationError):
+    """Jitsu Classic read this collection, and today's connector cannot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +131,11 @@ def google_ads(options: GoogleAdsOptions, parameters: GoogleAdsParameters, colle
         )
     start_date = parameters.start_date or collection.start_date
     query = " ".join(["SELECT", ", ".join(parameters.fields), "FROM", collection.type])
+    conditions = [parameters.where] if parameters.where else []
     if "segments.date" not in parameters.fields and _LONGER_THAN_A_DAY & set(parameters.fields):
-        query += f" WHERE segments.date BETWEEN '{start_date}' AND '{_NO_END}'"
+        conditions.insert(0, f"segments.date BETWEEN '{start_date}' AND '{_NO_END}'")
+    if conditions:
+        query += f" WHERE {' AND '.join(conditions)}"
     auth = options.auth
     config = {
         "credentials": {
@@ -172,7 +180,7 @@ def google_play(options: GooglePlayOptions, _: NoParameters, collection: Collect
 def amplitude(options: AmplitudeOptions, _: NoParameters, collection: CollectionJob) -> Mapped:
     """Streams of the same names, except for sessions; the connector has no new users."""
     if collection.type == "new_users":
-        raise ConfigurationError(
+        raise NoLongerReadError(
             "Airbyte's connector has no 'new_users'; read https://amplitude.com/api/2/users?m=new with a source of "
             "type 'rest' or 'python', or use 'active_users'"
         )
@@ -182,6 +190,8 @@ def amplitude(options: AmplitudeOptions, _: NoParameters, collection: Collection
         "secret_key": options.secret_key,
         "start_date": f"{collection.start_date}T00:00:00Z",
     }
+    if options.region != STANDARD:
+        config["data_region"] = options.region
     return _airbyte(AMPLITUDE, config, collection, _AMPLITUDE_STREAMS[collection.type])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from app.connectors.contract.kind import SourceKind
 from app.connectors.options.types import NoParameters, Options, connector_in, matching
@@ -20,6 +20,12 @@ FACEBOOK_MARKETING: Final = "airbyte-source-facebook-marketing==6.1.9"
 GOOGLE_ADS: Final = "airbyte-source-google-ads==6.1.7"
 AMPLITUDE: Final = "airbyte-source-amplitude==0.6.19"
 
+STANDARD: Final = "Standard Server"
+AMPLITUDE_SERVERS: Final = {
+    "https://amplitude.com": STANDARD,
+    "https://analytics.eu.amplitude.com": "EU Residency Server",
+}
+
 UNMAPPED: Final = {
     "firebase": (
         "no maintained connector reads Firestore and Firebase users; write a source of type 'python' with the "
@@ -28,6 +34,9 @@ UNMAPPED: Final = {
     "sdk_source": "sources of Jitsu's SDK are Node.js programs; write a source of type 'python' instead",
 }
 """Types of Classic's that nothing here replaces, and what to use instead."""
+
+_WHERE: Final = re.compile(r"\s*where\s+", re.IGNORECASE)
+_MACRO: Final = re.compile(r"\$date_(from|to)")
 
 _Digits = Annotated[str, matching(r"[0-9]+", "digits only")]
 _CustomerId = Annotated[str, matching(r"[0-9]{10}", "10 digits, such as 123-456-7890")]
@@ -125,11 +134,29 @@ def _split(value: Any) -> Any:
     return [part for part in re.split(r"[\s,]+", value) if part] if isinstance(value, str) else value
 
 
+def _check_where(where: str) -> str:
+    """The condition without the word WHERE, which Classic lets users write."""
+    if found := _MACRO.search(where):
+        raise ValueError(
+            f"{found[0]!r}, which Jitsu Classic replaced day by day, cannot be used: put segments.date into 'fields' "
+            "and leave the condition on it out"
+        )
+    return _WHERE.sub("", where, count=1).strip() if _WHERE.match(where) else where.strip()
+
+
 class GoogleAdsParameters(Options):
-    """`fields` as GAQL names them, a list or a string with commas."""
+    """`fields` as GAQL names them, a list or a string with commas; `where` is a condition in GAQL."""
 
     fields: Annotated[tuple[_FieldName, ...], Several, BeforeValidator(_split), Field(min_length=1)]
+    where: Annotated[str, AfterValidator(_check_where)] = ""
     start_date: _Day | None = None
+
+
+def _check_server(server: str) -> str:
+    address = server.strip().rstrip("/").lower()
+    if address and address not in AMPLITUDE_SERVERS:
+        raise ValueError(f"must be {' or '.join(AMPLITUDE_SERVERS)}: Airbyte's connector knows no other servers")
+    return address
 
 
 class GooglePlayOptions(Options):
@@ -140,8 +167,16 @@ class GooglePlayOptions(Options):
 
 
 class AmplitudeOptions(Options):
+    """`server` says in which region the data is."""
+
     api_key: str = Field(min_length=1)
     secret_key: str = Field(min_length=1)
+    server: Annotated[str, AfterValidator(_check_server)] = ""
+
+    @property
+    def region(self) -> str:
+        """The name that Airbyte's connector has for it."""
+        return AMPLITUDE_SERVERS.get(self.server, STANDARD)
 
     @property
     def connector(self) -> Connector:

@@ -14,6 +14,7 @@ import jsonschema_rs
 import msgspec
 import pytest
 
+from app.bootstrap.trials import path_of
 from app.config.reader import load_catalogue
 from app.connectors.kinds import SOURCE_TYPES
 from app.connectors.options.types import NoParameters
@@ -28,6 +29,8 @@ SPECS = json.loads(Path(__file__).with_name("classic_specs.json").read_text())
 OAUTH = {"type": "OAuth", "client_id": "an id", "client_secret": "a s3cret", "refresh_token": "a t0ken"}
 KEY = {"type": "service_account", "project_id": "p", "private_key": "k"}
 REPORT = {"dimensions": ["country"], "metrics": ["sessions"]}
+WEEKS = "SELECT segments.week FROM campaign WHERE segments.date BETWEEN '2024-05-01' AND '2099-12-31'"
+EUROPE = "https://analytics.eu.amplitude.com/"
 ADS = {"customer_id": "123-456-7890", "developer_token": "dev", "auth": OAUTH}
 
 
@@ -98,6 +101,7 @@ def test_of_what_a_connector_offers_the_report_is_the_collection(
         ("google_ads", ADS, "campaign", {"fields": "campaign.id, segments.date,metrics.clicks"}, "report"),
         ("amplitude", {"api_key": "k", "secret_key": "s"}, "events", {}, "events"),
         ("amplitude", {"api_key": "k", "secret_key": "s"}, "average_sessions", {}, "average_session_length"),
+        ("amplitude", {"api_key": "k", "secret_key": "s", "server": EUROPE}, "cohorts", {}, "cohorts"),
     ],
 )
 def test_the_connector_is_told_what_its_specification_asks_for(
@@ -123,18 +127,25 @@ def test_a_report_keeps_its_dimensions_and_rows_of_several_days_are_told_apart()
 
 
 @pytest.mark.parametrize(
-    ("fields", "query"),
+    ("fields", "where", "query"),
     [
-        (["campaign.id", "segments.date"], "SELECT campaign.id, segments.date FROM campaign"),
-        ("campaign.id", "SELECT campaign.id FROM campaign"),
+        (["campaign.id", "segments.date"], "", "SELECT campaign.id, segments.date FROM campaign"),
+        ("campaign.id", "", "SELECT campaign.id FROM campaign"),
+        ("campaign.id", " Where campaign.id > 5 ", "SELECT campaign.id FROM campaign WHERE campaign.id > 5"),
         (
             "segments.week",
-            "SELECT segments.week FROM campaign WHERE segments.date BETWEEN '2024-05-01' AND '2099-12-31'",
+            "",
+            WEEKS,
+        ),
+        (
+            "segments.week",
+            "campaign.status = 'ENABLED'",
+            f"{WEEKS} AND campaign.status = 'ENABLED'",
         ),
     ],
 )
-def test_a_report_of_google_ads_is_a_query(fields: Any, query: str) -> None:
-    found = mapped("google_ads", ADS, "campaign", parameters={"fields": fields})
+def test_a_report_of_google_ads_is_a_query(fields: Any, where: str, query: str) -> None:
+    found = mapped("google_ads", ADS, "campaign", parameters={"fields": fields, "where": where})
     assert found.config["config"]["custom_queries_array"] == [{"query": query, "table_name": "report"}]
     assert found.collection.sync_mode == "full_refresh"
     keyed = mapped("google_ads", ADS, "campaign", parameters={"fields": fields}, primary_key=["campaign.id"])
@@ -228,6 +239,49 @@ def test_a_check_of_the_catalogue_tells_what_cannot_be_read(
 ) -> None:
     text = CATALOGUE.format(type=source_type, config=json.dumps(config), collection=collection)
     assert told in " ".join(map(str, load_catalogue(text, {}).problems))
+
+
+@pytest.mark.parametrize(
+    ("source_type", "config", "collection", "told"),
+    [
+        (
+            "google_ads",
+            ADS,
+            {"name": "a", "type": "campaign", "parameters": {"fields": "a.b", "where": "segments.date = $date_to"}},
+            "parameters.where: '$date_to', which Jitsu Classic replaced day by day, cannot be used: put segments.date",
+        ),
+        (
+            "amplitude",
+            {"api_key": "k", "secret_key": "s", "server": "https://proxy.example.com"},
+            "events",
+            "config.server: must be https://amplitude.com or https://analytics.eu.amplitude.com",
+        ),
+    ],
+)
+def test_what_today_s_connectors_cannot_do_is_refused_at_its_key(
+    source_type: str, config: dict[str, Any], collection: Any, told: str
+) -> None:
+    text = CATALOGUE.format(type=source_type, config=json.dumps(config), collection=json.dumps(collection))
+    (problem,) = load_catalogue(text, {}).problems
+    assert told in str(problem)
+
+
+def test_the_region_of_amplitude_is_told_only_where_it_is_another() -> None:
+    keys = {"api_key": "k", "secret_key": "s"}
+    assert mapped("amplitude", {**keys, "server": EUROPE}, "events").config["config"]["data_region"] == (
+        "EU Residency Server"
+    )
+    assert mapped("amplitude", keys, "events") == mapped("amplitude", {**keys, "server": ""}, "events")
+
+
+def test_a_collection_that_only_classic_could_read_is_left_out_with_a_warning() -> None:
+    config = json.dumps({"api_key": "k", "secret_key": "s"})
+    text = CATALOGUE.format(type="amplitude", config=config, collection="new_users, events")
+    catalogue = load_catalogue(text, {})
+    (warning,) = catalogue.warnings
+    assert str(warning).startswith("catalogue:9: sources.mine.collections[0]: is left out: Airbyte's connector has no")
+    assert (list(catalogue.sources["mine"].collections), catalogue.problems) == (["events"], [])
+    assert path_of(catalogue.sources["mine"], "events") == ("sources", "mine", "collections", 1)
 
 
 def test_a_check_of_the_catalogue_warns_of_what_is_different() -> None:
