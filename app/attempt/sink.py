@@ -6,7 +6,7 @@ import dataclasses
 import traceback
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.connectors.contract.blame import destination_subject, joined, prefix_errors
 from app.connectors.contract.passes import (
@@ -17,13 +17,16 @@ from app.connectors.contract.passes import (
     Fence,
     Forgetful,
     Inspecting,
+    Listing,
     Position,
 )
 from app.connectors.contract.standing import Standing
 from app.connectors.making import make_destination
+from app.connectors.values.classic_tables import CLASSIC_KEY, ClassicTables
 from app.connectors.warehouse.layout import ReloadRefusedError
+from app.domain.classic_names import classic_column
 from app.domain.errors import ConfigurationError, LeaseLostError, SynclineError
-from app.domain.naming import AS_IS, namer, reserved_table_problem
+from app.domain.naming import AS_IS, CLASSIC, namer, reserved_table_problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -56,11 +59,13 @@ class Sink:
         log: Log | None = None,
         naming: Naming = AS_IS,
         standing: Standing | None = None,
+        classic: ClassicTables | None = None,
     ) -> None:
         """`log` gets a failure immediately, if other destinations continue before it is raised.
 
         `standing` is what its bookmarks stand for, if it does not say so itself. The destination itself names its
-        columns; its tables get their names here, by `naming`.
+        columns; its tables get their names here, by `naming`. With `classic` they and their rows become those of Jitsu
+        Classic.
         """
         self.name = name
         self.position = position or Position()
@@ -69,8 +74,11 @@ class Sink:
         self._destination = destination
         self._log = log
         self._named = namer(naming)
+        self._naming_changes_columns = naming != AS_IS
         self._standing = standing
+        self._classic = classic
         self._tables: dict[str, str] = {}
+        self._aside: set[str] = set()
 
     @classmethod
     def open(cls, job: CopyJob, name: str, *, work_dir: Path, log: Log) -> Sink:
@@ -91,7 +99,14 @@ class Sink:
         )
         # The store keeps this, too: one that keeps no bookmark may get the name of this destination later.
         kept = standing.at({"type": str(description.get("type"))})
-        sink = cls(name, None, log=log if len(job.destinations) > 1 else None, naming=naming, standing=kept)
+        sink = cls(
+            name,
+            None,
+            log=log if len(job.destinations) > 1 else None,
+            naming=naming,
+            standing=kept,
+            classic=_classic_tables(job, description, log) if naming == CLASSIC else None,
+        )
         sink._destination = sink._try(
             lambda: make_destination(
                 name,
@@ -140,10 +155,33 @@ class Sink:
         return None if self._call(has_rows) is False else standing.rules_of(name)
 
     def begin(self, table: Table) -> None:
-        self._call(lambda destination: destination.begin(self._under_its_name(table)), raises=ConfigurationError)
+        self._call(lambda destination: self._begin(destination, table), raises=ConfigurationError)
+
+    def _begin(self, destination: Destination, table: Table) -> None:
+        named = self._under_its_name(table)
+        if table.aside:
+            self._aside.add(table.name)
+        elif self._classic is not None:
+            there = destination.column_names(named.name) if isinstance(destination, Listing) else ()
+            named = self._classic.announce(table.name, named, there=there)
+        destination.begin(named)
 
     def write(self, table: str, batch: Batch) -> None:
-        self._call(lambda destination: destination.write(self.table_name(table), batch), raises=ConfigurationError)
+        self._call(lambda destination: self._write(destination, table, batch), raises=ConfigurationError)
+
+    def _write(self, destination: Destination, table: str, batch: Batch) -> None:
+        if self._classic is not None and table not in self._aside:
+            wider, batch = self._classic.shape(table, batch)
+            if wider is not None:
+                destination.begin(wider)
+        destination.write(self.table_name(table), batch)
+
+    def column_names(self, table: str) -> list[str]:
+        """The columns that a table of the source already has; empty if the destination does not say."""
+        if self._naming_changes_columns:
+            return []
+        name = self._named(table)
+        return self._call(lambda each: each.column_names(name) if isinstance(each, Listing) else []) or []
 
     def empty(self, emptied: Emptied) -> None:
         def empty(destination: Destination) -> None:
@@ -153,7 +191,8 @@ class Sink:
                 raise ConfigurationError(
                     "it cannot replace the rows of an interval, so they would be duplicated: set 'primary_key'"
                 )
-            destination.empty(dataclasses.replace(emptied, table=self.table_name(emptied.table)))
+            column = emptied.column if self._classic is None else classic_column((emptied.column,))
+            destination.empty(dataclasses.replace(emptied, table=self.table_name(emptied.table), column=column))
 
         self._call(empty)
 
@@ -176,7 +215,8 @@ class Sink:
         """The tables of this attempt; none if the destination has failed or keeps nothing."""
 
         def describe(destination: Destination) -> list[DescribedTable]:
-            return destination.describe_tables() if isinstance(destination, Describing) else []
+            found = destination.describe_tables() if isinstance(destination, Describing) else []
+            return found if self._classic is None else list(map(self._classic.without_own, found))
 
         return self._call(describe) or []
 
@@ -244,6 +284,16 @@ class Sink:
         if destination is not None:
             with suppress(Exception):  # it has failed already
                 destination.close()
+
+
+def _classic_tables(job: CopyJob, description: dict[str, Any], log: Log) -> ClassicTables:
+    return ClassicTables(
+        job.source,
+        key=description.get("primary_key_fields", CLASSIC_KEY),
+        driver=job.source_type,
+        collection=job.collection.name,
+        log=log,
+    )
 
 
 def close(sinks: Iterable[Sink], *, unread: Iterable[SynclineError | None] = ()) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from app.config.classic.destinations import lift_options, refuse_classic_type, warn_of_disabled
-from app.config.classic.keys import DESTINATION_KEYS, without_classic_keys
+from app.config.classic.keys import DESTINATION_KEYS, lift_key, without_classic_keys
 from app.config.constraint_files import with_constraints
 from app.config.written import with_plain_numbers
 from app.connectors.kinds import DESTINATION_TYPES, DESTINATIONS
@@ -57,7 +57,8 @@ def read_destination(entry: Entry) -> Destination | None:
     kind = DESTINATIONS.get(type_) if isinstance(type_, str) else None
     # Classic has a `package` too, for its own type `npm`.
     own = kind.options.model_fields if kind else ()
-    written = without_classic_keys(entry, entry.value, DESTINATION_KEYS.difference(own))
+    lifted_key, key_written_at = lift_key(entry, entry.value) if type_ == "postgres" else (entry.value, {})
+    written = without_classic_keys(entry, lifted_key, DESTINATION_KEYS.difference(own))
     written.pop("type", None)
     if kind is None or entry.is_unresolved(("type",)):
         if not refuse_classic_type(entry, type_):
@@ -65,6 +66,7 @@ def read_destination(entry: Entry) -> Destination | None:
         return None
     warn_of_disabled(entry, entry.value)
     lifted, written_at = lift_options(entry, written, key_names(kind.options))
+    written_at |= key_written_at
     options = {key: value for key, value in lifted.items() if value is not None}
     options = with_constraints(entry, options, kind.options, written_at.get("constraints", ("constraints",)))
     described = entry.validate(kind.options, {"type": type_, **options}, written_at=written_at)

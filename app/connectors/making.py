@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from app.connectors.contract.blame import destination_subject, prefix_errors
+from app.connectors.contract.passes import DescribedTable
 from app.connectors.kinds import DESTINATION_TYPES, DESTINATIONS, SOURCE_TYPES, SOURCES, import_class
 from app.connectors.options.validation import validated
 from app.connectors.sources.classic.jobs import translated
+from app.connectors.values.classic_tables import CLASSIC_KEY, ClassicTables
 from app.domain.choices import unknown_name
 from app.domain.errors import ConfigurationError
-from app.domain.naming import AS_IS, namer
+from app.domain.naming import AS_IS, CLASSIC, namer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from app.connectors.contract.kind import DestinationKind
-    from app.connectors.contract.passes import DescribedTable, Destination, Fence, Log, Source
+    from app.connectors.contract.passes import Destination, Fence, Log, Source
     from app.connectors.contract.schema import Table
     from app.connectors.options.types import Options
     from app.domain.attempt_protocol import SavedBookmark, SourceJob
@@ -80,8 +83,27 @@ def plan_tables(
     with prefix_errors(destination_subject(name)):
         plan = import_class(kind.plan)
         under_their_names = [dataclasses.replace(table, name=named(table.name)) for table in tables]
+        if description.get("naming") == CLASSIC:
+            return _plan_classic(
+                under_their_names, description, partial(plan, options, name=name, work_dir=work_dir, log=log)
+            )
         planned: list[DescribedTable] = plan(options, under_their_names, name=name, work_dir=work_dir, log=log)
         return planned
+
+
+def _plan_classic(
+    tables: Sequence[Table], description: dict[str, Any], plan: Callable[[list[Table]], list[DescribedTable]]
+) -> list[DescribedTable]:
+    """The columns of the fields that become one each: those of objects become several."""
+    classic = ClassicTables("", key=description.get("primary_key_fields", CLASSIC_KEY))
+    planned = plan([classic.announce_all(table) for table in tables])
+    return [
+        DescribedTable(
+            table,
+            {field: each.columns[name] for field, name in classic.describe(table).items() if name in each.columns},
+        )
+        for table, each in zip(tables, planned, strict=True)
+    ]
 
 
 def make_destination(

@@ -1,4 +1,4 @@
-"""How a destination names the tables and columns that it makes: as the source does, or in snake_case.
+"""How a destination names the tables and columns that it makes: as the source does, in snake_case, or as Classic does.
 
 "Order ID" → order_id, "orderId" → order_id, "Amount (EUR)" → amount_eur, "Größe" → grosse, "2FA" → _2_fa
 """
@@ -9,15 +9,20 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING, Final, Literal
 
+from app.domain.classic_names import classic_name
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Naming = Literal["as_is", "snake_case"]
+Naming = Literal["as_is", "snake_case", "classic"]
+PlainNaming = Literal["as_is", "snake_case"]
+"""That of destinations to which Jitsu Classic's tables mean nothing."""
 
 RESERVED: Final = "_syncline"
 """The beginning of the names of tables and columns that Syncline makes for itself."""
 
-AS_IS: Final[Naming] = "as_is"
+AS_IS: Final[PlainNaming] = "as_is"
+CLASSIC: Final[Naming] = "classic"
 
 # Latin letters that Unicode does not take apart into one of ASCII and an accent.
 _LATIN: Final = str.maketrans({
@@ -32,7 +37,7 @@ _WORDS: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 def namer(naming: Naming) -> Callable[[str], str]:
     """What turns a name of the source into one of the destination."""
-    return snake_case if naming == "snake_case" else str
+    return {"snake_case": snake_case, "classic": classic_name}.get(naming, str)
 
 
 def snake_case(name: str) -> str:

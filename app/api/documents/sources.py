@@ -122,7 +122,7 @@ class Destination(TypedDict):
 
     id: str
     type: str
-    naming: Literal["as_is", "snake_case"]
+    naming: Literal["as_is", "snake_case", "classic"]
     digests: Digests
 
 

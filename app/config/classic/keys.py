@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from app.config.classic.oauth import OAUTH_SECTIONS
 from app.config.problems import PlaceOf, Problem
 from app.connectors.options.complaints import KeyPath, render_path
+from app.domain.naming import CLASSIC
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,6 +32,7 @@ _DESTINATION_KEYS = """
 break_on_error caching data_layout enabled enrichment geo_data_resolver_id log mode only_tokens package
 post_handle_destinations staged streaming_threads_count users_recognition
 """
+_KEY_OPTION = "primary_key_fields"
 SECTIONS = frozenset(_SECTIONS.split())
 SERVER_KEYS = frozenset(_SERVER_KEYS.split())
 DESTINATION_KEYS = frozenset(_DESTINATION_KEYS.split())
@@ -38,6 +40,25 @@ SOURCE_KEYS = frozenset({"notifications", "post_handle_destinations", "project_n
 COLLECTION_KEYS = frozenset({"mode"})
 DOTTED_SECTIONS = frozenset({"configurator", "notifications", "server", *OAUTH_SECTIONS})
 """Sections whose keys may be written with dots."""
+
+
+def lift_key(entry: Entry, written: dict[str, Any]) -> tuple[dict[str, Any], dict[str, KeyPath]]:
+    """`written` with the key of Classic's tables as an option, if their naming is wanted, and the path of that.
+
+    Otherwise a warning says what would load on into them.
+    """
+    layout = written.get("data_layout")
+    key = layout.get(_KEY_OPTION) if isinstance(layout, dict) else None
+    if not isinstance(layout, dict) or not key:
+        return written, {}
+    path = ("data_layout", _KEY_OPTION)
+    if written.get("naming") != CLASSIC:
+        message = "ignored: to load on into the tables of Jitsu Classic, set 'naming: classic' at this destination"
+        entry.warnings.append(Problem(render_path(entry.path + path), message, entry.place(entry.path + path)))
+        return written, {}
+    rest = {name: value for name, value in layout.items() if name != _KEY_OPTION}
+    lifted = {name: value for name, value in written.items() if name != "data_layout"} | {_KEY_OPTION: key}
+    return lifted | ({"data_layout": rest} if rest else {}), {_KEY_OPTION: path}
 
 
 def without_classic_keys(

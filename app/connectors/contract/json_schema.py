@@ -24,6 +24,24 @@ def digits_of(schema: Any) -> dict[str, Digits]:
     return {name: digits for name, described in _properties(schema).items() if (digits := _digits(described))}
 
 
+def nested_of(schema: Any) -> dict[tuple[str, ...], Kind]:
+    """The kinds of what `schema` describes inside of objects, by path; of objects with properties only the latter."""
+    found: dict[tuple[str, ...], Kind] = {}
+    for name, described in _properties(schema).items():
+        _find_nested((name,), described, found)
+    return found
+
+
+def _find_nested(path: tuple[str, ...], schema: Any, found: dict[tuple[str, ...], Kind]) -> bool:
+    """Whether there are properties below `path`."""
+    inner = {name: each for alternative in _alternatives(schema) for name, each in _properties(alternative).items()}
+    for name, described in inner.items():
+        below = (*path, name)
+        if not _find_nested(below, described, found):
+            found[below] = kind_of(described)
+    return bool(inner)
+
+
 def non_null_columns(schema: Any) -> list[str]:
     """The columns whose type has no null."""
     types = {name: _types(each) for name, each in _properties(schema).items() if isinstance(each, dict)}

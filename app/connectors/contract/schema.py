@@ -123,7 +123,9 @@ class Table:
 
     A source that sets `apart` goes on with its other tables if this one is refused: the error is thrown into it.
 
-    Fields that the attempt has renamed have their names at the source in `source_names`.
+    Fields that the attempt has renamed have their names at the source in `source_names`. `nested` are the kinds that
+    the source declares inside of objects, by path. Of rows that differ only in fields that are `stamps`, which say when
+    a row was loaded, the one that is there stays.
     """
 
     name: str
@@ -149,6 +151,8 @@ class Table:
     apart: bool = False
     about_changes: frozenset[str] = frozenset()
     source_names: dict[str, str] = field(default_factory=dict)
+    nested: dict[tuple[str, ...], Kind] = field(default_factory=dict)
+    stamps: frozenset[str] = frozenset()
 
     @property
     def identity(self) -> tuple[str, ...]:

@@ -82,6 +82,11 @@ class Target:
         return DescribedTable(self.table, {field: (each.name, each.type) for field, each in self.columns.items()})
 
     @property
+    def stamps(self) -> set[str]:
+        """The columns whose values alone make no other row."""
+        return {self.columns[field].name for field in self.table.stamps if field in self.columns}
+
+    @property
     def keeps_absent(self) -> bool:
         """Whether a record that lacks a field leaves that column of its row as it is."""
         return self.table.partial and bool(self.table.identity)

@@ -39,7 +39,10 @@ class Staged(abc.ABC):
         return f"{alias}.{quoted(name)}"
 
     def differs(self, names: list[str], *, coming: str = "staged") -> str:
-        """Whether the rows `kept` and `coming` differ in one of the columns."""
+        """Whether the rows `kept` and `coming` differ in one of the columns, of which stamps do not count."""
+        names = [name for name in names if name not in self.target.stamps]
+        if not names:
+            return "FALSE"
         there, here = (", ".join(self.comparable(name, alias) for name in names) for alias in ("kept", coming))
         return f"({there}) IS DISTINCT FROM ({here})"
 

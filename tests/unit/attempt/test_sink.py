@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app.attempt.sink import Sink, close
-from app.connectors.contract.passes import Emptied
+from app.connectors.contract.passes import DescribedTable, Emptied
 from app.connectors.contract.schema import Kind, Table
+from app.connectors.values.classic_tables import ClassicTables
 from app.domain.errors import ConfigurationError, LeaseLostError, SynclineError
 
 if TYPE_CHECKING:
@@ -74,3 +75,65 @@ def test_no_source_can_load_into_a_table_of_syncline_s_own(name: str, naming: Na
     assert begun == []
     assert isinstance(lake.failure, ConfigurationError)
     assert "destination 'lake': table names that begin with '_syncline' are reserved" in str(lake.failure)
+
+
+class Recording:
+    """A destination that notes what it gets; its table already has a column."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, Any]] = []
+        self.tables: dict[str, Table] = {}
+
+    def begin(self, table: Table) -> None:
+        self.tables[table.name] = table
+        self.calls.append(("begin", [name for name in table.columns if not name.startswith(("_", "src", "eventn"))]))
+
+    def write(self, table: str, batch: Any) -> None:
+        self.calls.append((table, [{name: row[name] for name in row if name not in CLASSIC} for row in batch]))
+
+    def empty(self, emptied: Emptied) -> None:
+        self.calls.append((emptied.table, emptied.column))
+
+    def column_names(self, table: str) -> list[str]:
+        return ["o_old"] if table == "my_stream" else []
+
+    def describe_tables(self) -> list[DescribedTable]:
+        return [DescribedTable(table, {}) for table in self.tables.values()]
+
+    def close(self) -> None: ...
+
+
+CLASSIC = {"_timestamp", "src", "_source_id", "eventn_ctx_event_id"}
+
+
+def test_with_classics_naming_tables_and_rows_become_those_of_classic_and_others_stay() -> None:
+    there = Recording()
+    lake = Sink("lake", there, naming="classic", classic=ClassicTables("s"))  # type: ignore[arg-type]
+    batch: list[dict[str, Any]] = [{"Id": 1, "o": {"A b": "x"}}]
+    lake.begin(Table("My-Stream", {"Id": Kind.INTEGER}, key=("Id",)))
+    lake.write("My-Stream", batch)
+    lake.write("My-Stream", [{"Id": 2}])
+    lake.begin(Table("My-Stream bad", {"Line No": Kind.TEXT}, aside=True))
+    lake.write("My-Stream bad", [{"Line No": 1}])
+    lake.empty(Emptied("My-Stream", "File Name", "x"))
+    assert lake.failure is None
+    assert there.calls == [
+        ("begin", []),
+        ("begin", ["id", "o_a_b"]),
+        ("my_stream", [{"id": 1, "o_a_b": "x", "o_old": None}]),
+        ("my_stream", [{"id": 2}]),
+        ("begin", ["Line No"]),
+        ("my_stream_bad", [{"Line No": 1}]),
+        ("my_stream", "file_name"),
+    ]
+    assert batch == [{"Id": 1, "o": {"A b": "x"}}], "other destinations may have the batch"
+    described = lake.describe_tables()[0].table
+    assert set(described.columns) == {"id", "o_a_b"}
+    assert (described.source_names["id"], described.source_names["o_a_b"]) == ("Id", "o.A b")
+
+
+def test_columns_that_are_there_are_asked_for_under_the_source_s_names_alone() -> None:
+    there: Any = Recording()
+    assert Sink("lake", there).column_names("my_stream") == ["o_old"]
+    assert Sink("lake", there, naming="snake_case").column_names("my_stream") == []
+    assert Sink("lake", Ending()).column_names("my_stream") == []  # type: ignore[arg-type]

@@ -83,10 +83,53 @@ def test_it_loads_with_a_warning_for_all_that_has_no_meaning_here() -> None:
         ("server.sync_tasks.stalled.observe_stalled_every_seconds", without_effect),
         ("server.sync_tasks.stalled.last_activity_threshold_minutes", without_effect),
         ("server", "disable_welcome_page, log, metrics, name"),
+        ("destinations.warehouse.data_layout.primary_key_fields", "classic' at this destination"),
         ("destinations.warehouse", "data_layout, mode, only_tokens"),
         ("sources.github", "post_handle_destinations, project_name"),
         ("sources.made.collections[0]", "mode"),
     ]
+
+
+KEYED = """
+destinations:
+  warehouse:
+    type: postgres
+    url: postgresql://me@db/app
+    naming: {naming}
+    data_layout: {layout}
+"""
+
+
+def test_the_key_of_its_tables_is_an_option_where_they_are_loaded_on() -> None:
+    catalogue = load_catalogue(KEYED.format(naming="classic", layout="{primary_key_fields: [id, src]}"), {})
+    assert catalogue.destinations["warehouse"].options["primary_key_fields"] == ["id", "src"]
+    assert catalogue.warnings == ()
+    more = load_catalogue(KEYED.format(naming="classic", layout="{primary_key_fields: [id], max_columns: 5}"), {})
+    assert more.destinations["warehouse"].options["primary_key_fields"] == ["id"]
+    assert [each.message for each in more.warnings] == [
+        "ignored: keys of Jitsu Classic that have no effect here: data_layout"
+    ]
+    none = load_catalogue(KEYED.format(naming="classic", layout="{primary_key_fields: []}"), {})
+    assert "primary_key_fields" not in none.destinations["warehouse"].options
+
+
+def test_where_the_key_of_its_tables_has_no_effect_a_warning_says_what_would_give_it_one() -> None:
+    warning, _ = load_catalogue(KEYED.format(naming="as_is", layout="{primary_key_fields: [id]}"), {}).warnings
+    assert warning.path == "destinations.warehouse.data_layout.primary_key_fields"
+    assert warning.message == (
+        "ignored: to load on into the tables of Jitsu Classic, set 'naming: classic' at this destination"
+    )
+
+
+def test_a_wrong_key_of_its_tables_is_told_where_it_is_written() -> None:
+    (problem,) = load_catalogue(KEYED.format(naming="classic", layout="{primary_key_fields: {a: 1}}"), {}).problems
+    assert problem.path == "destinations.warehouse.data_layout.primary_key_fields"
+
+
+def test_a_key_of_its_tables_means_nothing_under_other_names() -> None:
+    written = KEYED.format(naming="as_is", layout="{}").replace("data_layout: {}", "primary_key_fields: [id]")
+    (problem,) = load_catalogue(written, {}).problems
+    assert "'primary_key_fields' is a key of Jitsu Classic's tables: set 'naming: classic' as well" in str(problem)
 
 
 def test_a_warning_is_placed_at_the_first_key_that_has_no_meaning() -> None:

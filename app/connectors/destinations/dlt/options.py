@@ -11,7 +11,7 @@ from app.connectors.contract.kind import DestinationKind
 from app.connectors.dlt.examination import find_problems
 from app.connectors.options.installed import check_installed
 from app.connectors.options.types import Options
-from app.domain.naming import AS_IS, Naming
+from app.domain.naming import AS_IS, PlainNaming
 from app.domain.writing import WriteMode
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class DltDestinationOptions(Options):
     dataset: str = Field(min_length=1)
     credentials: str | dict[str, Any] | None = None
     staging: dict[str, Any] | None = None
-    naming: Naming = AS_IS
+    naming: PlainNaming = AS_IS
 
     @property
     def name(self) -> str:

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from app.connectors.contract.kind import DestinationKind
 from app.connectors.options.installed import check_installed
 from app.connectors.options.types import Options
-from app.domain.naming import AS_IS, Naming
+from app.domain.naming import AS_IS, PlainNaming
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -22,7 +22,7 @@ class DuckdbDestinationOptions(Options):
     type: Literal["duckdb"] = "duckdb"
     path: str = Field(min_length=1)
     schema_: str = Field(default="main", alias="schema", min_length=1)
-    naming: Naming = AS_IS
+    naming: PlainNaming = AS_IS
 
     @model_validator(mode="after")
     def _check_packages(self) -> Self:

@@ -10,7 +10,7 @@ from app.connectors.contract.kind import DestinationKind
 from app.connectors.options.addresses import WRITABLE, normalize_address
 from app.connectors.options.installed import check_installed
 from app.connectors.options.types import Options
-from app.domain.naming import AS_IS, Naming
+from app.domain.naming import AS_IS, PlainNaming
 from app.domain.writing import WriteMode
 
 WRITE_MODES = (WriteMode.APPEND, WriteMode.REPLACE)
@@ -23,7 +23,7 @@ class ParquetDestinationOptions(Options):
     type: Literal["parquet"] = "parquet"
     path: str = Field(min_length=1)
     storage_options: dict[str, Any] = Field(default_factory=dict, repr=False)
-    naming: Naming = AS_IS
+    naming: PlainNaming = AS_IS
 
     @field_validator("path")
     @classmethod

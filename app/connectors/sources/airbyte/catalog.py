@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from app.connectors.contract.json_schema import columns_of, digits_of
+from app.connectors.contract.json_schema import columns_of, digits_of, nested_of
 from app.connectors.programs.excerpts import join_names
 from app.connectors.sources.airbyte.messages import Descriptor
 from app.domain.collection import ALL
@@ -33,6 +33,7 @@ class Choice:
     key: tuple[str, ...]
     newest_by: tuple[str, ...] = ()
     digits: dict[str, Digits] = field(default_factory=dict)
+    nested: dict[tuple[str, ...], Kind] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +148,7 @@ def _plan(offer: Offer, collection: CollectionJob) -> tuple[dict[str, Any], Choi
         key=columns_of_key,
         newest_by=tuple(cursor) if columns_of_key and not full_refresh else (),
         digits=digits_of(offer.stream.get("json_schema")),
+        nested=nested_of(offer.stream.get("json_schema")),
     )
 
 

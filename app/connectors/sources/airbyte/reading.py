@@ -214,6 +214,7 @@ def _table(choice: Choice, name: str) -> Table:
         full_refresh=choice.full_refresh,
         newest_by=_newest_by(choice),
         digits=choice.digits,
+        nested=choice.nested,
         partial=True,
         delete_marker=DELETE_MARKER,
     )

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from app.connectors.contract.batches import BATCH_BYTES, BATCH_RECORDS
-from app.connectors.contract.json_schema import columns_of, digits_of
+from app.connectors.contract.json_schema import columns_of, digits_of, nested_of
 from app.connectors.contract.passes import Rows
 from app.connectors.contract.schema import Table
 from app.connectors.programs.output_log import OutputLog
@@ -288,6 +288,7 @@ class Reading:
             cursor_field=cursor_field,
             full_refresh=choice.full_refresh,
             digits=digits_of(message.schema or {}),
+            nested=nested_of(message.schema or {}),
             partial=True,
             delete_marker=DELETE_MARKER,
         )
