@@ -1,5 +1,7 @@
 """Applies `columns` of a collection to what its source yields: fields are left out, renamed and hashed.
 
+Then objects are taken apart, if `flatten` says so.
+
 Whatever comes after this sees only the new names. The source, and so the bookmark, knows only its own.
 """
 
@@ -9,6 +11,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from app.attempt.flattening import Flattening
 from app.attempt.shaping_checks import ChangedRules, check_needed, unknown_names_warnings
 from app.attempt.windows import INTERVAL_COLUMN
 from app.connectors.contract.batches import Columns, fields_of, has_values
@@ -38,11 +41,13 @@ def shaped(
 ) -> Iterable[Item]:
     """`items`, which go to these `sinks`, with the columns that the collection asks for."""
     rules = job.collection.columns or _ALL
+    sinks = list(sinks)
     changed = [sink for sink in sinks if not sink.all_rows_are_by(rules)]
     if rules == _ALL and not changed:
         return items
     changes = ChangedRules(rules, changed, subject=subject_of(job), writing=writing, log=log)
-    return Shaping(rules, changes, subject=subject_of(job), writing=writing, log=log).apply(items)
+    passed = Shaping(rules, changes, subject=subject_of(job), writing=writing, log=log).apply(items)
+    return Flattening(rules.flatten, subject=subject_of(job), sinks=sinks).apply(passed) if rules.flatten else passed
 
 
 @dataclass(slots=True)
@@ -162,7 +167,12 @@ class Shaping:
             delete_marker=marker,
             about_changes=self._renamed_about_changes(source),
             source_names=self._source_names(source),
+            nested=self._renamed_nested(source),
         )
+
+    def _renamed_nested(self, source: Table) -> dict[tuple[str, ...], Kind]:
+        nested = ((self._names[path[0]], path, kind) for path, kind in source.nested.items())
+        return {(name, *path[1:]): kind for name, path, kind in nested if name and not self._hashes(path[0])}
 
     def _renamed_about_changes(self, source: Table) -> frozenset[str]:
         prefix = source.change_prefix

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from app.connectors.contract.schema import Kind
 from app.domain.choices import nearest
 from app.domain.errors import ConfigurationError
 from app.domain.writing import WriteMode
@@ -94,7 +95,7 @@ class ChangedRules:
             earlier = self._rules_of_rows(sink, table.name)
             if earlier is not None and earlier != self._rules:
                 self._check_recognised(table, mode, earlier)
-                self._warn()
+                self._warn(earlier)
 
     def _rules_of_rows(self, sink: Sink, table: str) -> ColumnRules | None:
         """Asked once for each table: later it has rows of this attempt."""
@@ -105,6 +106,12 @@ class ChangedRules:
 
     def _check_recognised(self, table: Table, mode: WriteMode, earlier: ColumnRules) -> None:
         for field in _recognised_by(table, mode):
+            if self._flattens_otherwise(table, field, earlier):
+                raise ConfigurationError(
+                    f"{self._subject}: 'flatten' is {self._rules.flatten} and was {earlier.flatten}, so rows of table "
+                    f"{table.name!r} that are there would not be recognised by {field!r}, and be there twice: undo the "
+                    f"change, or run {_RESET}, which replaces them"
+                )
             if self._differs(field, earlier):
                 raise ConfigurationError(
                     f"{self._subject}: 'columns' names or hashes {field!r} in another way than before, so rows of "
@@ -112,12 +119,18 @@ class ChangedRules:
                     f"change, or run {_RESET}, which replaces them"
                 )
 
-    def _warn(self) -> None:
+    def _flattens_otherwise(self, table: Table, field: str, earlier: ColumnRules) -> bool:
+        """Whether objects in it become other columns now, which happens to no field of the key."""
+        is_whole = field in (*table.key, table.cursor_field)
+        return self._rules.flatten != earlier.flatten and not is_whole and table.columns.get(field) is Kind.JSON
+
+    def _warn(self, earlier: ColumnRules) -> None:
         if not self._has_warned:
             self._has_warned = True
+            key = "columns" if self._rules.flatten == earlier.flatten else "flatten"
             self._log(
                 "warn",
-                f"{self._subject}: 'columns' has changed: rows that are there keep what they have until they come "
+                f"{self._subject}: {key!r} has changed: rows that are there keep what they have until they come "
                 f"again; {_RESET} loads all of them again",
             )
 

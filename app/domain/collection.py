@@ -13,11 +13,12 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from app.domain.about import About
-from app.domain.columns import ColumnRules, WrittenColumns  # noqa: TC001 - pydantic and msgspec read the annotations
+from app.domain.columns import ColumnRules, WrittenColumns
 from app.domain.duration import Duration  # noqa: TC001 - pydantic reads the annotations
 from app.domain.keys import (  # noqa: TC001 - pydantic reads the annotations
     Attempts,
     Day,
+    Levels,
     Name,
     Names,
     OfferedName,
@@ -50,6 +51,7 @@ class Inherited(About):
 
     `write_mode` None: depends on how the source reads. `deletes` None: `mark` where records say that a row was deleted.
     An incremental read begins `lookback` before its bookmark, so that rows which were committed late arrive.
+    `flatten` levels of objects become columns.
     Labels are not overridden: a collection has those of its source too.
     """
 
@@ -65,6 +67,7 @@ class Inherited(About):
     empty: Empty = "refuse"
     max_shrink: Percentage = f"{MAX_SHRINK:g}%"  # type: ignore[assignment] # validated like a written one
     deletes: Deletes | None = None
+    flatten: Levels = 0
 
     @model_validator(mode="before")
     @classmethod
@@ -120,6 +123,10 @@ class Collection(Inherited):
         labels = tuple(dict.fromkeys((*keys.labels, *self.labels)))
         return self.model_copy(update=inherited | named | {"labels": labels})
 
+    def _column_rules(self) -> ColumnRules | None:
+        rules = self.columns.rules if self.columns else None
+        return msgspec.structs.replace(rules or ColumnRules(), flatten=self.flatten) if self.flatten else rules
+
     def for_attempt(self, now: dt.datetime) -> CollectionJob:
         """The collection as an attempt gets it that starts `now` (in UTC)."""
         start_date = self.start_date or now.date() - dt.timedelta(days=DAYS_BACK)
@@ -129,7 +136,7 @@ class Collection(Inherited):
         made: dict[str, Any] = {
             "start_date": start_date.isoformat(),
             "windows": windows,
-            "columns": self.columns.rules if self.columns else None,
+            "columns": self._column_rules(),
         }
         as_written = {key: getattr(self, key) for key in CollectionJob.__struct_fields__ if key not in made}
         return CollectionJob(**made, **as_written)

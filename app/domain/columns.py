@@ -17,12 +17,16 @@ if TYPE_CHECKING:
 
 
 class ColumnRules(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`include` None: all fields. Of `include`, `exclude` and `hash`, each entry is a name or a pattern."""
+    """`include` None: all fields. Of `include`, `exclude` and `hash`, each entry is a name or a pattern.
+
+    `flatten` is how many levels of objects become columns, under the names that the other rules give their fields.
+    """
 
     include: tuple[str, ...] | None = None
     exclude: tuple[str, ...] = ()
     rename: dict[str, str] = {}
     hash: tuple[str, ...] = ()
+    flatten: int = 0
 
     def takes(self, field: str) -> bool:
         return (self.include is None or _is_any(self.include, field)) and not _is_any(self.exclude, field)

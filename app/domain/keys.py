@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
@@ -148,6 +148,9 @@ Timezone = Annotated[str, AfterValidator(_check_timezone)]
 Timeout = Annotated[Duration, AfterValidator(_check_not_zero)]
 Window = Annotated[Duration | None, BeforeValidator(_parse_window, json_schema_input_type=Duration | Literal["none"])]
 """None: unlimited."""
+_MOST_LEVELS: Final = 100
+Levels = Annotated[Whole, Field(ge=0, le=_MOST_LEVELS)]
+"""Of objects in each other."""
 Percentage = Annotated[
     float | None,
     BeforeValidator(_parse_percentage),

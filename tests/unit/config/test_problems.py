@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SOURCE_KEYS = (
-    "collections, config, deletes, description, destinations, empty, labels, lookback, max_attempts, max_shrink, "
-    "misfire, misfire_window, owner, pool, runbook, schedule, schema_policy, timeout, timezone, type, write_mode"
+    "collections, config, deletes, description, destinations, empty, flatten, labels, lookback, max_attempts, "
+    "max_shrink, misfire, misfire_window, owner, pool, runbook, schedule, schema_policy, timeout, timezone, type, "
+    "write_mode"
 )
 COLLECTION_KEYS = (
-    "columns, cursor_field, deletes, description, empty, interval, labels, lookback, max_attempts, max_shrink, "
-    "misfire, misfire_window, name, owner, parameters, primary_key, refresh_window, runbook, schedule, schema_policy, "
-    "start_date, sync_mode, table_name, timeout, timezone, type, write_mode"
+    "columns, cursor_field, deletes, description, empty, flatten, interval, labels, lookback, max_attempts, "
+    "max_shrink, misfire, misfire_window, name, owner, parameters, primary_key, refresh_window, runbook, schedule, "
+    "schema_policy, start_date, sync_mode, table_name, timeout, timezone, type, write_mode"
 )
 SECTIONS = "configurator, destinations, notifications, server, sources"
 NO_LOCATION = "must be a file, or a URL that begins with http://, https:// or file://"

@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from pydantic import ValidationError
 
 from app.domain.collection import Collection, CollectionJob, Inherited
+from app.domain.columns import ColumnRules
 from app.domain.windows import Windows
 from app.domain.writing import Deletes, SchemaPolicy, WriteMode
 
@@ -28,6 +30,7 @@ SAID = {
     "empty": "allow",
     "max_shrink": 80.0,
     "deletes": Deletes.REMOVE,
+    "flatten": 2,
 }
 WRITTEN = SAID | {"max_shrink": "80%"}
 
@@ -112,6 +115,19 @@ def test_an_attempt_gets_every_key_of_its_job() -> None:
         windows=Windows("day", date(2024, 1, 1), NOW, 7200.0),
         lookback=timedelta(minutes=10),
     )
+
+
+def test_levels_of_objects_are_among_the_rules_of_columns() -> None:
+    made = Collection.model_validate({"name": "c", "flatten": "2", "columns": {"exclude": "x"}})
+    assert made.for_attempt(NOW).columns == ColumnRules(exclude=("x",), flatten=2)
+    assert Collection(name="c", flatten=1).for_attempt(NOW).columns == ColumnRules(flatten=1)
+    assert Collection(name="c").for_attempt(NOW).columns is None
+
+
+@pytest.mark.parametrize("levels", [-1, 101, 1.5, True, "all"])
+def test_levels_are_a_number(levels: object) -> None:
+    with pytest.raises(ValidationError):
+        Collection.model_validate({"name": "c", "flatten": levels})
 
 
 def test_without_a_start_date_a_year_before_the_attempt_is_read() -> None:
