@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 
 
 class Changes:
-    """`columns` are those of the table after all `steps`: key of the name → (name, type)."""
+    """`columns` are those of the table after all `steps`: key of the name → (name, type). `added` are new in it."""
 
     def __init__(self, session: Session, columns: dict[str, tuple[str, str]]) -> None:
         self._session = session
         self.columns = dict(columns)
+        self.added: list[str] = []
         self.steps: list[Step] = []
 
     def run(self, *statements: str) -> None:

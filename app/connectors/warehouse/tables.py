@@ -51,6 +51,7 @@ class Tables(abc.ABC):
         self._named = namer(naming)
         self._names: dict[str, str] = {}
         self._demanded: dict[str, dict[str, str]] = {}
+        self._added: dict[str, list[str]] = {}
 
     def plan(self, table: Table) -> Target:
         """How the table will be after `make_room`; `pending` if it is not so yet. Changes nothing.
@@ -72,8 +73,28 @@ class Tables(abc.ABC):
         """
         comment = None if self.drop_unfinished(table.name) else self._comment(table.name)
         target, changes = self._plan(table, comment=comment)
+        self._added[table.name] = changes.added
         changes.carry_out()
         return target
+
+    @abc.abstractmethod
+    def check_can_be_filled(self, target: Target) -> None:
+        """Whether new rows with the target's columns can be added to a table that exists.
+
+        Raises:
+            ConfigurationError: another column must have a value, too.
+        """
+
+    def take_back(self, name: str) -> list[str]:
+        """Undoes what `make_room` has last added to a table that existed; returns what stays nevertheless.
+
+        For databases whose tables change before rows move; in a transaction in which no other process changes them.
+        """
+        return self.added(name)
+
+    def added(self, name: str) -> list[str]:
+        """The columns, and perhaps indexes, that `make_room` has last added to a table that existed."""
+        return self._added.get(name, [])
 
     def _plan(self, table: Table, *, comment: str | None) -> tuple[Target, Changes]:
         """The table as it will be, and the changes that lead there; `comment` is None if it is to be made."""
@@ -317,6 +338,7 @@ class Tables(abc.ABC):
         missing = {name: type_ for name, type_ in shape.items() if self.name_key(name) not in changes.columns}
         if missing:
             changes.steps += self._adding(qualified, missing)
+            changes.added += missing
             self._note_types(changes, missing)
         if VALID_FROM_COLUMN in missing:
             changes.run(f"UPDATE {qualified} SET {VALID_FROM_COLUMN} = {SYNCED_COLUMN}")  # noqa: S608 -- quoted identifiers

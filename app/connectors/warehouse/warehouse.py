@@ -61,6 +61,7 @@ class Warehouse(abc.ABC):
         self._complete: set[str] = set()
         self._settled: set[str] = set()
         self._reserved: list[str] = []
+        self._fillable: set[str] = set()
 
     def open(self) -> Position:
         with self._translate_errors("cannot prepare the bookmark table"):
@@ -141,6 +142,9 @@ class Warehouse(abc.ABC):
                 return
         if wider := widen(stage.target.table, batch, fields=fields, vacant=stage.target.vacant):
             self.begin(wider)
+        if table not in self._fillable:
+            self._check_can_be_filled(stage)
+            self._fillable.add(table)
         with self._translate_errors(f"cannot stage rows of table {table!r}"):
             while True:
                 try:
@@ -149,6 +153,13 @@ class Warehouse(abc.ABC):
                     self._make_room_for(stage, refused)
                 else:
                     return
+
+    def _check_can_be_filled(self, stage: Stage) -> None:
+        """Once the fields of the first rows are known: a source may announce fewer than it sends."""
+        if stage.target.is_new:
+            return
+        with self._translate_errors(f"cannot look into table {stage.target.table.name!r}"), self._transaction():
+            self._tables.check_can_be_filled(stage.target)
 
     def _make_room_for(self, stage: Stage, refused: ValueRefusedError) -> None:
         """Lets a column hold a value that it has refused; its rows are not staged yet.
@@ -281,7 +292,7 @@ class Warehouse(abc.ABC):
     def _with_changes(self, moving: Sequence[Stage]) -> Iterator[None]:
         """Changes the tables first, in a short transaction of their own: while rows move, others can read them.
 
-        New tables are dropped again if the rows do not arrive.
+        If the rows do not arrive, new tables are dropped again, and so are new columns and indexes of others.
         """
         if self.changes_in_commits or not any(stage.target.pending for stage in moving):
             yield
@@ -295,8 +306,21 @@ class Warehouse(abc.ABC):
                 self._release_tables()
                 for stage, _ in changed:
                     self._tables.drop_unfinished(stage.target.table.name)
+            for stage, _ in changed:
+                self._take_back(stage.target.table.name)
             raise
         self._release_tables()
+
+    def _take_back(self, table: str) -> None:
+        stay = self._tables.added(table)
+        with suppress(Exception), self._changing_schema():
+            stay = self._tables.take_back(table)
+        if stay:
+            self._log(
+                "warn",
+                f"table {table!r} keeps {', '.join(map(repr, stay))}, which this attempt has added for rows that did "
+                "not arrive: others use the table or have filled them, or the connection is lost",
+            )
 
     @abc.abstractmethod
     def _translate_errors(self, doing: str) -> AbstractContextManager[None]:

@@ -28,4 +28,11 @@ def plan_tables(
     with closing(connect(options, application_name="syncline sources preview", log=log)) as connection:
         known = PostgresTables(PostgresSession(connection), schema=options.schema_, naming=options.naming)
         with translate_errors("cannot look at tables"), connection.transaction(force_rollback=True):
-            return [known.plan(table).description() for table in tables]
+            return [_plan(known, table) for table in tables]
+
+
+def _plan(known: PostgresTables, table: Table) -> DescribedTable:
+    target = known.plan(table)
+    if not target.is_new:
+        known.check_can_be_filled(target)
+    return target.description()

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import psycopg
 
 from app.connectors.destinations.postgres import columns
+from app.connectors.destinations.postgres.fillable import check_can_be_filled
 from app.connectors.destinations.postgres.obstacles import Change, check_obstacles, naming_obstacles
-from app.connectors.warehouse.layout import VALID_TO_COLUMN, column_list, quoted
-from app.connectors.warehouse.tables import Tables
+from app.connectors.warehouse.layout import VALID_TO_COLUMN, column_list, own_columns, quoted
+from app.connectors.warehouse.tables import REQUIRED, Tables
 from app.domain.errors import ConfigurationError
 from app.domain.writing import WriteMode
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from app.connectors.destinations.postgres.connection import PostgresSession
     from app.connectors.values.fitting import Column
     from app.connectors.warehouse.changes import Step
+    from app.connectors.warehouse.layout import Target
     from app.domain.naming import Naming
 
 _NAME_BYTES = 63
@@ -42,6 +44,7 @@ _NO_CREATOR = "SELECT quote_ident(current_user) WHERE NOT has_schema_privilege(t
 # In the database that has the table; 1 sets it apart from the lock on schemas.
 _RESERVED = "hashtextextended('syncline:' || $1, 1)"
 _LOCK_MILLISECONDS = 500
+_LOOK_SECONDS = 2
 _KEY = "syncline: the key of the rows"
 """The comment of a unique index that follows the key of the collection."""
 _COUNTS = f"({VALID_TO_COLUMN} IS NULL)"
@@ -68,6 +71,7 @@ class PostgresTables(Tables):
         super().__init__(session, columns.TYPES, naming=naming)
         self._postgres = session
         self._schema = schema
+        self._new_indexes: dict[str, list[str]] = {}
 
     def make_schema(self) -> None:
         if self._session.row("SELECT to_regnamespace($1) IS NULL", quoted(self._schema)) == (True,):
@@ -126,6 +130,36 @@ class PostgresTables(Tables):
 
     def drop(self, name: str) -> None:
         self._make(Change("drop", self.qualified(name), lambda table: f"DROP TABLE IF EXISTS {table}"))
+
+    def make_room(self, table: Table) -> Target:
+        self._new_indexes.pop(self.qualified(table.name), None)
+        return super().make_room(table)
+
+    def added(self, name: str) -> list[str]:
+        return super().added(name) + self._new_indexes.get(self.qualified(name), [])
+
+    def check_can_be_filled(self, target: Target) -> None:
+        written = {each.name for each in target.columns.values()} | own_columns(target.table).keys()
+        check_can_be_filled(self._session, target, written=written, required_comment=REQUIRED, key_comment=_KEY)
+
+    def take_back(self, name: str) -> list[str]:
+        """Columns stay that others may have filled meanwhile, or if it takes long to find out whether they have."""
+        qualified = self.qualified(name)
+        added, indexes = self._added.get(name, []), self._new_indexes.get(qualified, [])
+        if not (added or indexes) or not self.exists(name):
+            return []
+        if not self._lock(qualified):
+            return self.added(name)
+        self._session.run(f"SET LOCAL statement_timeout = '{_LOOK_SECONDS}s'")
+        for index in indexes:
+            self._session.run(f"DROP INDEX IF EXISTS {index}")
+        filled = " OR ".join(f"{quoted(each)} IS NOT NULL" for each in added)
+        if added and self._session.row(f"SELECT 1 FROM {qualified} WHERE {filled} LIMIT 1"):  # noqa: S608 -- quoted identifiers
+            return added
+        if added:
+            dropped = ", ".join(f"DROP COLUMN IF EXISTS {quoted(each)}" for each in added)
+            self._session.run(f"ALTER TABLE {qualified} {dropped}")
+        return []
 
     def _checked(self, change: Change) -> Step:
         check_obstacles(self._postgres, change)
@@ -206,6 +240,7 @@ class PostgresTables(Tables):
         for index in self._unique_indexes(change.table):
             if index.columns == sorted(key) and index.predicate == predicate and index.comment is None:
                 self._claim_unique(index)
+                self._new_indexes.setdefault(change.table, []).append(index.name)
 
 
 def _relaxation(table: str, column: str) -> Change:
