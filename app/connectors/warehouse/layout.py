@@ -317,6 +317,18 @@ def widen(
     return dataclasses.replace(table, columns=columns, inferred=table.inferred.union(new))
 
 
+def with_staged(table: Table, staged: Table, *, column_key: Callable[[str], str]) -> Table:
+    """`table`, which is announced again, with the fields of rows that are `staged` for it.
+
+    Fields with equal `column_key` have one column.
+    """
+    known = set(map(column_key, table.columns))
+    missing = {field: kind for field, kind in staged.columns.items() if column_key(field) not in known}
+    if not missing:
+        return table
+    return dataclasses.replace(table, columns=table.columns | missing, inferred=table.inferred.union(missing))
+
+
 def quoted(*names: str) -> str:
     """An SQL identifier, qualified if there are several names."""
     return ".".join('"' + name.replace('"', '""') + '"' for name in names)

@@ -219,6 +219,10 @@ class Tables(abc.ABC):
     def name_key(self, name: str) -> str:
         """Names with equal keys are the same name to this database."""
 
+    def column_key(self, field: str) -> str:
+        """Fields with equal keys have one column."""
+        return self.name_key(self.column_name(field))
+
     @abc.abstractmethod
     def columns_of(self, name: str) -> dict[str, tuple[str, str]]:
         """The table's columns: `name_key` of the name → (name, type)."""

@@ -19,6 +19,7 @@ from app.connectors.warehouse.layout import (
     left_out_warning,
     relaxed_message,
     widen,
+    with_staged,
 )
 from app.domain.errors import SynclineError
 from app.domain.writing import SchemaPolicy
@@ -78,12 +79,15 @@ class Warehouse(abc.ABC):
 
         So an attempt that fails leaves no table, column or index behind.
         """
-        first = table.name not in self._stages
+        stage = self._stages.get(table.name)
+        first = stage is None
+        if stage is not None:
+            table = with_staged(table, stage.target.table, column_key=self._tables.column_key)
         with self._translate_errors(f"cannot prepare table {table.name!r}"):
             target = self._plan(table, first=first)
             if first and (warning := inexact_warning(target, remedies=self._remedies(target))):
                 self._log("warn", warning)
-            if stage := self._stages.get(table.name):
+            if stage is not None:
                 stage.widen(target)
             else:
                 self._stages[table.name] = self._stage(target, number=len(self._stages))

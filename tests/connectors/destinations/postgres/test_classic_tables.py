@@ -126,6 +126,19 @@ def test_rows_that_come_again_unchanged_stay_as_they_are(postgres: Postgres, tmp
     assert postgres.execute("SELECT count(*) FROM loaded.source_my_stream_x") == [(2,)]
 
 
+def test_what_only_some_batches_have_is_kept_together(postgres: Postgres, tmp_path: Path) -> None:
+    left_by_classic(postgres)
+    bare = {"stream": STREAM}
+    first, second = record(Id=1, firstName=None) | bare, record(Id=2, nested={"new": "x"}) | bare
+    # A stream that is announced again begins another batch.
+    assert scene(tmp_path, postgres).load(ANNOUNCED, first, ANNOUNCED, second).finished.rows_written == 2
+    assert postgres.execute("SELECT id, firstname, nested_new FROM loaded.source_my_stream_x ORDER BY id") == [
+        (1, None, None),
+        (2, "name 2", "x"),
+        (3, "name 3", None),
+    ]
+
+
 def test_a_row_that_comes_again_unchanged_is_no_new_version(postgres: Postgres, tmp_path: Path) -> None:
     loading = scene(tmp_path, postgres)
     loading.collection["write_mode"] = "history"
