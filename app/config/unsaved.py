@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from app.config.catalogue import build_catalogue
-from app.config.classic.keys import lift_options
+from app.config.classic.destinations import lifted_options
 from app.config.documents import parse_document
 from app.config.placeholder import PLACEHOLDER
 from app.config.problems import CatalogueError, Problem
-from app.connectors.options.complaints import render_path
+from app.config.texts import Texts
+from app.connectors.kinds import DESTINATIONS
+from app.connectors.options.complaints import key_names, render_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -42,6 +44,7 @@ _PACKAGES: Final = frozenset({"constraints", "package", "tap"})
 _FILES_OF_CONNECTIONS: Final = frozenset(
     {"passfile", "service", "servicefile", "sslcert", "sslcrl", "sslcrldir", "sslkey", "sslrootcert"}
 )
+_CERTIFICATES: Final = frozenset({"client_cert", "client_key", "server_ca"})
 _LOCAL_URL: Final = re.compile(
     rf"\s*(?:sqlite|duckdb|unix)[+\w]*:|(?:^|[\s?&])(?:{'|'.join(sorted(_FILES_OF_CONNECTIONS))})\s*=", re.IGNORECASE
 )
@@ -76,8 +79,12 @@ def read_unsaved_source(written: Mapping[str, Any], *, without_collections: bool
 
 def read_unsaved_destination(written: Mapping[str, Any]) -> Unsaved:
     """The destination of a request; otherwise as `read_unsaved_source`."""
-    lifted, written_at = lift_options(dict(written))
-    options = [(written_at.get(key, (key,))[:-1], {key: value}) for key, value in lifted.items()]
+    kind = DESTINATIONS.get(str(written.get("type")))
+    lifted, written_at, _ = lifted_options(dict(written), key_names(kind.options) if kind else ())
+    options: list[tuple[KeyPath, Any]] = [
+        (written_at.get(key, (key,))[:-1], {key: value}) for key, value in lifted.items()
+    ]
+    options += [(written_at.get(key, (key,)), lifted.get(key)) for key in ("parameters", "ssl")]
     _check(written, _LOCAL_DESTINATIONS, options)
     return _read({"destinations": {UNSAVED: dict(written)}}, "destinations")
 
@@ -88,7 +95,7 @@ def _read(whole: dict[str, Any], section: str, *, without_collections: bool = Fa
     except orjson.JSONEncodeError:
         raise CatalogueError([Problem("", "is nested too deep")]) from None
     document = parse_document(text, "the request")
-    catalogue = build_catalogue(document, None, {}, without_collections=without_collections)
+    catalogue = build_catalogue(Texts(document), {}, without_collections=without_collections)
     if catalogue.problems:
         raise CatalogueError(_below(section, catalogue.problems))
     return Unsaved(catalogue, tuple(map(str, _below(section, catalogue.warnings))))
@@ -137,11 +144,13 @@ def _is_local(key: str, value: Any) -> bool:
         return True
     if key in _DOCUMENTS:
         return isinstance(value, str) and not value.lstrip().startswith(("{", "["))
+    if key in _CERTIFICATES:
+        return isinstance(value, str) and "-----BEGIN " not in value
     if key in _PACKAGES:
         lines = value if isinstance(value, list) else [value]
         is_file = key == "constraints" and isinstance(value, str) and "\n" not in value
         return is_file or any("@" in str(line) for line in lines)
     # A directory of sockets, or a socket.
     return (key == "host" and str(value).startswith(("/", "@"))) or (
-        key == "url" and bool(_LOCAL_URL.search(str(value)))
+        key in {"host", "url"} and bool(_LOCAL_URL.search(str(value)))
     )

@@ -70,14 +70,18 @@ def address_in(classic: Classic, environment: Mapping[str, str]) -> RedisAddress
         ConfigurationError: there is none, or it cannot be used.
     """
     key = ".".join(_META)
-    substitution = Substitution(environment, classic.main.place)
+    substitution = Substitution(environment, classic.texts.main.place)
     found = substitution.apply(dict(_members(classic.written, _META)), _META)
     for problem in substitution.problems:
         raise ConfigurationError(f"{problem}; or name the Redis of Jitsu Classic with --redis")
     host = str(found.get("host") or "").strip("\"'")
     if not host:
         raise ConfigurationError(
-            str(problem_at((), f"has no {key}.host: name the Redis of Jitsu Classic with --redis", classic.main.place))
+            str(
+                problem_at(
+                    (), f"has no {key}.host: name the Redis of Jitsu Classic with --redis", classic.texts.main.place
+                )
+            )
         )
     skip = {"tls_skip_verify": True} if str(found.get("tls_skip_verify")).lower() == "true" else {}
     database = _number(found.get("database"), f"{key}.database") or 0

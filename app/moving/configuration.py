@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from app.config.catalogue import Catalogue, build_catalogue, sources_of
+from app.config.catalogue import Catalogue, build_catalogue
 from app.config.classic.keys import SECTIONS, without_ignored
 from app.config.files import LARGEST_TEXT
 from app.config.reader import CatalogueReader
 from app.config.substitution import Substitution
+from app.config.texts import PARTS, Part, Texts, content_of
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -20,37 +21,34 @@ if TYPE_CHECKING:
     from app.config.problems import PlaceOf, Problem
 
 _WEB: Final = ("http://", "https://")
-_PARTS: Final = ("sources", "destinations")
 
 
 @dataclass(frozen=True, slots=True)
 class Classic:
     """A configuration of Jitsu Classic.
 
-    `main` is the text itself, `separate` that of the sources if `sources` names another one. `catalogue` is what
-    Syncline makes of them as they are. `missing` are placeholders that have no value on this machine. `file` is None
-    for a URL.
+    `texts` are the text itself and those that it names for its sources and destinations. `catalogue` is what Syncline
+    makes of them as they are. `missing` are placeholders that have no value on this machine. `file` is None for a URL.
     """
 
     name: str
     file: Path | None
-    main: Document
-    separate: Document | None
+    texts: Texts
     catalogue: Catalogue
     missing: tuple[Problem, ...]
 
     @property
     def written(self) -> dict[str, Any]:
         """Everything in it, with its placeholders."""
-        value: dict[str, Any] = self.main.value
+        value: dict[str, Any] = self.texts.main.value
         return value
 
-    @property
-    def sources(self) -> Any:
-        """Its sources, or their address if they stay at a URL, which may change them."""
-        if self.separate is None or self.separate.name.startswith(_WEB):
-            return self.written.get("sources")
-        return sources_of(self.separate)[0]
+    def content(self, part: Part) -> Any:
+        """Its sources or destinations, or their address if they stay at a URL, which may change them."""
+        separate = self.texts.separate(part)
+        if separate is None or separate.name.startswith(_WEB):
+            return self.written.get(part)
+        return content_of(separate, part)[0]
 
 
 def read_classic(given: str, environment: Mapping[str, str]) -> Classic:
@@ -66,13 +64,12 @@ def read_classic(given: str, environment: Mapping[str, str]) -> Classic:
     else:
         reader = CatalogueReader(file, environment)
     with reader.refusing():
-        main, separate = reader.read()
-        missing = _find_missing(main, separate, environment)
-        catalogue = build_catalogue(
-            _without_missing_sections(main, missing), separate, environment, directory=reader.directory
-        )
+        texts = reader.read()
+        missing = _find_missing(texts, environment)
+        usable = replace(texts, main=_without_missing_sections(texts.main, missing))
+        catalogue = build_catalogue(usable, environment, directory=reader.directory)
     name = file.name if file else reader.name
-    return Classic(name, file, main, separate, catalogue, tuple(problem for problem, _ in missing))
+    return Classic(name, file, texts, catalogue, tuple(problem for problem, _ in missing))
 
 
 def resolved(key: str, text: str, environment: Mapping[str, str]) -> str:
@@ -100,16 +97,16 @@ def _reader_of_url(url: str, environment: Mapping[str, str]) -> CatalogueReader:
     return reader
 
 
-def _find_missing(
-    main: Document, separate: Document | None, environment: Mapping[str, str]
-) -> list[tuple[Problem, str]]:
+def _find_missing(texts: Texts, environment: Mapping[str, str]) -> list[tuple[Problem, str]]:
     """Placeholders without a value here, each with its section; not those of sections that mean nothing here."""
+    main = texts.main
     if not isinstance(main.value, dict):
         return []
     sections, _ = without_ignored(main.value, SECTIONS)
     places: dict[str, PlaceOf] = dict.fromkeys(sections, main.place)
-    if separate is not None:
-        sections["sources"], places["sources"] = sources_of(separate)
+    for part in PARTS:
+        if (separate := texts.separate(part)) is not None:
+            sections[part], places[part] = content_of(separate, part)
     found: list[tuple[Problem, str]] = []
     for name, value in sections.items():
         substitution = Substitution(environment, places[name])
@@ -120,7 +117,7 @@ def _find_missing(
 
 def _without_missing_sections(main: Document, missing: list[tuple[Problem, str]]) -> Document:
     """Without sections that cannot be examined here; a source or destination with such a problem is left out alone."""
-    sections = {section for _, section in missing}.difference(_PARTS)
+    sections = {section for _, section in missing}.difference(PARTS)
     if not sections:
         return main
     return replace(main, value={key: value for key, value in main.value.items() if key not in sections})

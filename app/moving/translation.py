@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from app.config.classic.destinations import lifted_options
 from app.config.classic.keys import (
     COLLECTION_KEYS,
     DESTINATION_KEYS,
     SECTIONS,
     SERVER_KEYS,
     SOURCE_KEYS,
-    lift_options,
     without_ignored,
 )
+from app.config.texts import PARTS
 from app.connectors.kinds import DESTINATIONS
-from app.connectors.options.complaints import render_path
+from app.connectors.options.complaints import key_names, render_path
 from app.domain.redaction import redactor_of
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def translate(classic: Classic, *, project: str | None = None) -> Translated:
     made = Translated()
     top, _ = without_ignored(classic.written, SECTIONS)
     for name, value in top.items():
-        match name, classic.sources if name == "sources" else value:
+        match name, classic.content(name) if name in PARTS else value:
             case "server", dict(server):
                 made.sections[name], _ = without_ignored(server, SERVER_KEYS)
             case "sources", dict(sources):
@@ -121,7 +122,7 @@ def _destination(id_: str, written: Any) -> Any:
     own = kind.options.model_fields if kind else ()
     kept, _ = without_ignored(written, DESTINATION_KEYS.difference(own))
     kept.pop("type", None)
-    options, _ = lift_options(kept)
+    options, _, _ = lifted_options(kept, key_names(kind.options) if kind else ())
     return {"type": type_} | {key: value for key, value in options.items() if value is not None}
 
 

@@ -75,12 +75,22 @@ def warn_of_disabled(entry: Entry, value: dict[str, Any]) -> None:
 def lift_options(
     entry: Entry, written: dict[str, Any], options_of_kind: Container[str]
 ) -> tuple[dict[str, Any], dict[str, KeyPath]]:
+    """As `lifted_options`; parameters that are ignored are noted in `entry`."""
+    options, written_at, ignored = lifted_options(written, options_of_kind)
+    for path in ignored:
+        entry.warn(path, f"is ignored; {_DRIVER[str(path[-1])]}")
+    return options, written_at
+
+
+def lifted_options(
+    written: dict[str, Any], options_of_kind: Container[str]
+) -> tuple[dict[str, Any], dict[str, KeyPath], list[KeyPath]]:
     """A destination's options, with those of Classic's `datasource:` or `config:`, and the paths of the latter.
 
     To Classic, an empty string there is the same as none. Its `parameters` are options where the kind has them, and
-    otherwise what the kind itself calls `parameters`.
+    otherwise what the kind itself calls `parameters`. The last of the three are the paths of those that are left out.
     """
-    options, written_at = dict(written), dict[str, KeyPath]()
+    options, written_at, ignored = dict(written), dict[str, KeyPath](), list[KeyPath]()
     for block in BLOCKS:
         inner = written.get(block)
         if not isinstance(inner, dict):
@@ -92,14 +102,15 @@ def lift_options(
             del found[block, "parameters"]
             own, passed_on = _divide(parameters, options_of_kind)
             found |= {(block, "parameters", key): value for key, value in own.items()}
-            if passed_on and (kept := _without_driver_parameters(entry, passed_on, (block, "parameters"))):
+            ignored += [(block, "parameters", key) for key in passed_on if key in DRIVER_PARAMETERS]
+            if kept := {key: value for key, value in passed_on.items() if key not in DRIVER_PARAMETERS}:
                 found[block, "parameters"] = kept
         for path, value in found.items():
             key = str(path[-1])
             option = OPTION_NAMES.get(key, key)
             if value != "":
                 options[option], written_at[option] = value, path
-    return options, written_at
+    return options, written_at, ignored
 
 
 def _divide(parameters: dict[str, Any], options_of_kind: Container[str]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -108,10 +119,3 @@ def _divide(parameters: dict[str, Any], options_of_kind: Container[str]) -> tupl
         return parameters, {}
     own = {key: value for key, value in parameters.items() if key in options_of_kind and key != "ssl"}
     return own, {key: value for key, value in parameters.items() if key not in own}
-
-
-def _without_driver_parameters(entry: Entry, parameters: dict[str, Any], below: KeyPath) -> dict[str, Any]:
-    for key in parameters:
-        if key in DRIVER_PARAMETERS:
-            entry.warn((*below, key), f"is ignored; {_DRIVER[key]}")
-    return {key: value for key, value in parameters.items() if key not in DRIVER_PARAMETERS}

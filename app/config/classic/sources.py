@@ -35,7 +35,7 @@ def check_classic(
     kind = SOURCES[source_type]
     options = kind.options.model_validate(config)
     for index, written in enumerate(collections):
-        path = ("collections", index)
+        path: KeyPath = ("collections", index)
         # A mapping only passes the day on, so any will do.
         collection = written.for_attempt(dt.datetime.max.replace(tzinfo=dt.UTC))
         try:
