@@ -37,12 +37,13 @@ PROGRAMS: Final = frozenset({"singer", "airbyte"})
 class Translated:
     """`sections` are those of the catalogue. `notes` belong to sections, or to sources and destinations in them.
 
-    The notes of the whole catalogue have the key (). `unusable` counts the parts that must be corrected before they
-    can be used.
+    The notes of the whole catalogue have the key (). `mended` are paths that mean in it what they meant to Classic.
+    `unusable` counts the parts that must be corrected before they can be used.
     """
 
     sections: dict[str, Any] = field(default_factory=dict)
     notes: dict[Part, list[str]] = field(default_factory=dict)
+    mended: set[str] = field(default_factory=set)
     unusable: int = 0
 
     def note(self, part: Part, text: str) -> None:
@@ -78,15 +79,11 @@ def _source(made: Translated, id_: str, written: Any) -> Any:
         return written
     source, _ = without_ignored(written, SOURCE_KEYS)
     part = ("sources", id_)
-    if id_ != id_.lower():
-        made.note(
-            part,
-            f"in its own file, Jitsu Classic reads this id as '{id_.lower()}': rename the source if clients call it so",
-        )
     collections = source.get("collections")
     if (source.get("type") or id_) in PROGRAMS:
         if collections:
             del source["collections"]
+            made.mended.add(render_path((*part, "collections")))
             made.note(part, "collections: left out, because Jitsu Classic ignores them for this type")
     elif isinstance(collections, list):
         source["collections"] = [
@@ -102,6 +99,7 @@ def _place_schedule(made: Translated, part: Part, source: dict[str, Any]) -> Non
     if not source.get("schedule") or not bare:
         return
     schedule = source.pop("schedule")
+    made.mended.add(render_path((*part, "schedule")))
     source["collections"] = [
         each | {"schedule": each.get("schedule") or schedule} if isinstance(each, dict) else each
         for each in source["collections"]
@@ -138,7 +136,8 @@ def _add_notes(made: Translated, classic: Classic) -> None:
     redact = redactor_of(catalogue.secrets()).redact
     told_at_destination = {f"destination '{id_}' cannot be used: " for id_ in catalogue.rejected_destinations}
     for warning in catalogue.warnings:
-        _add(made, parts, warning, redact(warning.message))
+        if warning.path not in made.mended:
+            _add(made, parts, warning, redact(warning.message))
     missing = set(classic.missing)
     unusable = set[Part]()
     for problem in catalogue.problems:

@@ -52,13 +52,14 @@ def lift_key(entry: Entry, written: dict[str, Any]) -> tuple[dict[str, Any], dic
     if not isinstance(layout, dict) or not key:
         return written, {}
     path = ("data_layout", _KEY_OPTION)
+    rest = {name: value for name, value in layout.items() if name != _KEY_OPTION}
+    others = {name: value for name, value in written.items() if name != "data_layout"}
+    others |= {"data_layout": rest} if rest else {}
     if written.get("naming") != CLASSIC:
         message = "ignored: to load on into the tables of Jitsu Classic, set 'naming: classic' at this destination"
-        entry.warnings.append(Problem(render_path(entry.path + path), message, entry.place(entry.path + path)))
-        return written, {}
-    rest = {name: value for name, value in layout.items() if name != _KEY_OPTION}
-    lifted = {name: value for name, value in written.items() if name != "data_layout"} | {_KEY_OPTION: key}
-    return lifted | ({"data_layout": rest} if rest else {}), {_KEY_OPTION: path}
+        entry.warn(path, message)
+        return others, {}
+    return others | {_KEY_OPTION: key}, {_KEY_OPTION: path}
 
 
 def without_classic_keys(

@@ -84,7 +84,7 @@ def test_it_loads_with_a_warning_for_all_that_has_no_meaning_here() -> None:
         ("server.sync_tasks.stalled.last_activity_threshold_minutes", without_effect),
         ("server", "disable_welcome_page, log, metrics, name"),
         ("destinations.warehouse.data_layout.primary_key_fields", "classic' at this destination"),
-        ("destinations.warehouse", "data_layout, mode, only_tokens"),
+        ("destinations.warehouse", "mode, only_tokens"),
         ("sources.github", "post_handle_destinations, project_name"),
         ("sources.made.collections[0]", "mode"),
     ]
@@ -114,7 +114,7 @@ def test_the_key_of_its_tables_is_an_option_where_they_are_loaded_on() -> None:
 
 
 def test_where_the_key_of_its_tables_has_no_effect_a_warning_says_what_would_give_it_one() -> None:
-    warning, _ = load_catalogue(KEYED.format(naming="as_is", layout="{primary_key_fields: [id]}"), {}).warnings
+    (warning,) = load_catalogue(KEYED.format(naming="as_is", layout="{primary_key_fields: [id]}"), {}).warnings
     assert warning.path == "destinations.warehouse.data_layout.primary_key_fields"
     assert warning.message == (
         "ignored: to load on into the tables of Jitsu Classic, set 'naming: classic' at this destination"

@@ -33,8 +33,8 @@ SECTIONS = "configurator, destinations, notifications, server, sources"
 NO_LOCATION = "must be a file, or a URL that begins with http://, https:// or file://"
 TWICE = "is written twice, with dots and as a mapping: remove one of them"
 SERVER_KEYS = (
-    "admin_token, archive, destinations_reload_sec, drain_seconds, port, retention, secret_key, sources_reload_sec, "
-    "sync_tasks, trusted_proxies, ui, unknown_source_patience, user_header"
+    "ad_hoc_trials, admin_token, archive, destinations_reload_sec, drain_seconds, port, retention, secret_key, "
+    "sources_reload_sec, sync_tasks, trusted_proxies, ui, unknown_source_patience, user_header"
 )
 SHORT_KEY = "must have at least 32 characters: make one with 'openssl rand -base64 32'"
 PROXIES = "trusted_proxies: 10.0.0.0/8"

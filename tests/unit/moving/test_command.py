@@ -111,11 +111,15 @@ def test_with_a_project_ids_are_those_of_its_server_and_tables_stay(tmp_path: Pa
 
 def test_a_configuration_without_sources_is_told(tmp_path: Path) -> None:
     origin = tmp_path / "eventnative.yaml"
-    origin.write_text('configurator: {base_url: "http://configurator"}\n')
+    origin.write_text("server: {port: 8001}\n")
     assert take_over(tmp_path, str(origin)).stderr == (
         f"syncline: there are no sources in '{origin.name}': if Jitsu Classic gets them from a configurator, give the "
         "URL of its export with --from\n"
     )
+    origin.write_text('configurator: {base_url: "http://127.0.0.1:1", admin_token: hidden}\n')
+    refused = take_over(tmp_path, str(origin), code=2)
+    assert "configurator.base_url: http://127.0.0.1:1/api/v1/sources cannot be reached: " in refused.stderr
+    assert "hidden" not in refused.stderr
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o640])
@@ -132,7 +136,7 @@ def test_the_catalogue_is_as_private_as_the_configuration(tmp_path: Path, mode: 
 def test_it_is_written_once_and_replaced_only_by_force(tmp_path: Path) -> None:
     origin, catalogue = tmp_path / "eventnative.yaml", tmp_path / "syncline.yaml"
     origin.write_text(EXPORT)
-    comments = "5 comments on what differs"
+    comments = "6 comments on what differs"
     assert take_over(tmp_path, str(origin)).stdout == f"'{catalogue}' is written: {comments}.\n"
     first = catalogue.read_text()
     assert take_over(tmp_path, str(origin)).stdout == f"'{catalogue}' is unchanged: {comments}.\n"

@@ -59,13 +59,15 @@ def test_the_same_configuration_gives_the_same_text(tmp_path: Path) -> None:
 
 def test_everything_that_differs_is_a_comment_at_its_place(tmp_path: Path) -> None:
     ignored = "ignored: keys of Jitsu Classic that have no effect here: "
+    to_load_on = "ignored: to load on into the tables of Jitsu Classic, set 'naming: classic' at this destination"
     text = imported(tmp_path, CLASSIC)
     assert comments(text) == [
         f"{ignored}{SECTIONS}",
         "sync_tasks.stalled.observe_stalled_every_seconds: is accepted but has no effect yet",
         "sync_tasks.stalled.last_activity_threshold_minutes: is accepted but has no effect yet",
         f"{ignored}disable_welcome_page, log, metrics, name",
-        f"{ignored}data_layout, mode, only_tokens",
+        f"data_layout.primary_key_fields: {to_load_on}",
+        f"{ignored}mode, only_tokens",
         f"{ignored}post_handle_destinations, project_name",
         f"collections[0]: {ignored}mode",
     ]
@@ -109,10 +111,9 @@ def test_collections_of_a_tap_are_left_out_as_jitsu_classic_ignores_them(tmp_pat
     source = {"type": "singer", "destinations": ["none"], "config": {"tap": "tap-x"}, "collections": ["whatever"]}
     text = imported(tmp_path, yaml.safe_dump({"sources": {"Shop": source}, "destinations": {"none": {}}}))
     assert [*load_catalogue(text, {}).sources["Shop"].collections] == ["all"]
-    assert comments(text) == [
-        "in its own file, Jitsu Classic reads this id as 'shop': rename the source if clients call it so",
-        "collections: left out, because Jitsu Classic ignores them for this type",
-    ]
+    left_out, other_id = comments(text)
+    assert left_out == "collections: left out, because Jitsu Classic ignores them for this type"
+    assert other_id.startswith("to Jitsu Classic the id of this source was 'shop': ")
 
 
 def test_what_cannot_be_used_stays_with_its_reason_unless_no_source_needs_it(tmp_path: Path) -> None:
@@ -128,8 +129,8 @@ def test_what_cannot_be_used_stays_with_its_reason_unless_no_source_needs_it(tmp
     assert translated.unusable == 2
     (left_out,) = translated.notes["destinations",]
     assert left_out.startswith(
-        "'unused' is left out, as no source loads into it, and it could not be used: type: unknown destination type "
-        "'webhook'; choose one of postgres,"
+        "'unused' is left out, as no source loads into it, and it could not be used: type: 'webhook' of Jitsu Classic "
+        "is not supported: "
     )
     (why,) = translated.notes["sources", "fire"]
     assert why.startswith("cannot be used yet: type: 'firebase' of Jitsu Classic is not supported: ")
