@@ -24,6 +24,8 @@ def warn_of_differences(entry: Entry, written: dict[str, Any], type_: Any, *, in
         _warn_of_program(entry, written, str(type_))
     if type_ in _OWN_TYPES:
         _warn_of_schedule(entry, written)
+    if type_ == "redis":
+        _warn_of_url(entry, written)
     if in_yaml and _is_classic(written, type_) and entry.id != entry.id.lower():
         entry.warn(
             (),
@@ -58,6 +60,17 @@ def _warn_of_program(entry: Entry, written: dict[str, Any], type_: str) -> None:
                 ("config", "selected_streams"),
                 f"is ignored beside {catalog!r}, as in Jitsu Classic: the streams that {catalog!r} selects are loaded",
             )
+
+
+def _warn_of_url(entry: Entry, written: dict[str, Any]) -> None:
+    config = written.get("config")
+    host = config.get("host") if isinstance(config, dict) else None
+    if not isinstance(config, dict) or not isinstance(host, str) or "://" not in host:
+        return
+    # A port is what the UI's form has by default.
+    for key in ("password", "username", "database") if not host.startswith("sentinel:") else ("port",):
+        if config.get(key) not in (None, "", 0):
+            entry.warn(("config", key), "is ignored, as in Jitsu Classic: the URL in 'host' says it")
 
 
 def _name_of(collection: Any) -> Any:

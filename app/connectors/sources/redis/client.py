@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import redis
+from redis.sentinel import Sentinel
 
 from app.connectors.contract.logins import Login
 from app.domain.errors import ConfigurationError, LoginRefusedError, SynclineError
@@ -30,13 +31,21 @@ class Client:
     """
 
     def __init__(self, options: RedisOptions, *, log: Log) -> None:
-        fixed = options.password.get_secret_value() if options.password else None
+        # A URL in `host` has the whole login, as in Jitsu Classic.
+        own = options.password if options.address.url is None or options.url is not None else None
+        fixed = own.get_secret_value() if own else None
         self._login = Login(fixed, options.password_command, may_change=options.from_files, log=log)
-        self.commands = _make_commands(options)
+        sentinels = _find_sentinels(options)
+        self.commands = _make_commands(options, sentinels)
         if self._login.asks:
-            settings = self.commands.connection_pool.connection_kwargs
-            settings["credential_provider"] = _Credentials(settings.pop("username", None), self._login)
-            settings.pop("password", None)
+            self._ask_for_password(self.commands)
+            for each in sentinels.sentinels if sentinels and options.sentinel_password is None else ():
+                self._ask_for_password(each)
+
+    def _ask_for_password(self, commands: redis.Redis) -> None:
+        settings = commands.connection_pool.connection_kwargs
+        settings["credential_provider"] = _Credentials(settings.pop("username", None), self._login)
+        settings.pop("password", None)
 
     @contextmanager
     def connected(self, doing: str) -> Iterator[None]:
@@ -83,27 +92,47 @@ def _one_line(error: redis.RedisError) -> str:
     return " ".join(str(error).split())
 
 
-def _make_commands(options: RedisOptions) -> redis.Redis:
+def _make_commands(options: RedisOptions, sentinels: Sentinel | None) -> redis.Redis:
+    address = options.address
+    if address.url is not None:
+        try:
+            return redis.Redis.from_url(address.url, **_settings(options, tls=address.url.startswith("rediss:")))
+        except (ValueError, TypeError):
+            key = "url" if options.url else "host"
+            raise ConfigurationError(
+                f"config.{key}: not a Redis URL; write redis://user:password@host:6379/0"
+            ) from None
+    how: dict[str, Any] = {
+        "username": options.username,
+        "password": _password(options),
+        "db": options.database,
+        "ssl": options.tls,
+        **_settings(options, tls=options.tls),
+    }
+    if sentinels is not None and address.sentinels is not None:
+        master: redis.Redis = sentinels.master_for(address.sentinels.master, **how)  # type: ignore[no-untyped-call]
+        return master
+    host, port = address.node or ("", 0)
+    return redis.Redis(host=host, port=port, **how)
+
+
+def _find_sentinels(options: RedisOptions) -> Sentinel | None:
+    """What asks the sentinels, which have the server's password unless they have their own."""
+    found = options.address.sentinels
+    if found is None:
+        return None
+    own = options.sentinel_password
+    password = _password(options) if own is None else own.get_secret_value()
+    how = {"password": password or None, "ssl": options.tls, **_settings(options, tls=options.tls)}
+    # One after the other is asked, so the list is for this object alone.
+    return Sentinel(list(found.nodes), sentinel_kwargs=how)  # type: ignore[no-untyped-call] # as the library has it
+
+
+def _password(options: RedisOptions) -> str | None:
+    in_address = options.address.sentinels.password if options.address.sentinels else None
+    return in_address or (options.password.get_secret_value() if options.password else None) or None
+
+
+def _settings(options: RedisOptions, *, tls: bool) -> dict[str, Any]:
     how: dict[str, Any] = {"socket_connect_timeout": _CONNECT_SECONDS, "socket_timeout": _ANSWER_SECONDS}
-    if options.tls_skip_verify:
-        how |= {"ssl_cert_reqs": "none", "ssl_check_hostname": False}
-    if options.url is None:
-        password = options.password and options.password.get_secret_value()
-        if not options.tls:
-            how = {name: value for name, value in how.items() if not name.startswith("ssl")}
-        return redis.Redis(
-            host=options.host or "",
-            port=options.port,
-            username=options.username,
-            password=password or None,
-            db=options.database,
-            ssl=options.tls,
-            **how,
-        )
-    url = options.url.get_secret_value()
-    if not url.startswith("rediss:"):
-        how = {name: value for name, value in how.items() if not name.startswith("ssl")}
-    try:
-        return redis.Redis.from_url(url, **how)
-    except (ValueError, TypeError):
-        raise ConfigurationError("config.url: not a Redis URL; write redis://user:password@host:6379/0") from None
+    return how | {"ssl_cert_reqs": "none", "ssl_check_hostname": False} if tls and options.tls_skip_verify else how

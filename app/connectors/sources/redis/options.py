@@ -11,15 +11,21 @@ from app.connectors.contract.kind import SourceKind
 from app.connectors.options.installed import check_installed
 from app.connectors.options.passwords import PasswordCommand, check_one_password
 from app.connectors.options.types import Options, check_one_address
+from app.connectors.sources.redis.address import PORT, Address, parse_host
 from app.domain.numbers import Port, Whole  # noqa: TC001 - pydantic reads the annotations
 
 
 class RedisOptions(Options):
-    """A `url`, or its parts; `tls_skip_verify` trusts any certificate, as in Jitsu Classic."""
+    """A `url`, or its parts; `tls_skip_verify` trusts any certificate, as in Jitsu Classic.
+
+    `host` may also be a URL, as Classic's, or sentinels.
+    """
 
     url: SecretStr | None = None
     host: str | None = Field(default=None, min_length=1)
-    port: Port = 6379
+    port: Port = PORT
+    sentinel_master_name: str | None = None
+    sentinel_password: SecretStr | None = None
     username: str | None = None
     password: SecretStr | None = None
     password_command: PasswordCommand | None = None
@@ -39,6 +45,25 @@ class RedisOptions(Options):
         check_one_address(self, "host", "port", "username", "password", "database", "tls")
         in_url = self.url is not None and _has_password(self.url.get_secret_value())
         check_one_password(command=self.password_command, password=self.password, in_url=in_url)
+        if self.sentinel_master_name and self.host is None:
+            raise ValueError("'sentinel_master_name' needs 'host': write node1:26379,node2:26379")
+        if self.sentinel_password is not None and not self.address.sentinels:
+            raise ValueError("'sentinel_password' has no effect without 'sentinel_master_name'")
+        return self
+
+    @property
+    def address(self) -> Address:
+        """Where the server is, or who knows that."""
+        if self.url is not None:
+            return Address(url=self.url.get_secret_value())
+        # To sentinels, the default is another one.
+        port = self.port if "port" in self.model_fields_set else None
+        return parse_host(self.host or "", port, self.sentinel_master_name)
+
+    @model_validator(mode="after")
+    def _check_host(self) -> Self:
+        if self.host is not None:
+            _ = self.address
         return self
 
     @model_validator(mode="after")
