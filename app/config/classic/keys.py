@@ -37,6 +37,14 @@ SECTIONS = frozenset(_SECTIONS.split())
 SERVER_KEYS = frozenset(_SERVER_KEYS.split())
 DESTINATION_KEYS = frozenset(_DESTINATION_KEYS.split())
 SOURCE_KEYS = frozenset({"notifications", "post_handle_destinations", "project_name", "source_id"})
+LOSSES = {
+    "notifications": "nothing is posted to Slack about this source",
+    "post_handle_destinations": (
+        "nothing is started after a load, such as a job of dbt Cloud; 'syncline run --wait' and GET /tasks tell when a "
+        "load has ended"
+    ),
+}
+"""What users miss without a key."""
 COLLECTION_KEYS = frozenset({"mode"})
 DOTTED_SECTIONS = frozenset({"configurator", "notifications", "server", *OAUTH_SECTIONS})
 """Sections whose keys may be written with dots."""
@@ -67,7 +75,10 @@ def without_classic_keys(
 ) -> dict[str, Any]:
     """`value`, which is `below` the entry, without Classic's `keys`; a warning names those that were there."""
     kept, ignored = without_ignored(value, keys)
-    entry.warnings += ignored_warning(entry.path + below, ignored, entry.place)
+    lost = [key for key in ignored if key in LOSSES and value[key]]
+    entry.warnings += ignored_warning(entry.path + below, [key for key in ignored if key not in lost], entry.place)
+    for key in lost:
+        entry.warn((*below, key), f"is ignored: {LOSSES[key]}")
     return kept
 
 

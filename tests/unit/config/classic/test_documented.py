@@ -2,14 +2,15 @@
 
 Each YAML file has one in `config`, with the environment that it needs in `environment`. `expected` has what it means:
 `destinations` (the options), `sources` (their collections, with the keys that are set, and `config` where it is not the
-one that is written), `warnings` and `problems`, all of them, each `key: beginning of the message`. An editor accepts
-what has no problems.
+one that is written), `tables` (those that a catalog names), `server` (a few keys), `warnings` and `problems`, all of
+them, each `key: beginning of the message`. An editor accepts what has no problems.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +18,7 @@ import yaml
 
 from app.config.problems import CatalogueError
 from app.config.reader import load_catalogue
+from app.connectors.contract.stream_tables import tables_in
 from app.domain.duration import format_duration
 from tests.unit.config.test_catalogue_schema import complaints
 
@@ -30,11 +32,13 @@ FILES = sorted(HERE.glob("*.yaml"))
 
 
 def test_there_are_thirty() -> None:
-    assert len(FILES) >= 3
+    assert len(FILES) >= 30
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_it_means_what_it_meant(path: Path) -> None:
+def test_it_means_what_it_meant(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    everything = SimpleNamespace(util=SimpleNamespace(find_spec=lambda _name: True))
+    monkeypatch.setattr("app.connectors.options.installed.importlib", everything)
     case = yaml.safe_load(path.read_text())
     expected = case["expected"]
     try:
@@ -50,6 +54,8 @@ def test_it_means_what_it_meant(path: Path) -> None:
     if "server" in expected:
         assert {"port": found.server.port, "pool": found.server.sync_tasks.pool.size} == expected.pop("server")
     assert {id_: each.options for id_, each in found.destinations.items()} == expected.pop("destinations", {})
+    for id_, tables in expected.pop("tables", {}).items():
+        assert tables_in(found.sources[id_].config["catalog"]) == tables
     sources = expected.pop("sources", {})
     assert found.sources.keys() == sources.keys()
     for id_, source in found.sources.items():
@@ -57,7 +63,7 @@ def test_it_means_what_it_meant(path: Path) -> None:
         assert {name: settings(each) for name, each in source.collections.items()} == meant.pop("collections")
         assert list(source.destinations) == meant.pop("destinations")
         assert source.type == meant.pop("type")
-        assert source.config == meant.pop("config", source.written.get("config") or {})
+        assert source.config == meant.pop("config", source.written["config"])
         assert meant == {}
     assert expected == {}
 
