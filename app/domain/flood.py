@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 BURST_BYTES: Final = 32 << 20
@@ -12,6 +13,12 @@ BYTES_A_SECOND: Final = 16 << 10
 # After a flood, text is accepted again once there is room for this much, so that there is not a gap every few lines.
 _RESUMED_BYTES: Final = 64 << 10
 _LAST_BYTES: Final = 16 << 10
+_REPORT: Final = re.compile(r"\[\d+ lines with \d+ bytes were dropped here: .*\]")
+
+
+def is_report(line: str) -> bool:
+    """Whether a line says how much was dropped."""
+    return _REPORT.fullmatch(line) is not None
 
 
 class Allowance:
