@@ -28,7 +28,7 @@ REPETITIONS: Final = Size(full=3, small=1)
 COPY: Final = "COPY"
 # Of one attempt, and of 16 at once.
 _TIMES_COPY: Final = (0.6, 0.5)
-_ROWS: Final = "SELECT task, attempt, line, at, level, message FROM syncline.log_events"
+_ROWS: Final = "SELECT task, attempt, line, at, level, message, system FROM syncline.log_events"
 _TIMES: Final = """
     SELECT extract(epoch FROM max(at) - min(at))::float, count(*) FILTER (WHERE type = 'TaskSucceeded')
     FROM syncline.events WHERE type IN ('TaskStarted', 'TaskSucceeded')

@@ -86,12 +86,16 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
 
 
 class NumberedLine(msgspec.Struct, frozen=True, gc=False):
-    """A line of an attempt's log. `written` is the worker's monotonic clock in seconds, which gives the line's age."""
+    """A line of an attempt's log. `written` is the worker's monotonic clock in seconds, which gives the line's age.
+
+    `system` is the program that has written it, None for Syncline itself.
+    """
 
     line: int
     written: float
     level: Level
     message: str
+    system: str | None = None
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -60,13 +60,16 @@ class AttemptLog:
         """The number that the next line will have."""
         return self._line + 1
 
-    async def write(self, level: Level, message: str) -> None:
-        """Add a line. Waits while too many lines of this worker are not stored yet."""
+    async def write(self, level: Level, message: str, system: str | None = None) -> None:
+        """Add a line, of the program `system` if that is not None.
+
+        Waits while too many lines of this worker are not stored yet.
+        """
         if not self.closed:
-            await self._log.add(self, [self._block(level, [message])])
+            await self._log.add(self, [self._block(level, [message], system)])
 
     async def write_all(self, lines: Sequence[tuple[Level, str]]) -> None:
-        """Add lines that arrive together."""
+        """Add lines of Syncline itself that arrive together."""
         for start in range(0, len(lines), _BLOCK_LINES):
             if self.closed:
                 return
@@ -75,12 +78,14 @@ class AttemptLog:
             blocks = [self._block(level, [message for _, message in together]) for level, together in by_level]
             await self._log.add(self, blocks)
 
-    def _block(self, level: Level, messages: Sequence[str]) -> LineBlock:
+    def _block(self, level: Level, messages: Sequence[str], system: str | None = None) -> LineBlock:
         """Number and clean the next lines."""
         first = self.next_line()
         self._line += len(messages)
         cleaned = clean_all(messages, self.redact)
-        return LineBlock.of(first, time.monotonic(), level, cleaned, prefix=self._prefix)
+        # A command may be called by what is a secret elsewhere.
+        system = None if system is None else self.clean(system)
+        return LineBlock.of(first, time.monotonic(), level, cleaned, prefix=self._prefix, system=system)
 
     def clean(self, text: str) -> str:
         """Clean a text in the same way as lines."""

@@ -28,8 +28,8 @@ _SAME_MOMENT_SECONDS: Final = 0.001
 class LineBlock(msgspec.Struct, frozen=True, gc=False):
     """`count` consecutive lines of one log that were written together, numbered from `first`.
 
-    `written` is as in `NumberedLine`. `text` has all messages, separated by NUL: cheaper to keep and to send than one
-    object per line.
+    `written` and `system` are as in `NumberedLine`. `text` has all messages, separated by NUL: cheaper to keep and to
+    send than one object per line.
     """
 
     first: int
@@ -37,11 +37,21 @@ class LineBlock(msgspec.Struct, frozen=True, gc=False):
     written: float
     level: Level
     text: str
+    system: str | None = None
 
     @classmethod
-    def of(cls, first: int, written: float, level: Level, messages: Sequence[str], *, prefix: str = "") -> LineBlock:
+    def of(
+        cls,
+        first: int,
+        written: float,
+        level: Level,
+        messages: Sequence[str],
+        *,
+        prefix: str = "",
+        system: str | None = None,
+    ) -> LineBlock:
         """Make a block of one or more messages, none with a NUL, each preceded by `prefix`."""
-        return cls(first, len(messages), written, level, prefix + (_SEPARATOR + prefix).join(messages))
+        return cls(first, len(messages), written, level, prefix + (_SEPARATOR + prefix).join(messages), system)
 
     @property
     def characters(self) -> int:
@@ -51,17 +61,17 @@ class LineBlock(msgspec.Struct, frozen=True, gc=False):
     def lines(self) -> list[NumberedLine]:
         """Split the block into its lines."""
         messages = enumerate(self.text.split(_SEPARATOR), self.first)
-        return [NumberedLine(number, self.written, self.level, message) for number, message in messages]
+        return [NumberedLine(number, self.written, self.level, message, self.system) for number, message in messages]
 
 
 def join_blocks(blocks: Iterable[LineBlock]) -> list[LineBlock]:
-    """Join consecutive blocks of one log that have the same level and were written within a millisecond.
+    """Join consecutive blocks of one log with the same level and system that were written within a millisecond.
 
     In a statement, a block costs client and server more than a line in it.
     """
     runs: list[list[LineBlock]] = []
     for block in blocks:
-        if runs and block.level == runs[-1][0].level and block.written - runs[-1][0].written < _SAME_MOMENT_SECONDS:
+        if runs and _may_join(runs[-1][0], block):
             runs[-1].append(block)
         else:
             runs.append([block])
@@ -72,9 +82,15 @@ def join_blocks(blocks: Iterable[LineBlock]) -> list[LineBlock]:
             run[0].written,
             run[0].level,
             _SEPARATOR.join(block.text for block in run),
+            run[0].system,
         )
         for run in runs
     ]
+
+
+def _may_join(first: LineBlock, block: LineBlock) -> bool:
+    same = block.level == first.level and block.system == first.system
+    return same and block.written - first.written < _SAME_MOMENT_SECONDS
 
 
 async def append_lines(
@@ -104,8 +120,8 @@ async def append_lines(
 def _block_columns(logs: Sequence[Sequence[LineBlock]], *, now: float) -> list[list[Any]]:
     """The blocks of several attempts as columns of `append_log`.
 
-    Lists of ordinals (from 1), first numbers, last numbers, ages, levels, and messages. The messages of a block are one
-    array literal: asyncpg visits each element of an array several times, but a text only once.
+    Lists of ordinals (from 1), first numbers, last numbers, ages, levels, messages, systems. The messages of a block
+    are one array literal: asyncpg visits each element of an array several times, but a text only once.
     """
     return [
         [ordinal for ordinal, blocks in enumerate(logs, 1) for _ in blocks],
@@ -114,6 +130,7 @@ def _block_columns(logs: Sequence[Sequence[LineBlock]], *, now: float) -> list[l
         [max(0.0, now - block.written) for blocks in logs for block in blocks],
         [block.level for blocks in logs for block in blocks],
         [_array_literal(block.text) for blocks in logs for block in blocks],
+        [block.system for blocks in logs for block in blocks],
     ]
 
 
@@ -123,11 +140,12 @@ def _array_literal(text: str) -> str:
 
 
 def line_columns(logs: Sequence[Sequence[NumberedLine]], *, now: float) -> list[list[Any]]:
-    """The lines of several attempts as columns: ordinals (from 1), line numbers, ages, levels, messages."""
+    """The lines of several attempts as columns: ordinals (from 1), line numbers, ages, levels, messages, systems."""
     return [
         [ordinal for ordinal, lines in enumerate(logs, 1) for _ in lines],
         [line.line for lines in logs for line in lines],
         [max(0.0, now - line.written) for lines in logs for line in lines],
         [line.level for lines in logs for line in lines],
         [line.message for lines in logs for line in lines],
+        [line.system for lines in logs for line in lines],
     ]

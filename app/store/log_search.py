@@ -30,8 +30,8 @@ _MOST_BYTES: Final = 4_000_000
 class LogSearch:
     """Lines written up to `end` and before the line `before` (attempt, line).
 
-    `level` takes only the lines of this level, `text` those that have it, in upper or lower case; None all. It is not
-    looked for in a `prefix` of a message.
+    `level` takes only the lines of this level, `text` those that have it, in upper or lower case; None all. It is
+    looked for in the name of a program and the message that follows it, without `prefix`.
     """
 
     end: datetime = END_OF_TIME

@@ -87,6 +87,7 @@ log_events = Table(
     _required("at", INSTANT),
     _required("level", Text),
     _required("message", Text),
+    Column("system", Text),
     PrimaryKeyConstraint("task", "attempt", "line", name="log_events_pkey"),
     postgresql_partition_by="RANGE (task)",
 )

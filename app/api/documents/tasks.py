@@ -85,11 +85,15 @@ class RecentTaskList(TypedDict):
 
 
 class LogLine(TypedDict):
-    """One line; `attempt` and `line` give its position."""
+    """One line; `attempt` and `line` give its position.
+
+    `system` has written it: `Syncline`, or the name of a tap, a connector or a target.
+    """
 
     time: Time
     message: str
     level: Literal["debug", "info", "warn", "error"]
+    system: str
     attempt: int
     line: int
 
@@ -119,6 +123,7 @@ _TASK_FIELDS: Final = (
     "error",
     "backfill",
 )
+_SYNCLINE: Final = "Syncline"
 _TASK_TIMES: Final = ("created_at", "started_at", "finished_at", "fire_time")
 
 
@@ -140,5 +145,11 @@ def task_document(row: Row) -> Task:
 
 def log_document(row: asyncpg.Record) -> LogLine:
     """A row of a task's log."""
-    at, message, level, attempt, line = row["at"], row["message"], row["level"], row["attempt"], row["line"]
-    return {"time": serializable_time(at), "message": message, "level": level, "attempt": attempt, "line": line}
+    return {
+        "time": serializable_time(row["at"]),
+        "message": row["message"],
+        "level": row["level"],
+        "system": row["system"] or _SYNCLINE,
+        "attempt": row["attempt"],
+        "line": row["line"],
+    }

@@ -44,12 +44,12 @@ ended AS (
 -- What the events of task $1 add to its log. If retention has removed the lines that its attempts wrote, the first line says
 -- so: if the last number of an attempt exceeds the number of its events that have one, it had written lines of its own. A task
 -- of an earlier release, whose events have no numbers, had at least one line.
-SELECT attempt, line, at, level, message FROM syncline.event_lines WHERE task = $1 AND {after_line}
+SELECT attempt, line, at, level, message, NULL::text AS system FROM syncline.event_lines WHERE task = $1 AND {after_line}
 UNION ALL
 SELECT * FROM (
   SELECT 0::smallint AS attempt, 0 AS line, at, 'warn' AS level,
          '[' || (data ->> 'source') || '_' || (data ->> 'collection') || '_' || task || '] older log lines were removed: see '
-           || 'server.sync_tasks.store_logs.last_runs and server.retention.days' AS message
+           || 'server.sync_tasks.store_logs.last_runs and server.retention.days' AS message, NULL::text AS system
   FROM syncline.events
   WHERE task = $1 AND version = 1 AND NOT EXISTS (SELECT FROM syncline.log_events WHERE task = $1) AND CASE
     WHEN EXISTS (SELECT FROM syncline.events WHERE task = $1 AND line IS NOT NULL)

@@ -158,9 +158,9 @@ SELECT pool FROM waiting WHERE pool IS NOT NULL
 
 -- name: end_attempts
 -- Ends attempts of worker $1 ($2–$12) if its lease is valid and they still belong to it, together with their last log
--- lines ($13–$17; $13 is the ordinal of the line's attempt), so that the log of an ended task is always complete. Returns
+-- lines ($13–$18; $13 is the ordinal of the line's attempt), so that the log of an ended task is always complete. Returns
 -- the ordinals of the attempts that were not ended. An attempt whose cancellation was requested is not queued again; it
--- is left as it is. So is one whose task would end while another is to follow, unless $18 says that the caller's transaction
+-- is left as it is. So is one whose task would end while another is to follow, unless $19 says that the caller's transaction
 -- schedules that one.
 WITH {fence}, outcome AS MATERIALIZED (
   SELECT * FROM unnest($2::text[], $3::text[], $4::uuid[], $5::smallint[], $6::bigint[], $7::text[], $8::text[], $9::text[],
@@ -179,7 +179,7 @@ WITH {fence}, outcome AS MATERIALIZED (
       changed_at = greatest(f.at, c.changed_at), xid = syncline.position(), line = o.line
   FROM outcome o, fence f
   WHERE c.source = o.source AND c.collection = o.collection AND c.task = o.task AND c.claim = o.claim AND c.worker = $1
-    AND NOT (o.status = 'SCHEDULED' AND c.cancel_requested) AND (c.again IS NULL OR o.status = 'SCHEDULED' OR $18::boolean)
+    AND NOT (o.status = 'SCHEDULED' AND c.cancel_requested) AND (c.again IS NULL OR o.status = 'SCHEDULED' OR $19::boolean)
     AND c.xid <= syncline.position()
   RETURNING c.*, o.ordinal, o.type, o.details, o.error AS said
 ), {ended}, appended AS (
@@ -191,9 +191,10 @@ WITH {fence}, outcome AS MATERIALIZED (
          line
   FROM moved
 ), logged AS (
-  INSERT INTO syncline.log_events (task, attempt, line, at, level, message)
-  SELECT ($4::uuid[])[ordinal], ($5::smallint[])[ordinal], line, (SELECT at FROM fence) - age * interval '1 s', level, message
-  FROM unnest($13::integer[], $14::integer[], $15::float8[], $16::text[], $17::text[]) AS l (ordinal, line, age, level, message)
+  INSERT INTO syncline.log_events (task, attempt, line, at, level, message, system)
+  SELECT ($4::uuid[])[ordinal], ($5::smallint[])[ordinal], line, (SELECT at FROM fence) - age * interval '1 s', level, message, system
+  FROM unnest($13::integer[], $14::integer[], $15::float8[], $16::text[], $17::text[], $18::text[])
+    AS l (ordinal, line, age, level, message, system)
   WHERE (ordinal IN (SELECT ordinal FROM moved)) IS TRUE
 )
 SELECT ordinal::integer FROM outcome WHERE (ordinal IN (SELECT ordinal FROM moved)) IS NOT TRUE

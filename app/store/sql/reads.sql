@@ -35,9 +35,9 @@ CROSS JOIN LATERAL (
 
 -- name: log_page
 -- A page of $6 lines of a task's log, in order.
-SELECT attempt, line, at, level, message FROM (
+SELECT attempt, line, at, level, message, system FROM (
   (
-    SELECT attempt, line, at, level, message FROM syncline.log_events WHERE task = $1 AND {after_line}
+    SELECT attempt, line, at, level, message, system FROM syncline.log_events WHERE task = $1 AND {after_line}
     ORDER BY attempt, line LIMIT $6
   )
   UNION ALL {lines_of_events}
@@ -47,9 +47,9 @@ LIMIT $6
 
 -- name: log_tail
 -- The last $6 lines of a task's log, last line first.
-SELECT attempt, line, at, level, message FROM (
+SELECT attempt, line, at, level, message, system FROM (
   (
-    SELECT attempt, line, at, level, message FROM syncline.log_events WHERE task = $1 AND {after_line}
+    SELECT attempt, line, at, level, message, system FROM syncline.log_events WHERE task = $1 AND {after_line}
     ORDER BY attempt DESC, line DESC LIMIT $6
   )
   UNION ALL {lines_of_events}

@@ -409,6 +409,21 @@ async def test_a_page_of_a_log_may_be_longer_than_one_of_ours(
     assert await lines(client, id_, limit=limit) == [f"1.{line}" for line in range(1, expected + 1)]
 
 
+async def test_a_line_says_which_program_has_written_it(client: httpx.AsyncClient, api: OpenedApi) -> None:
+    id_ = await scheduled(client)
+    await api.pool.execute(
+        "INSERT INTO syncline.log_events (task, attempt, line, at, level, message, system)"
+        " VALUES ($1, 1, 1, now(), 'debug', 'one', 'tap-github'), ($1, 1, 2, now(), 'info', 'two', NULL)",
+        uuid.UUID(id_[-36:]),
+    )
+    for query in ({}, {"tail": "2"}):
+        answer = await client.get(f"/api/v1/tasks/{id_}/logs", params=query)
+        assert [(line["message"], line["system"]) for line in answer.json()["logs"]] == [
+            ("one", "tap-github"),
+            ("two", "Syncline"),
+        ]
+
+
 async def add_log(api: OpenedApi, id_: str, *, attempts: int, lines: int) -> None:
     """Each line says where it stands; line N was written N seconds after midnight."""
     await api.pool.execute(

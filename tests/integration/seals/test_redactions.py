@@ -363,17 +363,22 @@ async def test_copies_in_the_same_task_and_in_those_before_and_after_it_are_name
 
 async def test_lines_of_the_log_are_redacted_with_the_event(era: Era) -> None:
     task = await era.lived("orders", Status.FAILED, lines=3)
+    system = "UPDATE syncline.log_events SET system = 'tap-shop' WHERE task = $1"
+    await tamper(era, system, task)
     redactions = Redactions(era.admin)
     with pytest.raises(ConfigurationError, match=f"the log of {task} has no line 1:9 to redact"):
         await redactions.redact(str(task), 3, ["error"], CAUSE, lines=[LogLine(1, 2), LogLine(1, 9)])
     await redactions.redact(str(task), 3, ["error"], CAUSE, lines=[LogLine(1, 2)])
-    rows = await era.admin.fetch("SELECT message FROM reporting.task_logs WHERE task = $1 ORDER BY line", task)
+    rows = await era.admin.fetch("SELECT * FROM reporting.task_logs WHERE task = $1 ORDER BY line", task)
+    assert [row["system"] for row in rows] == ["Syncline", *["tap-shop"] * 3, "Syncline"], (
+        "what is redacted is what it wrote"
+    )
     messages = [row["message"] for row in rows]
     assert messages[1:4] == ["line 0", "[redacted]", "line 2"]
     assert messages[4].endswith("FINISHED WITH ERROR: [redacted]")
     data = await era.admin.fetchval("SELECT data::text FROM syncline.events WHERE type = 'EventRedacted'")
     assert '"lines": ["1:2"]' in data
-    for change in ("message = 'x'", "level = 'debug'", "message = '[redacted]', line = 99"):
+    for change in ("message = 'x'", "level = 'debug'", "system = NULL", "message = '[redacted]', line = 99"):
         with pytest.raises(asyncpg.RestrictViolationError):
             await era.admin.execute(f"UPDATE syncline.log_events SET {change} WHERE task = $1", task)
 

@@ -33,7 +33,7 @@ async def end_on(connection: Connection, worker: UUID, claim: Claim) -> bool:
 async def append_on(connection: Connection, worker: UUID, claim: Claim, line: int = 1) -> bool:
     """Whether `append_log` accepted the line."""
     attempt = ([claim.source], [claim.collection], [claim.task], [claim.attempt], [claim.number])
-    lines = ([1], [line], [line], [0.0], ["info"], [f'{{"line {line}"}}'])
+    lines = ([1], [line], [line], [0.0], ["info"], [f'{{"line {line}"}}'], [None])
     again = False
     return await connection.fetch(LOG["append_log"], worker, *attempt, *lines, again) != []
 

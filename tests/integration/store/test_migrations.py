@@ -24,6 +24,7 @@ from app.bootstrap.embedded_postgres import EmbeddedPostgres
 from app.bootstrap.migrations import migrate as bring_to_head
 from app.domain.errors import DatabaseUnreachableError
 from app.projections import verify
+from app.store.log import LineBlock, append_lines
 from app.store.queries import load_statements
 from app.store.resets import reset_collection
 from tests.harness import FOREVER, a_task, opened_store
@@ -66,6 +67,14 @@ OLD_SCHEDULE = (
     .replace(",\n      pool = excluded.pool", "")
     .replace("\n         || coalesce($11::jsonb #> ARRAY[source, collection], '{}')", "")
     .replace("$10", "$9")
+)
+# As it was without systems.
+OLD_APPEND = (
+    load_statements("log.sql")["append_log"].replace(", system", "").replace(", $13::text[]", "").replace("$14", "$13")
+)
+OLD_LINE = (
+    "INSERT INTO syncline.log_events (task, attempt, line, at, level, message)"
+    " VALUES ($1, 1, $2, syncline.clock(), 'info', 'of an old one')"
 )
 OLD_REGISTER = load_statements("leases.sql")["register_worker"].replace(", pools", "").replace(", $6::text[]", "")
 
@@ -161,7 +170,7 @@ def test_no_step_waits_long_for_a_lock(path: Path) -> None:
         assert first.startswith('op.execute("SET LOCAL lock_timeout ='), first
 
 
-NEWER_COLUMNS = {"pool", "pools", "paused_since", "paused_until", "paused_by", "pause_note", "in_catalogue"}
+NEWER_COLUMNS = {"system", "pool", "pools", "paused_since", "paused_until", "paused_by", "pause_note", "in_catalogue"}
 REPORTS = """
 SELECT c.relname AS view, a.attname AS column, col_description(c.oid, a.attnum) AS comment,
        obj_description(c.oid) AS about, c.relacl::text AS rights, pg_get_userbyid(c.relowner)::text AS owner
@@ -191,6 +200,42 @@ async def test_tasks_keep_their_pools_over_a_downgrade(database_url: str) -> Non
         rows = await store.admin.fetch("SELECT collection, pool FROM syncline.collections ORDER BY collection")
         assert [tuple(row) for row in rows] == [("ended", "us"), ("queued", "eu"), ("usual", "default")]
         assert await verify(store.pool) == []
+
+
+async def test_a_log_loses_only_its_systems_on_the_way_back(database_url: str) -> None:
+    async with opened_store(database_url) as store:
+        before = await store.admin.fetch(REPORTS)
+        claim = await store.claimed(worker := await store.worker())
+        blocks = [LineBlock.of(1, 0.0, "info", ["of a tap"], system="tap-shop"), LineBlock.of(2, 0.0, "info", ["ours"])]
+        assert await append_lines(store.pool, worker, [(claim, blocks)], now=0.0) == set()
+        assert await systems(store) == ["Syncline", "tap-shop", "Syncline"]
+    step(database_url, "downgrade", "0028")
+    async with opened_store(database_url) as store:
+        older = await store.admin.fetch(REPORTS)
+        assert [row for row in before if row["column"] != "system"] == older
+        assert await store.admin.fetchval("SELECT count(*) FROM reporting.task_logs") == 3
+        await store.admin.execute(OLD_LINE, claim.task, 3)
+    step(database_url, "upgrade", "head")
+    async with opened_store(database_url) as store:
+        assert await store.admin.fetch(REPORTS) == before
+        assert await systems(store) == ["Syncline"] * 4
+
+
+async def test_a_process_from_before_systems_goes_on_with_its_log(database_url: str) -> None:
+    async with opened_store(database_url) as store:
+        claim = await store.claimed(worker := await store.worker())
+        attempt = ([claim.source], [claim.collection], [claim.task], [claim.attempt], [claim.number])
+        lines = ([1], [1], [1], [0.0], ["info"], ['{"of an old one"}'])
+        again = False
+        assert len(await store.pool.fetch(OLD_APPEND, worker, *attempt, *lines, again)) == 1
+        assert await store.messages(claim.task) == ["Running task...", "of an old one"]
+        assert await systems(store) == ["Syncline"] * 2
+
+
+async def systems(store: Store) -> list[str]:
+    return [
+        row["system"] for row in await store.admin.fetch("SELECT * FROM reporting.task_logs ORDER BY attempt, line")
+    ]
 
 
 async def test_processes_from_before_pools_go_on(database_url: str) -> None:

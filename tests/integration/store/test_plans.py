@@ -145,7 +145,7 @@ async def test_the_hot_statements_are_ordered_index_scans(store: Store) -> None:
     one = "'{1}'"
     hour = "interval '1 hour'"
     interval = "ARRAY[interval '0']"
-    lines = [one, one, one, array, array]
+    lines = [one, one, one, array, array, array]
     statements = {
         "waiting_pools": (QUEUE, []),
         "unknown_since": (QUEUE, [task]),
@@ -618,7 +618,7 @@ WORKER = "'01a2069d-14b4-740c-80f3-a741fed537e7'"
 OF_MANY = {
     "schedule_tasks": [ARRAY] * 4 + [ONE, "ARRAY[now()]", ONE, ARRAY, ARRAY, "'syncline'", "NULL"],
     "active_tasks": [ARRAY, ARRAY],
-    "append_log": [WORKER, ARRAY, ARRAY, TASKS, ONE, ONE, ONE, ONE, ONE, ONE, ARRAY, ARRAY, "true"],
+    "append_log": [WORKER, ARRAY, ARRAY, TASKS, ONE, ONE, ONE, ONE, ONE, ONE, ARRAY, ARRAY, ARRAY, "true"],
 }
 
 

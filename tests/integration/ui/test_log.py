@@ -99,6 +99,19 @@ async def test_only_what_is_shown_of_a_line_is_looked_for(visitor: httpx.AsyncCl
         assert re.findall("<span>([^<]*)</span></div>", page) == lines
 
 
+async def test_a_line_of_a_program_shows_and_is_found_by_its_name(visitor: httpx.AsyncClient, store: Store) -> None:
+    claim = await store.claimed(await store.worker(), "quick", source="load")
+    by_tap = LINE.replace("$3)", "$3, 'tap-<shop>')")
+    await store.admin.execute(by_tap, claim.task, 1, "10 rows")
+    await store.admin.execute(LINE, claim.task, 2, "11 rows")
+    path = f"/tasks/{claim.task_id}"
+    page = (await visitor.get(path)).text
+    assert "<span><i>tap-&lt;shop&gt;</i> 10 rows</span></div>" in page
+    assert "<span>11 rows</span></div>" in page
+    found = (await visitor.get(path, params={"find": "TAP-<SHOP> 10"})).text
+    assert re.findall(r"(\d+) rows</span></div>", found) == ["10"]
+
+
 async def test_all_of_it_is_a_file(visitor: httpx.AsyncClient, path: str) -> None:
     text = await visitor.get(f"{path}/log.txt")
     lines = text.text.splitlines()
@@ -107,5 +120,5 @@ async def test_all_of_it_is_a_file(visitor: httpx.AsyncClient, path: str) -> Non
     assert re.fullmatch(r'attachment; filename="[-0-9a-f]{36}\.log"', text.headers["content-disposition"])
     documents = [json.loads(line) for line in (await visitor.get(f"{path}/log.jsonl")).text.splitlines()]
     assert [each["line"] for each in documents] == [*range(1201)]
-    assert documents[100].keys() == {"time", "message", "level", "attempt", "line"}
+    assert documents[100].keys() == {"time", "message", "level", "system", "attempt", "line"}
     assert (await visitor.get("/tasks/none/log.txt")).status_code == 404

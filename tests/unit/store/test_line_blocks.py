@@ -17,6 +17,7 @@ _LEVELS: Final[list[Level]] = ["info", "error"]
 _MILLISECOND = 0.001
 _WRITTEN = st.tuples(
     st.sampled_from(_LEVELS),
+    st.sampled_from([None, "tap", "target"]),
     st.sampled_from([0.0, _MILLISECOND / 3, _MILLISECOND * 3]),
     st.lists(st.text(st.characters(exclude_characters="\0"), max_size=3), min_size=1, max_size=4),
 )
@@ -26,9 +27,9 @@ _WRITTEN = st.tuples(
 def logs(draw: st.DrawFn) -> list[LineBlock]:
     """Blocks of one log in order, each some time after the one before."""
     first, now, blocks = 1, 0.0, []
-    for level, later, messages in draw(st.lists(_WRITTEN)):
+    for level, system, later, messages in draw(st.lists(_WRITTEN)):
         now += later
-        blocks.append(LineBlock.of(first, now, level, messages, prefix="[t] "))
+        blocks.append(LineBlock.of(first, now, level, messages, prefix="[t] ", system=system))
         first += len(messages)
     return blocks
 
@@ -37,8 +38,8 @@ def logs(draw: st.DrawFn) -> list[LineBlock]:
 def test_joined_blocks_have_the_same_lines(blocks: list[LineBlock]) -> None:
     before = [line for block in blocks for line in block.lines()]
     after = [line for block in join_blocks(blocks) for line in block.lines()]
-    assert [(line.line, line.level, line.message) for line in after] == [
-        (line.line, line.level, line.message) for line in before
+    assert [(line.line, line.level, line.system, line.message) for line in after] == [
+        (line.line, line.level, line.system, line.message) for line in before
     ]
     assert all(0 <= old.written - new.written < _MILLISECOND for old, new in zip(before, after, strict=True))
 
@@ -51,6 +52,7 @@ def test_joined_blocks_have_as_many_characters(blocks: list[LineBlock]) -> None:
 
 
 @given(logs())
-def test_what_stays_apart_differs_in_level_or_time(blocks: list[LineBlock]) -> None:
+def test_what_stays_apart_differs_in_level_system_or_time(blocks: list[LineBlock]) -> None:
     for one, other in pairwise(join_blocks(blocks)):
-        assert one.level != other.level or other.written - one.written >= _MILLISECOND
+        same = (one.level, one.system) == (other.level, other.system)
+        assert not same or other.written - one.written >= _MILLISECOND
