@@ -15,9 +15,10 @@ def main() -> int:
     # a start; the job comes meanwhile.
     hide_from_others()
     from app.attempt.worker_pipe import WorkerGone, WorkerPipe  # noqa: PLC0415
-    from app.domain.attempt_protocol import EVENTS_FD_VARIABLE, Hidden  # noqa: PLC0415
+    from app.domain.attempt_protocol import EVENTS_FD_VARIABLE, LINES_FD_VARIABLE, Hidden  # noqa: PLC0415
 
-    pipe = WorkerPipe(int(os.environ.pop(EVENTS_FD_VARIABLE)))
+    lines = os.environ.pop(LINES_FD_VARIABLE, None)
+    pipe = WorkerPipe(int(os.environ.pop(EVENTS_FD_VARIABLE)), lines=None if lines is None else int(lines))
     with suppress(WorkerGone):  # it is noticed again below
         pipe.send(Hidden())
     from app.attempt import process  # noqa: PLC0415

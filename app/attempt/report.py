@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from app.attempt.sink import Sink
     from app.attempt.worker_pipe import WorkerPipe
-    from app.connectors.contract.passes import DescribedTable, Source
+    from app.connectors.contract.passes import DescribedTable, Log, Source
     from app.domain.attempt_protocol import Level
 
 _PROGRESS_SECONDS: Final = 1.0
@@ -92,6 +92,10 @@ class WorkerLog:
 
     def __call__(self, level: Level, message: str) -> None:
         self._pipe.send(LogLine(level, message))
+
+    def of_program(self, system: str, *, aside: bool = False) -> Log:
+        send = self._pipe.send_aside if aside else self._pipe.send
+        return lambda level, message: send(LogLine(level, message, system))
 
     def mask(self, secret: str) -> None:
         self._pipe.send(SecretLearned(secret))

@@ -4,6 +4,9 @@ The child writes one JSON message per line to the descriptor in `EVENTS_FD_VARIA
 worker writes one `AttemptJob` as JSON to the child's standard input and closes it. The last message is `Finished` or
 `Failed`; a child that ends without one has crashed. Standard output and standard error are free text and become log
 lines.
+
+What programs write to their standard error is sent as one `LogLine` per line to the descriptor in `LINES_FD_VARIABLE`:
+a log that is slow holds up these lines, and no message.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 EVENTS_FD_VARIABLE = "SYNCLINE_EVENTS_FD"
+LINES_FD_VARIABLE = "SYNCLINE_LINES_FD"
 
 Level = Literal["debug", "info", "warn", "error"]
 
@@ -182,11 +186,12 @@ class Hidden(msgspec.Struct, frozen=True, tag="hidden"):
     """The process waits for its job, which has passwords: others of its user cannot look into it any more."""
 
 
-class LogLine(msgspec.Struct, frozen=True, tag="log"):
-    """A line for the task's log."""
+class LogLine(msgspec.Struct, frozen=True, tag="log", omit_defaults=True):
+    """A line for the task's log; `system` is the program that has written it, None for Syncline itself."""
 
     level: Level
     message: str
+    system: str | None = None
 
 
 class SecretLearned(msgspec.Struct, frozen=True, tag="secret_learned"):

@@ -238,7 +238,7 @@ class Attempt:
 
     async def _run_child(self, job: Sync | Backfill) -> Outcome:
         child = self._child = await AttemptProcess.start(job, os.environ)
-        texts = asyncio.create_task(child.free_text(partial(self._log.write, "info")))
+        texts = asyncio.create_task(child.free_text(partial(self._write_text, job.source_type)))
         last: AttemptMessage | None = None
         try:
             async for message in child.messages():
@@ -263,10 +263,14 @@ class Attempt:
             _logger.exception("renewal.lost", task=self.claim.task_id, attempt=self.claim.attempt)
             raise
 
+    async def _write_text(self, source_type: str, line: LogLine) -> None:
+        """What the child's process prints, such as the functions of a `python` source, is by the source's connector."""
+        await self._log.write(line.level, line.message, line.system or source_type)
+
     async def _handle(self, message: AttemptMessage) -> None:
         match message:
             case LogLine():
-                await self._log.write(message.level, message.message)
+                await self._log.write(message.level, message.message, message.system)
             case SecretLearned():
                 self._learned.learn(message.secret)
             case Progress():

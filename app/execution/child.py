@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from app.domain.attempt_protocol import EVENTS_FD_VARIABLE, AttemptMessage, Hidden
+from app.domain.attempt_protocol import EVENTS_FD_VARIABLE, LINES_FD_VARIABLE, AttemptMessage, Hidden, LogLine
 from app.domain.errors import SynclineError
 from app.domain.flood import Allowance, Bounded
 from app.domain.inherited_environment import attempt_environment
@@ -36,8 +36,11 @@ _CHUNK: Final = 64 * 1024
 _LONGEST_START_SECONDS: Final = 60.0
 _LONGEST_SILENCE_SECONDS: Final = 1.0
 _LONGEST_MESSAGE: Final = 64 * 1024 * 1024
+# A program's line has at most 16 Ki characters, each of which may take several bytes as JSON.
+_LONGEST_LINE: Final = 1024 * 1024
 
 _decoder: Final = msgspec.json.Decoder(AttemptMessage)
+_line_decoder: Final = msgspec.json.Decoder(LogLine)
 _encoder: Final = msgspec.json.Encoder()
 
 
@@ -45,11 +48,18 @@ class AttemptProcess:
     """A running child process. `messages` yields its messages; `exit_code` waits for its end."""
 
     def __init__(
-        self, process: asyncio.subprocess.Process, events: _Pipe, texts: tuple[_Pipe, ...], *, mark: str
+        self,
+        process: asyncio.subprocess.Process,
+        events: _Pipe,
+        texts: tuple[_Pipe, ...],
+        lines: _Pipe,
+        *,
+        mark: str,
     ) -> None:
         self._process = process
         self._events = events
         self._texts = texts
+        self._lines = lines
         self._mark = mark
         self._allowance = Allowance(time.monotonic())
         self._last_text_at = time.monotonic()
@@ -67,10 +77,16 @@ class AttemptProcess:
         # Our own pipes: asyncio regards its own as part of the process, and waits for everyone who has inherited them.
         mark = new_mark()
         async with AsyncExitStack() as stack:
-            events, output, errors = [stack.enter_context(closing(await _Pipe.open())) for _ in range(3)]
+            pipes = [stack.enter_context(closing(await _Pipe.open())) for _ in range(4)]
+            events, lines, output, errors = pipes
             # Unlike a pipe, nobody can open it below /proc.
             sending, receiving = [stack.enter_context(end) for end in socket.socketpair()]
-            own = {EVENTS_FD_VARIABLE: str(events.sending), MARK_VARIABLE: mark, "PYTHONUNBUFFERED": "1"}
+            own = {
+                EVENTS_FD_VARIABLE: str(events.sending),
+                LINES_FD_VARIABLE: str(lines.sending),
+                MARK_VARIABLE: mark,
+                "PYTHONUNBUFFERED": "1",
+            }
             with ORPHANS.starting() as started:
                 process = await asyncio.create_subprocess_exec(
                     *COMMAND,
@@ -78,13 +94,13 @@ class AttemptProcess:
                     stdin=receiving.fileno(),
                     stdout=output.sending,
                     stderr=errors.sending,
-                    pass_fds=(events.sending,),
+                    pass_fds=(events.sending, lines.sending),
                     env=attempt_environment(environment) | armed_environment() | own,
                     start_new_session=True,
                 )
                 started(process.pid)
-            child = cls(process, events, (output, errors), mark=mark)
-            for pipe in (events, output, errors):
+            child = cls(process, events, (output, errors), lines, mark=mark)
+            for pipe in pipes:
                 pipe.close_sending_end()
             receiving.close()
             try:
@@ -127,26 +143,34 @@ class AttemptProcess:
             if self._splitter.length > _LONGEST_MESSAGE:
                 raise SynclineError(f"the attempt's process sent a message of more than {_LONGEST_MESSAGE} bytes")
 
-    async def free_text(self, write: Callable[[str], Awaitable[None]]) -> None:
-        """Pass on the lines of standard output and standard error until both are closed.
+    async def free_text(self, write: Callable[[LogLine], Awaitable[None]]) -> None:
+        """Pass on the lines of standard output, standard error and of programs until all are closed.
 
         If there are too many, the beginning, the last lines and some in between are passed on, and a line says how many
         were dropped.
         """
-        await asyncio.gather(*(self._write_lines(pipe.reader, write) for pipe in self._texts))
+        texts = (self._write_lines(pipe.reader, TextLines(), _free_line, write) for pipe in self._texts)
+        lines = TextLines(longest=_LONGEST_LINE)
+        await asyncio.gather(*texts, self._write_lines(self._lines.reader, lines, _program_line, write))
 
-    async def _write_lines(self, stream: asyncio.StreamReader, write: Callable[[str], Awaitable[None]]) -> None:
-        lines, bounded = TextLines(), Bounded(self._allowance)
+    async def _write_lines(
+        self,
+        stream: asyncio.StreamReader,
+        lines: TextLines,
+        parse: Callable[[str], LogLine],
+        write: Callable[[LogLine], Awaitable[None]],
+    ) -> None:
+        bounded = Bounded(self._allowance)
         while chunk := await stream.read(_CHUNK):
             self._writers += 1
             for line in lines.feed(bounded.feed(chunk, time.monotonic())):
-                await write(line)
+                await write(parse(line))
             self._writers -= 1
             self._last_text_at = time.monotonic()
         for line in lines.feed(bounded.rest()):
-            await write(line)
+            await write(parse(line))
         if rest := lines.rest():
-            await write(rest)
+            await write(parse(rest))
 
     def silent_seconds(self) -> float:
         """Seconds since the last free text; 0 while some is being passed on."""
@@ -178,7 +202,7 @@ class AttemptProcess:
 
     def close(self) -> None:
         """Close the pipes; a process that left the group may still have the other ends open."""
-        for pipe in (self._events, *self._texts):
+        for pipe in (self._events, *self._texts, self._lines):
             pipe.close()
 
     def kill(self) -> None:
@@ -189,6 +213,21 @@ class AttemptProcess:
     def _signal(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, number)
+
+
+def _free_line(text: str) -> LogLine:
+    return LogLine("info", text)
+
+
+def _program_line(text: str) -> LogLine:
+    """A line that the child sends for a program. Anything else is kept as it is.
+
+    That is how many lines of a flood were dropped, and half of the line that a process was sending when it was killed.
+    """
+    try:
+        return _line_decoder.decode(text)
+    except msgspec.MsgspecError:
+        return LogLine("warn", text)
 
 
 class _Pipe:

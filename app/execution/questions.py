@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from app.config.catalogue import Catalogue
-    from app.domain.attempt_protocol import AttemptMessage, Question
+    from app.domain.attempt_protocol import AttemptMessage, LogLine, Question
     from app.domain.redaction import Redactor
     from app.execution.renewals import Renewals
 
@@ -270,5 +270,5 @@ async def _without_learned(messages: AsyncIterator[AttemptMessage]) -> AsyncIter
                 yield message
 
 
-async def _ignore(_text: str) -> None:
+async def _ignore(_line: LogLine) -> None:
     """Drop what the connector prints: there is no task whose log could have it."""

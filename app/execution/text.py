@@ -57,24 +57,25 @@ def _is_plain(text: str) -> bool:
 
 
 class TextLines:
-    """Splits bytes into lines of text. A very long line is cut to more than what `clean` leaves of it.
+    """Splits bytes into lines of text. A line of more than `longest` bytes is cut to them.
 
-    `clean` cuts to the final length after redaction, because half a secret is not recognised.
+    By default that is more than what `clean` leaves of it, which cuts to the final length after redaction, because half
+    a secret is not recognised.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, longest: int = _MOST_KEPT) -> None:
         self._splitter = LineSplitter(b"\n")
+        self._longest = longest
 
     def feed(self, chunk: bytes) -> list[str]:
         """The lines that are complete now."""
-        lines = [_text(line) for line in self._splitter.feed(chunk)]
-        self._splitter.cut(_MOST_KEPT)
+        lines = [self._text(line) for line in self._splitter.feed(chunk)]
+        self._splitter.cut(self._longest)
         return lines
 
     def rest(self) -> str:
         """Return what came after the last newline."""
-        return _text(self._splitter.take())
+        return self._text(self._splitter.take())
 
-
-def _text(line: bytes) -> str:
-    return line[:_MOST_KEPT].decode("utf-8", errors="replace").removesuffix("\r")
+    def _text(self, line: bytes) -> str:
+        return line[: self._longest].decode("utf-8", errors="replace").removesuffix("\r")

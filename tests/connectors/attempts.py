@@ -195,8 +195,12 @@ class Told:
         return [message for message in self.messages if isinstance(message, Committed)]
 
     @property
+    def logged(self) -> list[LogLine]:
+        return [message for message in self.messages if isinstance(message, LogLine)]
+
+    @property
     def lines(self) -> list[str]:
-        return [message.message for message in self.messages if isinstance(message, LogLine)]
+        return [line.message for line in self.logged]
 
     @classmethod
     def by(cls, attempt: Attempt) -> Told:

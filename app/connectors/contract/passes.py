@@ -30,6 +30,19 @@ class Log(Protocol):
 
 
 @runtime_checkable
+class ProgramsLog(Log, Protocol):
+    """A log that tells the lines of programs from others."""
+
+    def of_program(self, system: str, *, aside: bool = False) -> Log:
+        """Where lines of the program `system` are written.
+
+        With `aside` there may be any number, of which a log gets as many as it takes. They may be written by another
+        thread, and wait for a slow log while all others go on.
+        """
+        ...
+
+
+@runtime_checkable
 class InstallationLog(Log, Protocol):
     """A log whose reader waits longer while `packages` are being installed, until they are `done`."""
 

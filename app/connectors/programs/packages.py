@@ -92,7 +92,7 @@ def command_of(
 def installed_command(wanted: PackageSet, *, executable: str | None, data_dir: Path, log: Log) -> Path:
     """The path of a package's command; installs the packages if this set is not installed yet.
 
-    The installer's errors go to standard error.
+    What the installer writes goes to `log`.
 
     Raises:
         SynclineError: installing failed, and may succeed on a retry.
@@ -174,33 +174,34 @@ def _install(home: Path, python: str, wanted: PackageSet, log: Log) -> None:
     turns = installers(log) if uv else ("pip",)
     if uv and "uv" in turns:
         try:
-            _build_with_uv(uv, home, python, wanted)
+            _build_with_uv(uv, home, python, wanted, log)
         except SynclineError:
             if "pip" not in turns:
                 raise
             log("warn", "uv could not install it (its output is in the log); trying pip")
         else:
             return
-    _build_with_pip(home, python, wanted)
+    _build_with_pip(home, python, wanted, log)
 
 
-def _build_with_uv(uv: str, home: Path, python: str, wanted: PackageSet) -> None:
+def _build_with_uv(uv: str, home: Path, python: str, wanted: PackageSet, log: Log) -> None:
     shutil.rmtree(home, ignore_errors=True)
-    run_installer([uv, "venv", "--quiet", "--no-project", "--python", sys.executable, str(home)], _NO_ENVIRONMENT)
-    run_installer(
-        [uv, "pip", "install", "--quiet", "--python", python, *wanted.arguments(home)], _install_failure(wanted)
-    )
+    making = [uv, "venv", "--quiet", "--no-project", "--python", sys.executable, str(home)]
+    run_installer(making, _NO_ENVIRONMENT, name="uv", log=log)
+    installing = [uv, "pip", "install", "--quiet", "--python", python, *wanted.arguments(home)]
+    run_installer(installing, _install_failure(wanted), name="uv", log=log)
 
 
-def _build_with_pip(home: Path, python: str, wanted: PackageSet) -> None:
+def _build_with_pip(home: Path, python: str, wanted: PackageSet, log: Log) -> None:
     shutil.rmtree(home, ignore_errors=True)
-    run_installer([sys.executable, "-m", "venv", str(home)], _NO_ENVIRONMENT)
+    run_installer([sys.executable, "-m", "venv", str(home)], _NO_ENVIRONMENT, name="venv", log=log)
     # The new environment's pip reads a pip.conf of its own instead of this one.
     if (settings := Path(sys.prefix) / "pip.conf").exists():
         (home / settings.name).symlink_to(settings)
     # Most modules are never imported, so compiling them is a waste.
     options = ["--quiet", "--no-input", "--no-compile", "--disable-pip-version-check"]
-    run_installer([python, "-m", "pip", "install", *options, *wanted.arguments(home)], _install_failure(wanted))
+    installing = [python, "-m", "pip", "install", *options, *wanted.arguments(home)]
+    run_installer(installing, _install_failure(wanted), name="pip", log=log)
 
 
 def _install_failure(wanted: PackageSet) -> str:

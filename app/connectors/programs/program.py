@@ -6,12 +6,13 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import threading
 import time
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING
 
+from app.connectors.programs.levels import LevelReader
+from app.connectors.programs.output_log import log_of
 from app.connectors.programs.pipe import Lines, chunks, deepen
 from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.flood import Allowance, Bounded
@@ -23,6 +24,8 @@ from app.lifeline import MARK_VARIABLE, end_with_parent
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
     from pathlib import Path
+
+    from app.connectors.contract.passes import Log
 
 _ERROR = re.compile(r"\w(Error|Exception)\b|\b(ERROR|CRITICAL|FATAL)\b")
 # Docker and many other programs end their errors with such a line, which says nothing of the reason.
@@ -60,8 +63,9 @@ class Input:
 class Program:
     """Runs `command`; `secrets` are masked in all of its output.
 
-    Errors call it `name`. `home` is its directory, which is created; `environment` is added to what every program gets;
-    `format_line` makes a line of its standard error readable, `before_errors` is called before some are passed on.
+    Errors call it `name`. The lines of its standard error go to `log`, as those of the program `system`. `home` is its
+    directory, which is created; `environment` is added to what every program gets; `format_line` makes a line of its
+    standard error readable, `before_errors` is called before some are passed on.
     """
 
     def __init__(
@@ -69,15 +73,19 @@ class Program:
         command: list[str],
         *,
         name: str,
+        system: str,
         home: Path,
         secrets: Iterable[str],
+        log: Log,
         environment: Mapping[str, str] | None = None,
         format_line: Callable[[str], str] = str,
         before_errors: Callable[[], None] = lambda: None,
     ) -> None:
         home.mkdir(parents=True, exist_ok=True)
         self.command = command
+        self.system = system
         self._name = name
+        self._log = log_of(log, system, aside=True)
         mark = {MARK_VARIABLE: os.environ[MARK_VARIABLE]} if MARK_VARIABLE in os.environ else {}
         self._environment = program_environment(os.environ) | mark | {"HOME": str(home)} | dict(environment or {})
         self._secrets = set(secrets)
@@ -189,11 +197,12 @@ class Program:
         return self._running
 
     def _read_errors(self, running: subprocess.Popen[bytes], errors: IO[bytes]) -> None:
+        reader = LevelReader()
         with errors:
             for line in Lines(self._limit_flood(running, errors), messages=False):
-                text = self._format_line(self.text(line))
-                sys.stderr.write(f"{text}\n")
-                sys.stderr.flush()
+                written = self.text(line)
+                text = self._format_line(written)
+                self._log(reader.level(written), text)
                 self.remember(text)
 
     def _limit_flood(self, running: subprocess.Popen[bytes], errors: IO[bytes]) -> Iterator[bytes]:

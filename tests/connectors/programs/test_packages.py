@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from app.connectors.contract.passes import Log
+
 # Writes down what it was asked for. Makes real environments, and fails to install where a file says so.
 UV = """#!{python}
 import pathlib, subprocess, sys
@@ -49,10 +51,18 @@ def uv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 class Heard(list[str]):
-    """A log that tells a long installation from a connector that does not answer."""
+    """A log that tells a long installation from a connector that does not answer, and programs from Syncline."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.installer: list[tuple[str, str, str]] = []
 
     def __call__(self, _level: str, message: str) -> None:
         self.append(message)
+
+    def of_program(self, system: str, *, aside: bool = False) -> Log:
+        assert aside, "as much as that of other programs is limited there"
+        return lambda level, message: self.installer.append((system, level, message))
 
     def installing(self, packages: str, *, done: bool = False) -> None:
         self.append(f"({packages} are there)" if done else f"({packages} are coming)")
@@ -60,7 +70,7 @@ class Heard(list[str]):
 
 def install(
     directory: Path, *packages: str, executable: str | None = None, constraints: tuple[str, ...] = ()
-) -> tuple[Path, list[str]]:
+) -> tuple[Path, Heard]:
     said = Heard()
     wanted = PackageSet(packages, constraints)
     return installed_command(wanted, executable=executable, data_dir=directory, log=said), said
@@ -111,9 +121,7 @@ def test_pip_tries_what_uv_cannot_install(uv: Path, tmp_path: Path) -> None:
     assert said == []
 
 
-def test_an_index_of_pips_own_is_asked_and_uv_is_not(
-    uv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_an_index_of_pips_own_is_asked_and_uv_is_not(uv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with serving() as index:
         monkeypatch.setenv("PIP_INDEX_URL", index.url)
         command, said = install(tmp_path, "tap-made==1.0")
@@ -121,7 +129,7 @@ def test_an_index_of_pips_own_is_asked_and_uv_is_not(
     assert {"/simple/tap-made/", f"/{WHEEL}"} <= set(index.asked)
     assert not (uv / "asked").exists()
     assert said[2] == "using pip instead of uv: pip is configured with index-url"
-    assert "hunter2" not in f"{said}{capfd.readouterr()}"
+    assert "hunter2" not in f"{said}{said.installer}"
 
 
 def test_the_index_that_is_set_beside_syncline_is_that_of_a_new_environment(
@@ -161,22 +169,24 @@ def test_the_end_of_the_output_says_why_an_installation_failed(
             install(tmp_path, "tap-x==9")
 
 
-def test_no_login_of_an_index_is_shown(
-    uv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_no_login_of_an_index_is_shown(uv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UV_DEFAULT_INDEX", "https://glpat-token@packages.example.com/simple")
     monkeypatch.setenv("UV_INDEX_OWN_PASSWORD", "hunter2-hunter2")
     seen = "looked at https://glpat-token@packages.example.com/simple/tap-made with hunter2-hunter2"
-    (uv / "uv").write_text(f"#!/bin/sh\necho '{seen}'\necho 'line by line' >&2\nexit 1\n")
+    (uv / "uv").write_text(f"#!/bin/sh\necho '{seen}'\necho 'error: line by line' >&2\nexit 1\n")
     said = Heard()
     requirement = "tap-made@https://glpat-token@packages.example.com/tap_made-1.0.whl"
     with pytest.raises(SynclineError) as failed:
         installed_command(PackageSet((requirement,)), executable=None, data_dir=tmp_path, log=said)
-    assert "glpat-token" not in f"{said}{failed.value}"
+    assert "glpat-token" not in f"{said}{said.installer}{failed.value}"
     assert str(failed.value).endswith(
-        "; the end of its output: looked at https://***@packages.example.com/simple/tap-made with *** line by line"
+        "; the end of its output: looked at https://***@packages.example.com/simple/tap-made with ***"
+        " error: line by line"
     )
-    assert capfd.readouterr().err.startswith("looked at https://***@packages.example.com/simple/tap-made with ***\n")
+    assert said.installer[:2] == [
+        ("uv", "debug", "looked at https://***@packages.example.com/simple/tap-made with ***"),
+        ("uv", "error", "error: line by line"),
+    ]
 
 
 def hashed(*commands: str) -> str:

@@ -197,13 +197,16 @@ def test_a_destination_that_cannot_be_reached_fails_before_the_tap_starts(scene:
     assert not told.lines
 
 
-def test_a_tap_that_fails_says_so_and_its_secrets_stay_secret(scene: Scene, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_tap_that_fails_says_so_and_its_secrets_stay_secret(scene: Scene) -> None:
     tap = scene.directory / "tap.py"
     tap.write_text("import sys; sys.exit('LoginError: cannot log in with hunter2!\\n(a footnote)')")
-    failed = scene.run(password="hunter2!").failed
-    assert failed.error == f"{PLACE}: the tap ended with code 1: LoginError: cannot log in with ***"
-    assert failed.retryable
-    assert capfd.readouterr().err == "LoginError: cannot log in with ***\n(a footnote)\n"
+    told = scene.run(password="hunter2!")
+    assert told.failed.error == f"{PLACE}: the tap ended with code 1: LoginError: cannot log in with ***"
+    assert told.failed.retryable
+    assert [(line.level, line.message) for line in told.logged if line.system == "tap.py"] == [
+        ("error", "LoginError: cannot log in with ***"),
+        ("debug", "(a footnote)"),
+    ]
 
 
 def test_a_tap_sees_nothing_of_the_environment_that_it_does_not_need(

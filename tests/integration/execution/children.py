@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 # Follows the attempt protocol with the standard library alone, so that it starts at once. `report` writes the process
 # ids that a test waits for or wants to find dead.
 CHILD = r"""
-import json, os, signal, subprocess, sys, time
+import json, os, signal, subprocess, sys, threading, time
 events = os.fdopen(int(os.environ.pop("SYNCLINE_EVENTS_FD")), "w", buffering=1)
+aside = os.fdopen(int(os.environ.pop("SYNCLINE_LINES_FD")), "w", buffering=1)
 events.write('{"type": "hidden"}\n')
 job = json.load(sys.stdin)
 name, attempt = job.get("collection", *job.get("collections", []))["name"], job.get("attempt")
@@ -96,6 +97,28 @@ elif name == "repeating":
     for text in said:
         log(text)
     fail(" ".join(said), retryable=False)
+elif name == "programs":
+    def say_aside(text, **more):
+        aside.write(json.dumps({"type": "log", "level": "warn", "message": text} | more) + "\n")
+    say_aside("slow", system="tap-shop")
+    say_aside("the secret is hunter2-hunter2", system="hunter2-hunter2")
+    say_aside("a very long line " + "\u2028" * 16_000, system="tap-shop")
+    say(type="log", level="debug", message="on standard output", system="tap-shop")
+    print("printed", flush=True)
+    aside.write("[7 lines were dropped]\n")
+    aside.write('{"type": "log", "level": "error", "message": "without an end", "system": "tap-shop"}')
+    log("of Syncline")
+    finish()
+elif name == "pouring":
+    line = json.dumps({"type": "log", "level": "debug", "message": "z" * 200, "system": "tap-shop"}) + "\n"
+    pouring = threading.Thread(target=lambda: [aside.write(line) for _ in range(300_000)], daemon=True)
+    pouring.start()
+    for number in range(100_000):
+        if not pouring.is_alive():
+            break
+        say(type="progress", records_read=number)
+        time.sleep(0.02)
+    finish()
 elif name == "ordered":
     for number in range(5000):
         log(f"line {number}")

@@ -167,7 +167,13 @@ async def test_a_child_sees_no_secret_of_the_workers_environment(
     async with running_worker(database_url, config):
         assert await store.ended(task) == "SUCCESS"
     [names] = [message for message in await store.messages(task) if message.startswith("[")]
-    secrets = {"DATABASE_URL", "AWS_SECRET_ACCESS_KEY", "HTTP_BASIC_PASSWORD", "SYNCLINE_EVENTS_FD"}
+    secrets = {
+        "DATABASE_URL",
+        "AWS_SECRET_ACCESS_KEY",
+        "HTTP_BASIC_PASSWORD",
+        "SYNCLINE_EVENTS_FD",
+        "SYNCLINE_LINES_FD",
+    }
     assert not secrets & set(json.loads(names))
     assert {"PATH", "ALL_PROXY"} <= set(json.loads(names))
 

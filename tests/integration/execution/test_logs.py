@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 import resource
+import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec import structs
 
 from app.execution import task_log
-from app.execution.task_log import TaskLog
+from app.execution.task_log import _MOST_LINES, TaskLog
 from app.execution.text import LONGEST_TEXT
-from tests.harness import PATIENCE_SECONDS, running_worker, synthetic, until, write_config
+from tests.harness import PATIENCE_SECONDS, ending, running_worker, synthetic, until, write_config
 from tests.integration.execution.children import use_children
 from tests.unit.domain.secret_examples import LONGER_TEXTS
 from tests.unit.domain.secret_examples import SECRET as LONGER_SECRET
@@ -110,6 +112,119 @@ async def test_a_flood_of_one_attempt_does_not_hold_up_the_others(
         await store.logged(flood, "zzz")
         assert await store.ended(await store.schedule("good")) == "SUCCESS"
         assert await store.status(flood) == "RUNNING"
+
+
+async def test_lines_of_programs_have_their_names_and_levels(store: Store, database_url: str, config: Path) -> None:
+    task = await store.schedule("programs")
+    async with running_worker(database_url, config):
+        assert await store.ended(task) == "SUCCESS"
+    rows = await store.pool.fetch("SELECT * FROM syncline.log_events WHERE task = $1 ORDER BY line", task)
+    lines = [(row["system"], row["level"], row["message"].split("] ", 1)[1]) for row in rows]
+    [long] = [line for line in lines if "a very long line" in line[2]]
+    assert long[2].endswith(f"[cut: longer than {LONGEST_TEXT} bytes]")
+    aside = [line for line in lines if line[0] in ("tap-shop", "***") and line[1] != "debug" and line != long]
+    assert aside == [
+        ("tap-shop", "warn", "slow"),
+        ("***", "warn", "the secret is ***"),
+        ("tap-shop", "error", "without an end"),
+    ]
+    assert ("tap-shop", "debug", "on standard output") in lines
+    assert ("singer", "info", "printed") in lines, "what its process prints is the connector's"
+    assert ("singer", "warn", "[7 lines were dropped]") in lines
+    assert (None, "info", "of Syncline") in lines
+    assert SECRET not in await store.everything()
+
+
+async def test_a_flood_of_a_program_is_bounded(store: Store, database_url: str, config: Path) -> None:
+    task = await store.schedule("pouring")
+    async with running_worker(database_url, config):
+        assert await store.ended(task) == "SUCCESS"
+    rows = await store.pool.fetch(
+        "SELECT level, system, message FROM syncline.log_events WHERE task = $1 AND message NOT LIKE '%zzz'", task
+    )
+    dropped = [
+        (row["level"], row["system"]) for row in rows if "bytes were dropped here: a log takes" in row["message"]
+    ]
+    assert dropped
+    assert set(dropped) == {("warn", "singer")}
+    stored = await store.pool.fetchval("SELECT count(*) FROM syncline.log_events WHERE system = 'tap-shop'")
+    assert 100_000 < stored < 200_000, "300,000 were written, which are more than a log takes"
+
+
+async def test_programs_that_wait_for_a_slow_log_hold_up_no_message(
+    store: Store, database_url: str, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.execution.attempt._SECONDS_BETWEEN_PROGRESS_LINES", 600.0)
+    await store.schedule("pouring")
+    locking = store.admin.transaction()
+    await locking.start()
+    await store.admin.execute("LOCK TABLE syncline.log_events IN SHARE MODE")
+    async with running_worker(database_url, config) as running:
+        attempt = await _attempt_of(running)
+
+        async def has_no_room() -> bool:
+            return attempt._log.next_line() > _MOST_LINES
+
+        async def goes_on() -> bool:
+            return attempt._records_read > before + 10
+
+        await until(has_no_room)
+        assert await _settled(attempt._log.next_line) < 45_000
+        before = attempt._records_read
+        await until(goes_on)
+        await locking.rollback()
+
+
+# What a tap of singer-python, one of the Singer SDK and a traceback write.
+TAP = """
+import json, sys
+def say(line):
+    print(line, file=sys.stderr, flush=True)
+say("INFO Starting sync")
+say("2024-05-01 10:00:00,123 | WARNING  | tap-shop | slow")
+say("time=2024-05-01 10:00:00 name=tap_shop level=ERROR message=one page is lost")
+say("anything")
+print("on standard output", flush=True)
+print(json.dumps({"type": "SCHEMA", "stream": "made", "key_properties": ["id"], "schema": {"properties": {"id": {}}}}))
+print(json.dumps({"type": "RECORD", "stream": "made", "record": {"id": 1}}), flush=True)
+raise ValueError("no answer")
+"""
+
+
+async def test_a_real_tap_tells_its_levels(store: Store, database_url: str, tmp_path: Path) -> None:
+    (tmp_path / "tap-shop").write_text(f"#!{sys.executable}\n{TAP}")
+    (tmp_path / "tap-shop").chmod(0o755)
+    source = {
+        "type": "singer",
+        "destinations": ["nowhere"],
+        "collections": [{"name": "made"}],
+        "config": {
+            "command": [str(tmp_path / "tap-shop")],
+            "config": {},
+            "catalog": {"streams": [{"tap_stream_id": "made", "stream": "made", "schema": {}}]},
+        },
+    }
+    config = write_config(tmp_path / "config.yaml", {"s": source})
+    task = await store.schedule("made", source_type="singer", max_attempts=1)
+    async with running_worker(database_url, config):
+        assert await store.ended(task) == "FAILED"
+    rows = await store.pool.fetch(
+        "SELECT * FROM syncline.log_events WHERE task = $1 AND system = 'tap-shop' ORDER BY line", task
+    )
+    lines = [(row["level"], row["message"].split("] ", 1)[1]) for row in rows]
+    text = ("debug", "on standard output")
+    assert text in lines
+    errors = [line for line in lines if line != text]
+    assert errors[:5] == [
+        ("info", "INFO Starting sync"),
+        ("warn", "2024-05-01 10:00:00,123 | WARNING  | tap-shop | slow"),
+        ("error", "time=2024-05-01 10:00:00 name=tap_shop level=ERROR message=one page is lost"),
+        ("debug", "anything"),
+        ("error", "Traceback (most recent call last):"),
+    ]
+    assert errors[-1] == ("error", "ValueError: no answer")
+    assert {level for level, _ in errors[4:]} == {"error"}
+    assert str((await store.folded(task)).error).endswith("after line 3 of its output: ValueError: no answer")
 
 
 async def test_a_worker_whose_database_is_slow_waits_instead_of_collecting(
@@ -219,6 +334,30 @@ async def test_lines_written_one_by_one_travel_together(store: Store, monkeypatc
     await asyncio.wait_for(own.all_stored.wait(), PATIENCE_SECONDS)
     storing.cancel()
     assert (await store.messages(own.claim.task))[1:] == [f"line {number}" for number in range(1000)]
+
+
+async def test_lines_keep_their_programs_one_by_one_and_with_the_ending(store: Store) -> None:
+    worker = await store.worker()
+    log = TaskLog(store.pool, worker, refused=lambda _: None)
+    own = log.open(await store.claimed(worker), str)
+    storing = asyncio.create_task(log.run())
+    await own.write("info", "of Syncline")
+    for number in range(3):
+        await own.write("info", f"line {number}", "tap-shop")
+    await own.write("info", "of another", "target-lake")
+    await asyncio.wait_for(own.all_stored.wait(), PATIENCE_SECONDS)
+    storing.cancel()
+    await own.write("warn", "the last", "tap-shop")
+    [last] = await own.take_rest()
+    ended = ending(own.claim, line=own.next_line())
+    assert await store.queue.end_attempts(worker, [structs.replace(ended, lines=[last])]) == []
+    rows = await store.pool.fetch("SELECT * FROM syncline.log_events ORDER BY line")
+    assert [(row["system"], row["message"].split("] ", 1)[1]) for row in rows] == [
+        (None, "of Syncline"),
+        *(("tap-shop", f"line {number}") for number in range(3)),
+        ("target-lake", "of another"),
+        ("tap-shop", "the last"),
+    ]
 
 
 class _ForgetfulPool:

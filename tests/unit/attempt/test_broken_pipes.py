@@ -62,6 +62,11 @@ def test_an_attempt_without_a_worker_ends(deaf: WorkerPipe) -> None:
         deaf.send(LogLine("info", "is there anybody?"))
 
 
+def test_a_line_of_a_program_without_a_worker_ends(deaf: WorkerPipe) -> None:
+    with pytest.raises(WorkerGone):
+        deaf.send_aside(LogLine("info", "is there anybody?"))
+
+
 def test_a_broken_pipe_of_a_destination_is_its_failure() -> None:
     sink = Sink("files", Destination(BROKEN))
     assert sink.commit(None, final=True) is None

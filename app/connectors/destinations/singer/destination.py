@@ -25,6 +25,7 @@ from app.connectors.destinations.singer.messages import (
 from app.connectors.destinations.singer.place import place_of
 from app.connectors.destinations.singer.target import RunningTarget
 from app.connectors.programs.documents import read_document
+from app.connectors.programs.names import program_name
 from app.connectors.programs.output_log import OutputLog
 from app.connectors.programs.packages import PackageSet, command_of
 from app.connectors.programs.program import Program
@@ -74,8 +75,7 @@ class SingerDestination:
         self._standing_before: Standing | None = None
         self._reason = ""
         self._log = log
-        # One for all runs, which share the limit of a log.
-        self._output_log = OutputLog(log)
+        self._output_log: OutputLog | None = None
         self._program: Program | None = None
         self._running: RunningTarget | None = None
         self._tables: dict[str, Table] = {}
@@ -96,10 +96,19 @@ class SingerDestination:
             renewed=self._take_renewed,
             log=self._log,
         )
-        home = self._data_dir / "home"
-        command = [*self._command(), "--config", str(self._config.path)]
-        secrets = secrets_in(written) | renewed_secrets(config, written)
-        self._program = Program(command, name="the target", home=home, secrets=secrets, before_errors=self._config.look)
+        command = self._command()
+        system = program_name(command, self._options.package or ())
+        # One for all runs, which share the limit of a log.
+        self._output_log = OutputLog(self._log, system)
+        self._program = Program(
+            [*command, "--config", str(self._config.path)],
+            name="the target",
+            system=system,
+            home=self._data_dir / "home",
+            secrets=secrets_in(written) | renewed_secrets(config, written),
+            log=self._log,
+            before_errors=self._config.look,
+        )
         self._log("warn", f"destination {self._name!r} is a Singer target: after a crash, rows may be loaded twice")
         position = self._position()
         self._standing_before = position.standing
@@ -220,7 +229,7 @@ class SingerDestination:
     def _running_target(self) -> RunningTarget:
         """The running target, started with the schemas of all tables if there is none."""
         if self._running is None:
-            if self._program is None:
+            if self._program is None or self._output_log is None:
                 raise RuntimeError("the destination was not opened")
             self._running = RunningTarget(self._program, output_log=self._output_log)
             for table in self._tables.values():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from app.connectors.programs.documents import read_document
+from app.connectors.programs.names import program_name
 from app.connectors.programs.packages import PackageSet, command_of
 from app.connectors.programs.program import Program
 from app.domain.errors import ConfigurationError, SynclineError
@@ -32,7 +33,8 @@ def try_out(
     secrets = secrets_in(read_document(options.settings, "settings"))
     package, executable = PackageSet(options.package or (), options.constraints), options.executable
     command = command_of(options.command, package, executable=executable, data_dir=data_dir, log=log)
-    program = Program(command, name="the target", home=data_dir / "home", secrets=secrets)
+    system = program_name(command, package.packages)
+    program = Program(command, name="the target", system=system, home=data_dir / "home", secrets=secrets, log=log)
     failures: list[SynclineError] = []
     for question in _QUESTIONS:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
 from app.connectors.programs.documents import write_private_file
-from app.connectors.programs.output_log import OutputLog
+from app.connectors.programs.output_log import OutputLog, log_of
 from app.connectors.programs.renewals import is_same, report_renewal
 from app.connectors.programs.repeated_names import RepeatedNames
 from app.connectors.sources.airbyte.messages import ErrorTrace, parse_message
@@ -65,7 +65,8 @@ class Connector:
         self._seen_at = seen_at
         self._arguments = arguments
         self._log = log
-        self._output_log = OutputLog(log)
+        self._output_log = OutputLog(log, program.system)
+        self._program_log = log_of(log, program.system)
         self._names = RepeatedNames()
         self._streams: set[str] = set()
         self._failure: ErrorTrace | None = None
@@ -177,7 +178,7 @@ class Connector:
         reason = ": ".join(dict.fromkeys(words)) or "it gives no reason"
         stream = f" in stream {str(error.stream_descriptor)!r}" if error.stream_descriptor else ""
         if error.stack_trace:
-            self._log("debug", self._mask(error.stack_trace))
+            self._program_log("debug", self._mask(error.stack_trace))
         kind = ConfigurationError if error.failure_type == "config_error" else SynclineError
         raise kind(f"the connector failed{stream}: {self._mask(reason)}")
 

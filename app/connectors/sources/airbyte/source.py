@@ -13,6 +13,7 @@ from app.connectors.contract.bookmarks import READS_EVERYTHING
 from app.connectors.programs.catalog_cache import DiscoveredCatalog, change_times
 from app.connectors.programs.documents import read_document, read_text
 from app.connectors.programs.late_fields import LateFields
+from app.connectors.programs.names import program_name
 from app.connectors.programs.packages import PackageSet, command_of
 from app.connectors.programs.program import Program
 from app.connectors.programs.renewals import current_config
@@ -165,11 +166,19 @@ class AirbyteSource:
             )
             self._running.callback(container.end)
             environment |= container.environment
-            command, seen_at = container.command(), SEEN_AT
+            command, seen_at, system = container.command(), SEEN_AT, self._options.connector.name
         else:
             command, seen_at = self._command(), self._work_dir
-        home = self._data_dir / "home"
-        program = Program(command, name="the connector", home=home, secrets=secrets_of(config), environment=environment)
+            system = program_name(command, self._options.installed)
+        program = Program(
+            command,
+            name="the connector",
+            system=system,
+            home=self._data_dir / "home",
+            secrets=secrets_of(config),
+            log=self._log,
+            environment=environment,
+        )
         self._running.callback(program.stop)
         return Connector(program, config, work_dir=self._work_dir, seen_at=seen_at, arguments=arguments, log=self._log)
 

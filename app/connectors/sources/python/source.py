@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import syncline
 from app.connectors.contract.schema import Table
+from app.connectors.programs.output_log import log_of
 from app.connectors.sources.python.blame import Blame
 from app.connectors.sources.python.function import declared_schema, find_function, offered_functions
 from app.connectors.sources.python.reading import Reading
@@ -44,7 +45,7 @@ class PythonSource:
             job.collection.name,
             secrets=secrets_in(job.source_config) | secrets_in(job.collection.parameters),
         )
-        self._logger = logger_to(log, redact=self._blame.redact)
+        self._logger = logger_to(log_of(log, job.source_type), redact=self._blame.redact)
 
     def check(self) -> None:
         self._find_function()

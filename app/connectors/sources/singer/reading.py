@@ -123,7 +123,7 @@ class Wanted:
 class Reading:
     """Turns a tap's lines into tables, rows and checkpoints. Errors name the line.
 
-    `at_message` is called for each line that is not a record.
+    `at_message` is called for each line that is not a record. `system` is what the log calls the tap.
     """
 
     def __init__(
@@ -134,6 +134,7 @@ class Reading:
         *,
         at_message: Callable[[], None],
         log: Log,
+        system: str,
         text: Callable[[bytes], str],
     ) -> None:
         self._wanted = wanted
@@ -146,7 +147,7 @@ class Reading:
         self._skipped: set[str] = set()
         self._fields: dict[str, Fields] = {}
         self._reached = False
-        self._output_log = OutputLog(log)
+        self._output_log = OutputLog(log, system)
         self._names = RepeatedNames()
 
     def items(self, lines: Iterable[bytes]) -> Iterator[Table | Rows | Checkpoint]:

@@ -15,6 +15,7 @@ from app.connectors.contract.stream_tables import tables_in
 from app.connectors.programs.catalog_cache import DiscoveredCatalog
 from app.connectors.programs.documents import check_object, read_document, write_private_file
 from app.connectors.programs.late_fields import LateFields
+from app.connectors.programs.names import program_name
 from app.connectors.programs.packages import PackageSet, command_of
 from app.connectors.programs.program import Program
 from app.connectors.programs.renewals import ConfigFile, current_config, report_renewal
@@ -111,7 +112,9 @@ class SingerSource:
         )
         late = LateFields(self._catalog_cache(tap), _types(choices), ask=self._ask_types, log=self._log)
         config = self._config_file()
-        reading = Reading(wanted, State(beginning), late, at_message=config.look, log=self._log, text=tap.text)
+        reading = Reading(
+            wanted, State(beginning), late, at_message=config.look, log=self._log, system=tap.system, text=tap.text
+        )
         try:
             for item in reading.items(tap.lines(*arguments)):
                 if not (forgetful and isinstance(item, Checkpoint)):
@@ -129,11 +132,14 @@ class SingerSource:
 
     def _prepare_tap(self) -> Program:
         config = self._config_file().config
+        command = self._command()
         tap = Program(
-            self._command(),
+            command,
             name="the tap",
+            system=program_name(command, self._options.installed),
             home=self._data_dir / "home",
             secrets=secrets_in(self._written) | renewed_secrets(config, self._written),
+            log=self._log,
             format_line=format_metric,
             before_errors=self._config_file().look,
         )

@@ -55,10 +55,10 @@ def test_records_states_and_lines_of_every_other_kind(connection: Connection) ->
         ("error", "an end"),
         ("warn", "a warning"),
         ("debug", "a detail\nline 1"),
-        ("info", "plain text"),
-        ("info", "{'printed': 1}"),
+        ("debug", "plain text"),
+        ("debug", "{'printed': 1}"),
         ("info", '{"level": "info", "message": "of another kind"}'),
-        ("info", '{"type": "ANALYTICS", "analytics": {}}'),
+        ("debug", '{"type": "ANALYTICS", "analytics": {}}'),
     ]
     assert said.records == {
         "made": [{"id": 1, "at": 1, "text": "a"}, {"id": 12345678901234567890, "at": 2, "text": "é 🦆"}]
@@ -234,7 +234,7 @@ def test_new_credentials_count_for_the_attempt_and_appear_nowhere(connection: Co
     renewal = new_config(renewed).replace("refresh_token", r"refresh_t\u006fken")
     said = connection.read(refresh_token="t0k3n-one", discover_lines=[f"renewing\n{renewal}"])
     assert connection.called["config"]["refresh_token"] == "t0k3n-two"
-    assert said.log == [("info", "renewing"), ("info", "had ***, has ***")]
+    assert said.log == [("debug", "renewing"), ("info", "had ***, has ***")]
     assert connection.read(discover_lines=[new_config(connection.config)]).log == []
 
 
@@ -299,15 +299,13 @@ def test_a_configuration_that_is_sent_unchanged_is_not_reported(connection: Conn
 def test_secrets_are_masked_in_logs_and_errors(connection: Connection) -> None:
     connection.config["api_key"] = "s3cr3t-key"
     log = message("LOG", log={"level": "INFO", "message": "GET /?api_key=s3cr3t-key"})
-    assert connection.read(log, "key s3cr3t-key\n").log == [("info", "GET /?api_key=***"), ("info", "key ***")]
+    assert connection.read(log, "key s3cr3t-key\n").log == [("info", "GET /?api_key=***"), ("debug", "key ***")]
     assert "s3cr3t-key" not in str(connection.failure(error("no: s3cr3t-key", internal_message="s3cr3t-key")))
     config = connection.directory / "attempt" / "config.json"
     assert config.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_command_tells_what_is_secret_by_its_specification(
-    connection: Connection, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_command_tells_what_is_secret_by_its_specification(connection: Connection) -> None:
     connection.destinations = {"nowhere": {"type": "none"}}
     log = message("LOG", log={"level": "INFO", "message": "say open sesame"})
     connection.config |= {"phrase": "open sesame", "errors": "is open sesame wrong?"}
@@ -315,7 +313,8 @@ def test_a_command_tells_what_is_secret_by_its_specification(
     assert told.finished
     assert ("say ***" in told.lines, "***!" in told.lines) == (True, True)
     assert "open sesame" not in str(told.messages)
-    assert capfd.readouterr().err == "is *** wrong?\n"
+    assert "is *** wrong?" in told.lines
+    assert {line.system for line in told.logged if "***" in line.message} == {"connector.py"}
     assert "the connector failed: no ***" in connection.run(lines=[error("no open sesame")]).failed.error
     assert connection.specified == 1
     connection.options["discovery_max_age"] = "0s"
@@ -327,16 +326,17 @@ def test_text_becomes_what_the_specification_wants_and_stays_secret(connection: 
     said = connection.read("004711 or 4711?\n", pin="004711", flag="true", phrase="007")
     given = connection.called["config"]
     assert (given["pin"], given["flag"], given["phrase"]) == (4711, True, "007")
-    assert ("info", "*** or ***?") in said.log
+    assert ("debug", "*** or ***?") in said.log
 
 
 def test_a_command_without_a_specification_is_read_with_a_warning(connection: Connection) -> None:
     program = connection.directory / "connector.py"
     program.write_text(program.read_text().replace('command == "spec"', 'command == "spec" and sys.exit("no spec")'))
     said = connection.read(record(id=1, at=1), password="hunter2-hunter2", lines=["by hunter2-hunter2\n"])
-    assert said.log[0][0] == "warn"
-    assert "the command gave no specification: the connector ended with code 1: no spec" in said.log[0][1]
-    assert said.log[1:] == [("info", "by ***")]
+    assert said.log[0] == ("debug", "no spec")
+    assert said.log[1][0] == "warn"
+    assert "the command gave no specification: the connector ended with code 1: no spec" in said.log[1][1]
+    assert said.log[2:] == [("debug", "by ***")]
 
 
 @pytest.mark.parametrize(
@@ -386,14 +386,14 @@ def test_catalog_and_state_may_be_given(connection: Connection) -> None:
 
 def test_what_was_discovered_is_used_again_unless_it_lacks_what_is_asked_for(connection: Connection) -> None:
     connection.config["discover_lines"] = ["discovering\n"]
-    assert [connection.read().log for _ in range(2)] == [[("info", "discovering")], []]
+    assert [connection.read().log for _ in range(2)] == [[("debug", "discovering")], []]
     connection.collection["type"] = "other"
     with pytest.raises(ConfigurationError, match="has no stream 'other'"):
         connection.read()
     connection.config["catalog"]["streams"].append(stream("other"))
     assert connection.read().tables
     connection.options["discovery_max_age"] = "0s"
-    assert connection.read().log == [("info", "discovering")]
+    assert connection.read().log == [("debug", "discovering")]
 
 
 def test_selected_streams_are_those_of_all(connection: Connection) -> None:

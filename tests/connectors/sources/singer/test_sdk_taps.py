@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    import pytest
-
     from tests.connectors.attempts import Postgres, Warehouse
 
 SMALL_TAP = """
@@ -61,18 +59,20 @@ def job(
 
 
 def test_a_tap_of_fifteen_lines_is_discovered_once_selected_from_and_goes_on_where_it_was(
-    installed: Path, postgres: Postgres, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    installed: Path, postgres: Postgres, tmp_path: Path
 ) -> None:
     tap = tmp_path / "small.py"
     tap.write_text(SMALL_TAP)
     [python] = installed.glob("venvs/meltanolabs-tap-postgres-*/bin/python")
     config = {"command": [str(python), str(tap)], "config": {"orders": 500}}
     asked = job(config, "orders", postgres, tmp_path / "state", parameters={"select": ["total"]})
-    assert run(asked).finished.rows_written == 500
+    told = run(asked)
+    assert told.finished.rows_written == 500
     assert postgres.execute("SELECT count(*), sum(total), sum(id) FROM loaded.orders") == [(500, 15593.75, 124750)]
     columns = "SELECT string_agg(column_name, ' ' ORDER BY column_name) FROM information_schema.columns"
     assert postgres.execute(f"{columns} WHERE table_name = 'orders' AND column_name !~ '^_'") == [("at id total",)]
-    assert "record_count 500 (stream orders" in capfd.readouterr().err
+    [counted] = [line for line in told.logged if line.message.startswith("record_count 500 (stream orders")]
+    assert (counted.level, counted.system) == ("info", "small.py")
     again = run(asked)
     assert (again.finished.records_read, again.finished.rows_written) == (1, 0)
     assert tap.with_suffix(".log").read_text() == "x", "the catalog was discovered once"

@@ -192,10 +192,10 @@ def test_the_end_of_a_tap_is_the_end_of_its_children_too(job: dict[str, Any], tm
     assert told.finished.rows_written == 500
 
 
-def test_a_line_of_text_is_cut(job: dict[str, Any], tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_line_of_text_is_cut(job: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "tap.py").write_text(SAYS_WITHOUT_END)
-    (line,) = run(job, catalog={"streams": [{"tap_stream_id": "a", "stream": "a"}]}).lines
-    assert line == capfd.readouterr().err.strip() == "x" * (16 << 10) + "…"
+    lines = run(job, catalog={"streams": [{"tap_stream_id": "a", "stream": "a"}]}).lines
+    assert lines == ["x" * (16 << 10) + "…"] * 2
 
 
 def test_a_catalog_without_end_is_refused(job: dict[str, Any], tmp_path: Path) -> None:
