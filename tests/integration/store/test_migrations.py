@@ -209,7 +209,7 @@ async def test_a_log_loses_only_its_systems_on_the_way_back(database_url: str) -
         blocks = [LineBlock.of(1, 0.0, "info", ["of a tap"], system="tap-shop"), LineBlock.of(2, 0.0, "info", ["ours"])]
         assert await append_lines(store.pool, worker, [(claim, blocks)], now=0.0) == set()
         assert await systems(store) == ["Syncline", "tap-shop", "Syncline"]
-    step(database_url, "downgrade", "0028")
+    step(database_url, "downgrade", "0029")
     async with opened_store(database_url) as store:
         older = await store.admin.fetch(REPORTS)
         assert [row for row in before if row["column"] != "system"] == older

@@ -2,8 +2,8 @@
 
 That is a tap, a connector or a target; null is Syncline itself, which is what lines of earlier releases stay.
 
-Revision ID: 0029
-Revises: 0028
+Revision ID: 0030
+Revises: 0029
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Final
 
 from alembic import op
 
-revision = "0029"
-down_revision = "0028"
+revision = "0030"
+down_revision = "0029"
 branch_labels = None
 depends_on = None
 
