@@ -34,6 +34,19 @@ def test_without_a_file_it_checks_the_one_of_the_environment_and_names_it(path: 
     assert (result.exit_code, result.stdout) == (0, f"{path} is valid: 1 source with 2 collections.\n")
 
 
+@pytest.mark.parametrize("text", ["destinations: {d: {type: none}}\n", "server: {}\nsources:\n"])
+def test_a_catalogue_from_which_nothing_would_be_loaded_is_told(path: Path, text: str) -> None:
+    path.write_text(text)
+    result = check(config=path)
+    assert result.exit_code == 2
+    assert result.stderr == (
+        f"{path}: sources: there are none, so nothing would be loaded: write them here, or name their file or URL, or "
+        "set 'configurator.base_url' if Jitsu Classic's configurator has them\n"
+        f"{path} cannot be used: 1 problem.\n"
+    )
+    assert json.loads(check("--json", config=path).stdout)["valid"] is False
+
+
 def test_the_file_on_the_command_line_comes_first(path: Path, tmp_path: Path) -> None:
     assert check(str(path), config=tmp_path / "other.yaml").exit_code == 0
 

@@ -16,7 +16,8 @@ COMMANDS = pytest.mark.parametrize("command", [["openapi"], ["--help"], ["check"
 
 def syncline(command: list[str], directory: Path, **streams: IO[Any]) -> subprocess.CompletedProcess[str]:
     catalogue = directory / "syncline.yaml"
-    catalogue.write_text("sources: {}\ndestinations: {}\n")
+    source = "{type: synthetic, destinations: d, collections: [a]}"
+    catalogue.write_text(f"sources: {{s: {source}}}\ndestinations: {{d: {{type: none}}}}\n")
     return subprocess.run(
         [sys.executable, "-m", "app.cli", *command],
         env=os.environ | {"SYNCLINE_CONFIG": str(catalogue)},

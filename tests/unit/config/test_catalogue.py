@@ -328,6 +328,14 @@ def test_sources_that_anybody_on_the_network_could_change_are_warned_of(url: str
     )
 
 
+@pytest.mark.parametrize(
+    ("written", "seconds"), [("", 5), ("destinations_reload_sec: 0.5", 0.5), ("destinations_reload_sec: 9", 5)]
+)
+def test_all_texts_are_read_again_as_often_as_the_shorter_time_says(written: str, seconds: float) -> None:
+    server = load_catalogue(f"server:\n  sources_reload_sec: 5\n  {written}\n", {}).server
+    assert server.reload_seconds == seconds
+
+
 HOMES = """
     destinations:
       lake: {type: duckdb, path: lake.duckdb}

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 
+import pytest
 import yaml
 
+from app.config.problems import CatalogueError
 from app.config.reader import load_catalogue
 
 # As Classic's users write it: sections of the events pipeline, dotted keys, `datasource`, and sources as documented.
@@ -135,6 +137,14 @@ def test_a_key_of_its_tables_means_nothing_under_other_names() -> None:
 def test_a_warning_is_placed_at_the_first_key_that_has_no_meaning() -> None:
     (warning,) = load_catalogue("server:\n  port: 8001\n  name: event-us-01\n", {}).warnings
     assert warning.place == "catalogue:3"
+
+
+@pytest.mark.parametrize("key", ["server:\n  ui.enabled: 5", "server.ui.enabled: 5", "server.ui:\n  enabled: 5"])
+def test_a_key_with_dots_is_placed_at_its_own_line(key: str) -> None:
+    with pytest.raises(CatalogueError) as caught:
+        load_catalogue(f"destinations: {{}}\n{key}\n", {})
+    (problem,) = caught.value.problems
+    assert (problem.path, problem.place) == ("server.ui.enabled", f"catalogue:{2 + key.count(chr(10))}")
 
 
 def test_its_sources_and_collections_mean_what_they_meant() -> None:
