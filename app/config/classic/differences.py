@@ -45,7 +45,9 @@ def _warn_of_program(entry: Entry, written: dict[str, Any], type_: str) -> None:
     if not isinstance(config, dict):
         return
     mark = _PROGRAMS[type_]
-    if mark in config and any(_name_of(each) != ALL for each in written.get("collections") or ()):
+    collections = written.get("collections")
+    listed = collections if isinstance(collections, list) else ()
+    if mark in config and any(_name_of(each) != ALL for each in listed):
         instead = "package" if type_ == "singer" else "image"
         entry.warn(
             ("collections",),

@@ -147,6 +147,20 @@ def test_a_key_with_dots_is_placed_at_its_own_line(key: str) -> None:
     assert (problem.path, problem.place) == ("server.ui.enabled", f"catalogue:{2 + key.count(chr(10))}")
 
 
+@pytest.mark.parametrize(
+    "wrong", ["collections: 5", "collections: {a: 1}", "schedule: [1]", "collections: [[a], 1.5, null]"]
+)
+@pytest.mark.parametrize(
+    "source", ["type: singer, config: {tap: t}", "type: redis, config: {host: '://'}", "type: redis, config: 5"]
+)
+def test_no_mistake_stops_the_comparison_with_classic(source: str, wrong: str) -> None:
+    catalogue = load_catalogue(
+        f"destinations: {{d: {{type: none}}}}\nsources: {{S: {{{source}, {wrong}, destinations: d}}}}", {}
+    )
+    assert catalogue.problems
+    assert "unexpected error" not in " ".join(map(str, catalogue.problems))
+
+
 def test_its_sources_and_collections_mean_what_they_meant() -> None:
     sources = load_catalogue(CLASSIC, {}).sources
     assert list(sources["github"].collections) == ["all"]
