@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from app.connectors.options.validation import validated
 from app.connectors.sources.redis.options import RedisOptions
-from app.domain.errors import ConfigurationError, SynclineError
+from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,6 @@ Chunks = dict[tuple[str, str], dict[str, str]]
 _CHUNKS: Final = re.compile(r"source#(.*?):collection#(.*):chunks", re.DOTALL)
 _INDEX: Final = re.compile(r"sync_tasks_index:source#(.*?):collection#(.*)", re.DOTALL)
 _AT_ONCE: Final = 1000
-_SENTINEL_SECONDS: Final = 10
 
 
 @contextmanager
@@ -38,7 +37,7 @@ def opened_redis(address: RedisAddress) -> Iterator[ClassicRedis]:
         ConfigurationError: the server refuses the login, or the address cannot be used.
         SynclineError: it does not answer, or is not that of a Jitsu Classic.
     """
-    options = validated(RedisOptions, dict(address.options) | _master_of(address), key_path=address.key)
+    options = validated(RedisOptions, dict(address.options), key_path=address.key)
     # Imported here, because the package is an extra, which the options have asked for.
     from app.connectors.sources.redis.client import Client  # noqa: PLC0415
 
@@ -48,26 +47,6 @@ def opened_redis(address: RedisAddress) -> Iterator[ClassicRedis]:
             yield ClassicRedis(client.commands, address.shown)
         finally:
             client.commands.close()
-
-
-def _master_of(address: RedisAddress) -> dict[str, Any]:
-    """Where the sentinels say that the master is; they may have its password, or none."""
-    if address.master is None:
-        return {}
-    import redis  # noqa: PLC0415
-    from redis import sentinel  # noqa: PLC0415
-
-    ask: Any = sentinel.Sentinel  # which has no types
-    waits = {"socket_connect_timeout": _SENTINEL_SECONDS, "socket_timeout": _SENTINEL_SECONDS}
-    password = address.options.get("password")
-    for login in ({"password": password}, {}) if password else ({},):
-        try:
-            with closing(ask(address.sentinels, sentinel_kwargs=waits | login)) as sentinels:
-                host, port = sentinels.discover_master(address.master)
-        except redis.RedisError:
-            continue
-        return {"host": host, "port": port}
-    raise SynclineError(f"no sentinel at {address.shown} knows the master '{address.master}'")
 
 
 class ClassicRedis:

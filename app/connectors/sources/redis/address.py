@@ -14,8 +14,8 @@ from app.domain.ports import HIGHEST_PORT
 PORT: Final = 6379
 SENTINEL_PORT: Final = 26379
 URLS: Final = ("redis://", "rediss://")
+SENTINEL: Final = "sentinel://"
 
-_SENTINEL: Final = "sentinel://"
 _FORM: Final = "write sentinel://master:password@node1:26379,node2:26379"
 
 Node = tuple[str, int]
@@ -46,14 +46,14 @@ def parse_host(host: str, port: int | None, master: str | None) -> Address:
         ValueError: it is in none of the forms; without its text, which may have a password.
     """
     host = host.strip("\"' ")
-    if host.startswith(_SENTINEL):
-        return Address(sentinels=_parse_sentinels(host.removeprefix(_SENTINEL)))
+    if host.startswith(SENTINEL):
+        return Address(sentinels=_parse_sentinels(host.removeprefix(SENTINEL)))
     if host.startswith(URLS):
         if master:
             raise ValueError("with 'sentinel_master_name', 'host' has the sentinels: write node1:26379,node2:26379")
         return Address(url=host)
     if "://" in host:
-        raise ValueError(f"not a Redis address: write a host, redis://…, rediss://… or {_SENTINEL}…")
+        raise ValueError(f"not a Redis address: write a host, redis://…, rediss://… or {SENTINEL}…")
     if master:
         nodes = tuple(_parse_node(each, port or SENTINEL_PORT) for each in host.split(","))
         return Address(sentinels=Sentinels(master, nodes))
