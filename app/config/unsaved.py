@@ -46,7 +46,11 @@ _FILES_OF_CONNECTIONS: Final = frozenset(
 )
 _CERTIFICATES: Final = frozenset({"client_cert", "client_key", "server_ca"})
 _LOCAL_URL: Final = re.compile(
-    rf"\s*(?:sqlite|duckdb|unix)[+\w]*:|(?:^|[\s?&])(?:{'|'.join(sorted(_FILES_OF_CONNECTIONS))})\s*=", re.IGNORECASE
+    r"\s*(?:sqlite|duckdb|unix)[+\w]*:"
+    rf"|(?:^|[\s?&])(?:{'|'.join(sorted(_FILES_OF_CONNECTIONS))})\s*="
+    # A directory of sockets.
+    r"|(?:^|[\s?&])host\s*=\s*'?(?:[/@]|%2f|%40)|@%2f|//%2f",
+    re.IGNORECASE,
 )
 
 

@@ -19,6 +19,7 @@ from app.domain.errors import SynclineError
 from tests.harness import PATIENCE_SECONDS
 from tests.integration.api.serving import TOKEN
 from tests.servers.package_index import WHEEL, forget_settings, wheel
+from tests.servers.postgres import database_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from tests.harness import Store
     from tests.integration.api.serving import OpenedApi
+    from tests.servers.postgres import TcpServer
 
 ALLOWING = f"server: {{admin_token: {TOKEN}, ad_hoc_trials: true}}"
 SECRET = "hunter22-hunter22"
@@ -330,17 +333,19 @@ async def test_a_tap_that_is_not_installed_yet_shows_its_catalog_without_secrets
 
 @pytest.mark.usefixtures("real")
 async def test_a_database_is_tested_and_discovered_before_it_is_saved(
-    client: httpx.AsyncClient, api: OpenedApi, database_url: str
+    client: httpx.AsyncClient, store: Store, database_url: str, tcp_postgres: TcpServer
 ) -> None:
-    await api.pool.execute("CREATE TABLE public.orders (id integer PRIMARY KEY)")
-    source = {"type": "sql", "config": {"url": database_url, "schema": "public"}}
+    name, server = database_name(database_url), tcp_postgres
+    url = f"postgresql://{server['user']}:{server['password']}@{server['host']}:{server['port']}/{name}"
+    await store.admin.execute("CREATE TABLE public.orders (id integer PRIMARY KEY)")
+    source = {"type": "sql", "config": {"url": url, "schema": "public"}}
     status, document = await ask(client, "POST", "/sources/discover", source)
     assert (status, [each["name"] for each in document["collections"]]) == (200, ["orders"]), document
     tested = await ask(client, "POST", "/sources/test", source | {"collections": ["orders"]})
     assert tested == (200, {"status": "ok"})
     status, document = await ask(client, "POST", "/sources/test", source | {"collections": ["missing"]})
     assert (status, "missing" in document["message"]) == (400, True)
-    status, document = await ask(client, "POST", "/destinations/test", {"type": "postgres", "url": database_url})
+    status, document = await ask(client, "POST", "/destinations/test", {"type": "postgres", "url": url})
     assert (status, document) == (200, {"status": "ok"})
-    tables = await api.pool.fetchval("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
+    tables = await store.admin.fetchval("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
     assert tables == 1, "nothing is left there"

@@ -67,6 +67,7 @@ async def test_what_an_unsaved_configuration_renews_is_lost_and_that_is_told(tmp
 
 
 async def test_a_kind_without_a_catalog_says_so(tmp_path: Path) -> None:
+    (tmp_path / "made.db").touch()
     with pytest.raises(ConfigurationError) as raised:
-        await shown(tmp_path, "sql", {"url": "sqlite://"})
+        await shown(tmp_path, "sql", {"url": f"sqlite:///{tmp_path}/made.db"})
     assert str(raised.value) == "a source of type 'sql' has no connector with a catalog of its own"

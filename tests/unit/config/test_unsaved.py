@@ -98,6 +98,8 @@ def test_placeholders_are_refused_wherever_they_are(tmp_path: Path) -> None:
         ("sql", {"url": "sqlite:////etc/x.db"}, "config.url"),
         ("sql", {"url": "duckdb:///x.db"}, "config.url"),
         ("sql", {"url": "postgresql://db/x?sslmode=require&sslkey=/x"}, "config.url"),
+        ("sql", {"url": "postgresql:///x?host=/var/run/postgresql"}, "config.url"),
+        ("sql", {"url": "postgresql://u@%2Fvar%2Frun/x"}, "config.url"),
         ("sql", {"url": "postgresql://db/x", "password_command": "cat /etc/x"}, "config.password_command"),
         ("redis", {"url": "unix:///run/redis.sock"}, "config.url"),
         (
