@@ -147,8 +147,12 @@ def tables(postgres: Postgres) -> Iterator[PostgresTables]:
         tables = PostgresTables(PostgresSession(connection), schema="loaded", naming="as_is")
         with connection.transaction():
             tables.make_room(Table("made", {"id": Kind.INTEGER, "v": Kind.INTEGER}, ("id",), mode=WriteMode.UPSERT))
-        with connection.transaction():
-            yield tables
+        yield tables
+
+
+def take_back(tables: PostgresTables) -> list[str]:
+    with tables._postgres.connection.transaction():
+        return tables.take_back("made")
 
 
 ADDED = ["id", "_syncline_task_id", "_syncline_synced_at", "loaded.made_id_idx"]
@@ -156,18 +160,17 @@ ADDED = ["id", "_syncline_task_id", "_syncline_synced_at", "loaded.made_id_idx"]
 
 def test_what_was_added_is_taken_back(tables: PostgresTables, postgres: Postgres) -> None:
     assert tables.added("made") == ADDED
-    assert tables.take_back("made") == []
-    tables._postgres.connection.commit()
+    assert take_back(tables) == []
     assert shape(postgres) == [("v",)]
 
 
 def test_columns_that_others_have_filled_meanwhile_stay(tables: PostgresTables, postgres: Postgres) -> None:
     postgres.execute("INSERT INTO loaded.made (id) VALUES (1)")
-    assert tables.take_back("made") == ["id", "_syncline_task_id", "_syncline_synced_at"]
+    assert take_back(tables) == ["id", "_syncline_task_id", "_syncline_synced_at"]
 
 
 def test_a_table_that_others_are_about_to_fill_stays_as_it_is(tables: PostgresTables, postgres: Postgres) -> None:
     options = PostgresDestinationOptions.model_validate(postgres.options())
     with closing(connect(options, application_name="other", log=unheard)) as connection:
         PostgresTables(PostgresSession(connection), schema="loaded", naming="as_is").reserve("made")
-        assert tables.take_back("made") == ADDED
+        assert take_back(tables) == ADDED
