@@ -27,6 +27,7 @@ from app.connectors.warehouse.layout import ReloadRefusedError
 from app.domain.classic_names import classic_column
 from app.domain.errors import ConfigurationError, LeaseLostError, SynclineError
 from app.domain.naming import AS_IS, CLASSIC, namer, reserved_table_problem
+from app.domain.writing import WriteMode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -163,6 +164,9 @@ class Sink:
             self._aside.add(table.name)
         elif self._classic is not None:
             there = destination.column_names(named.name) if isinstance(destination, Listing) else ()
+            if named.mode is WriteMode.REPLACE and not named.full_refresh and not self.position.void:
+                # Rows without a key that come again would be doubled elsewhere; here they are recognised.
+                named = dataclasses.replace(named, mode=WriteMode.APPEND)
             named = self._classic.announce(table.name, named, there=there)
         destination.begin(named)
 
