@@ -36,7 +36,7 @@ from app.execution.column_types import describe_types
 from app.execution.destination_check import check_destination
 from app.execution.orphans import ORPHANS
 from app.execution.source_check import check_source, discover_source
-from app.execution.table_dropping import drop_own_tables
+from app.execution.table_dropping import drop_and_reset
 from app.loops import repeat, running_alongside
 from app.store.bookmarks import Bookmarks
 from app.store.database import open_pool
@@ -53,7 +53,7 @@ from app.store.tokens import Tokens
 from app.ui.routes import make_pages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from app.config.settings import Settings
@@ -131,7 +131,7 @@ async def run_api(settings: Settings, config: Path, *, host: str | None, port: i
             reset_collection=partial(reset_collection, pool),
             test_source=partial(_check, watcher, renewed, settings.data_dir.absolute()),
             test_destination=partial(_check_destination, watcher, settings.data_dir.absolute()),
-            drop_tables=partial(_drop_tables, watcher, reader, settings.data_dir.absolute()),
+            drop_and_reset=partial(_drop_and_reset, watcher, reader, settings.data_dir.absolute()),
             discover_source=partial(_discover, watcher, renewed, settings.data_dir.absolute()),
             unsaved=UnsavedConfigurations(settings.data_dir.absolute()),
             describe_types=partial(_describe_types, watcher, settings.data_dir.absolute()),
@@ -166,10 +166,17 @@ async def _check_destination(watcher: CatalogueWatcher, data_dir: Path, name: st
         raise SynclineError(answer.error)
 
 
-async def _drop_tables(watcher: CatalogueWatcher, reader: Reader, data_dir: Path, source: str, collection: str) -> None:
+async def _drop_and_reset(  # noqa: PLR0917 -- what is wired, then what is asked for
+    watcher: CatalogueWatcher,
+    reader: Reader,
+    data_dir: Path,
+    source: str,
+    collections: Sequence[str],
+    reset: Callable[[str], Awaitable[object]],
+) -> None:
     await watcher.refresh_files()
-    now = dt.datetime.now(dt.UTC)
-    await drop_own_tables(watcher.current, source, collection, reader=reader, data_dir=data_dir, now=now)
+    now, catalogue = dt.datetime.now(dt.UTC), watcher.current
+    await drop_and_reset(catalogue, source, collections, reset=reset, reader=reader, data_dir=data_dir, now=now)
 
 
 async def _discover(watcher: CatalogueWatcher, renewed: RenewedConfigs, data_dir: Path, source: str) -> list[Offered]:

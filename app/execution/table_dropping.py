@@ -10,7 +10,7 @@ from app.domain.errors import ConfigurationError, SynclineError
 from app.execution.questions import ask, redacting, say_nothing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -63,25 +63,48 @@ async def check_idle(reader: Reader, source: str, collection: str) -> None:
         )
 
 
-async def drop_own_tables(
-    catalogue: Catalogue, source: str, collection: str, *, reader: Reader, data_dir: Path, now: datetime
+async def drop_and_reset(
+    catalogue: Catalogue,
+    source: str,
+    collections: Sequence[str],
+    *,
+    reset: Callable[[str], Awaitable[object]],
+    reader: Reader,
+    data_dir: Path,
+    now: datetime,
 ) -> None:
-    """Drop the tables that the collection has loaded into; none if others load into one of them too.
+    """Drop the tables that the collections have loaded into, and `reset` each collection that loses some.
+
+    It is reset first: if this is cut off, its next task loads everything, whatever is left of its tables.
 
     Raises:
-        ConfigurationError: the collection has an active task, the catalogue does not have it, or a destination cannot
-            drop its tables.
-        SynclineError: a table is still there, or the process failed or took too long.
+        ConfigurationError: one has an active task, the catalogue does not have it, or a destination cannot drop its
+            tables; nothing was done yet.
+        SynclineError: others load into one of the tables too, or one is still there; says what was done before.
     """
-    await check_idle(reader, source, collection)
-    ask = partial(ask_about_tables, catalogue, source, collection, data_dir=data_dir, now=now)
+    for collection in collections:
+        await check_idle(reader, source, collection)
+    done: list[str] = []
+    for collection in collections:
+        ask = partial(ask_about_tables, catalogue, source, collection, data_dir=data_dir, now=now)
+        try:
+            await _drop_own(ask, f"{source}.{collection}", partial(reset, collection))
+        except SynclineError as error:
+            if not done:
+                raise
+            raise SynclineError(f"{error}. Dropped and reset before that: {', '.join(done)}") from error
+        done.append(f"{source}.{collection}")
+
+
+async def _drop_own(ask: Callable[..., Awaitable[None]], name: str, reset: Callable[[], Awaitable[object]]) -> None:
     found: list[OwnTable] = []
     await ask(receive=found.append)
     if shared := [_name(each) for each in found if each.shared]:
         raise SynclineError(
-            f"nothing was dropped, because other collections also load into {', '.join(shared)}: leave out "
+            f"nothing of {name} was dropped, because other collections also load into {', '.join(shared)}: leave out "
             "'delete_warehouse_data', and the next task replaces the rows of this one"
         )
+    await reset()
     wanted: dict[str, list[str]] = {}
     for each in found:
         wanted.setdefault(each.destination, []).append(each.table)
@@ -97,7 +120,7 @@ async def drop_own_tables(
         await ask(drop=wanted, receive=take)
     if left:
         why = "; ".join(errors) or "others load into it by now"
-        raise SynclineError(f"{why}. Still there: {', '.join(left)}. {source}.{collection} was not reset")
+        raise SynclineError(f"{why}. Still there: {', '.join(left)}. The next task of {name} loads everything")
 
 
 def _name(table: OwnTable) -> str:

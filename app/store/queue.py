@@ -79,7 +79,7 @@ class TaskQueue:
         Args:
             pool: connections to the database.
             answer_seconds: the longest time that `schedule` takes, including the wait for earlier requests.
-            ending_seconds: how much longer it may take if the active task is being canceled.
+            ending_seconds: how much of it may be spent on waiting for an active task that is being canceled.
             notifier: wakes the workers for new tasks and for requests to cancel running ones.
         """
         self._pool = pool
@@ -99,25 +99,24 @@ class TaskQueue:
                 task.
             UnsettledError: the collection's row kept changing.
         """
-        give_up = time.monotonic() + self._ending_seconds
-        while True:
-            waits = time.monotonic() < give_up
-            found = await self._schedule_soon(new, again=again, waits=waits)
-            if not (found.is_ending and waits):
-                return found.task, found.is_new
-            await asyncio.sleep(_ENDING_POLL_SECONDS)
-
-    async def _schedule_soon(self, new: NewTask, *, again: bool, waits: bool) -> _Found:
+        found: _Found | None = None
         try:
             async with asyncio.timeout(self._answer_seconds) as deadline:
                 found = await self._scheduling.put(new)
-                if again and not found.is_new and not (found.is_ending and waits):
-                    return await self._request_again(new)
-                return found
+                give_up = time.monotonic() + self._ending_seconds
+                while found.is_ending and time.monotonic() < give_up:
+                    await asyncio.sleep(_ENDING_POLL_SECONDS)
+                    active = (await self._list_active_tasks([new.key])).get(new.key)
+                    if active is None or active.task != found.task:
+                        found = await self._scheduling.put(new)
+                if again and not found.is_new:
+                    found = await self._request_again(new)
         except TimeoutError:
-            if deadline.expired():
+            if not deadline.expired():
+                raise
+            if found is None or again:
                 raise DatabaseBusyError("earlier requests are still waiting") from None
-            raise
+        return found.task, found.is_new
 
     async def _request_again(self, new: NewTask) -> _Found:
         for _ in range(_TRIES):

@@ -92,9 +92,9 @@ class Services:
     error, and is canceled when the client leaves."""
     test_destination: Callable[[str], Awaitable[None]]
     """`(destination)`: lets its connector try it, and leaves nothing there; errors and cancellation likewise."""
-    drop_tables: Callable[[str, str], Awaitable[None]]
-    """`(source, collection)`: drops the tables that only this collection has loaded into; raises SynclineError if one
-    is still there, and is canceled likewise."""
+    drop_and_reset: Callable[[str, Sequence[str], Callable[[str], Awaitable[object]]], Awaitable[None]]
+    """`(source, collections, reset)`: drops the tables that only these collections have loaded into, and resets each;
+    raises SynclineError if one is still there, and is canceled likewise."""
     discover_source: Callable[[str], Awaitable[list[Offered]]]
     """`(source)`: lets the connector list what the source offers; errors and cancellation likewise."""
     unsaved: UnsavedTrials

@@ -39,11 +39,13 @@ class ClearCache(Endpoint):
         services, body = self.services, await read_object(request, may_be_empty=True)
         source, collections = self._chosen(request, body)
         deletes, cause = DELETE_DATA.optional_in_either(request, body), self.cause(NOTE.optional_in(body))
-        for collection in collections:
-            if deletes:
-                drop = partial(services.drop_tables, source, collection)
-                await call_connector(services, request, drop, failed="Tables were not dropped")
-            await services.reset_collection(source, collection, cause=cause)
+        reset = partial(services.reset_collection, source, cause=cause)
+        if deletes:
+            drop = partial(services.drop_and_reset, source, collections, reset)
+            await call_connector(services, request, drop, failed="Tables were not dropped")
+        else:
+            for collection in collections:
+                await reset(collection)
         return JsonAnswer({"status": "ok"})
 
     def _chosen(self, request: Request, body: Mapping[str, object]) -> tuple[str, Sequence[str]]:

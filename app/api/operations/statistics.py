@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias, get_args
@@ -14,6 +15,7 @@ from app.api.http.operation import Endpoint, Operation
 from app.api.http.parameters import END, START, Parameter, check_order, read_name
 from app.domain.api_token import TokenScope
 from app.domain.choices import unknown_name
+from app.domain.timestamp import read_time
 from app.store.statistics import Granularity, Wanted
 
 if TYPE_CHECKING:
@@ -54,6 +56,9 @@ def _choice(name: str, description: str, values: tuple[str, ...], default: str) 
     return Parameter(name, description, f"one of {', '.join(values)}", schema, _one_of(values))
 
 
+END_OF_PERIODS: Final = replace(
+    END, description="The end of the interval: the last period begins before it.", read=read_time
+)
 GRANULARITY: Final[Parameter[Granularity]] = Parameter(
     "granularity",
     f"Whether to count by hour, of at most {MOST_HOURS.days} days, or by day; in UTC.",
@@ -90,7 +95,7 @@ class Statistics(Endpoint):
             id="countRows",
             scope=TokenScope.READ,
             summary="Count the rows that tasks have written, or those that failed, by the hour or the day of their end",
-            required=(START, END, GRANULARITY),
+            required=(START, END_OF_PERIODS, GRANULARITY),
             optional=(NAMESPACE, EVENT_TYPE, COUNTED, SOURCE_ID, DESTINATION_ID, PROJECT_ID),
             answers={200: StatisticsDocument, 400: Error, 404: Error},
         )
@@ -105,7 +110,7 @@ class Statistics(Endpoint):
 
 
 def _wanted(request: Request, catalogue: Catalogue) -> Wanted:
-    start, end = START.required(request), END.required(request)
+    start, end = START.required(request), END_OF_PERIODS.required(request)
     granularity = GRANULARITY.required(request)
     check_order(start, end)
     if granularity == "hour" and end - start > MOST_HOURS:

@@ -98,8 +98,12 @@ class Surroundings:
     async def test_destination(self, destination: str) -> None:
         await self.test_source(destination, None)
 
-    async def drop_tables(self, source: str, collection: str) -> None:
-        await self.test_source(source, collection)
+    async def drop_and_reset(
+        self, source: str, collections: Sequence[str], reset: Callable[[str], Awaitable[object]]
+    ) -> None:
+        for collection in collections:
+            await self.test_source(source, collection)
+            await reset(collection)
 
     async def discover_source(self, source: str) -> list[Offered]:
         await self.test_source(source, None)
@@ -171,7 +175,7 @@ async def opened_api(database_url: str, catalogue: str = CATALOGUE) -> AsyncIter
             reset_collection=partial(reset_collection, pool),
             test_source=surroundings.test_source,
             test_destination=surroundings.test_destination,
-            drop_tables=surroundings.drop_tables,
+            drop_and_reset=surroundings.drop_and_reset,
             discover_source=surroundings.discover_source,
             # Its catalogue does not allow them.
             unsaved=UnsavedConfigurations(Path("nowhere")),

@@ -73,7 +73,7 @@ async def test_any_collection_of_a_source_that_names_none_is_all(
 
 
 @pytest.mark.parametrize("in_query", [True, False])
-async def test_tables_are_dropped_before_their_collection_is_reset(
+async def test_tables_are_dropped_and_their_collections_reset(
     client: httpx.AsyncClient, api: OpenedApi, *, in_query: bool
 ) -> None:
     found: list[list[str]] = []

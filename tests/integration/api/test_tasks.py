@@ -290,7 +290,7 @@ async def test_the_list_is_ascending_filtered_before_the_limit_and_keeps_the_new
 
 
 @pytest.mark.parametrize("name", ["start", "end", "limit", "status"])
-@pytest.mark.parametrize("value", ["yesterday", "-1", "0000-01-01T00:00:00Z", "\0", "1" * 30])
+@pytest.mark.parametrize("value", ["yesterday", "-2", "0000-01-01T00:00:00Z", "\0", "1" * 30])
 async def test_a_malformed_parameter_is_named_with_the_form_that_is_accepted(
     client: httpx.AsyncClient, name: str, value: str
 ) -> None:
@@ -353,7 +353,7 @@ async def test_a_queued_task_is_canceled_at_once_and_its_log_says_so(client: htt
     assert task["status"] == "CANCELED"
     assert TIME.fullmatch(task["finished_at"])
     logs = (await client.get(f"/api/v1/tasks/{id_}/logs")).json()["logs"]
-    assert [list(line) for line in logs] == [["time", "message", "level", "attempt", "line"]]
+    assert [list(line) for line in logs] == [["time", "message", "level", "system", "attempt", "line"]]
     assert logs[0]["message"] == f"[{id_}] CANCELED while it was queued"
     unknown = await client.post("/api/v1/tasks/x/cancel")
     assert (unknown.status_code, unknown.json()["message"]) == (404, "Error getting task")

@@ -20,10 +20,11 @@ import pytest
 
 from app.config.reader import load_catalogue
 from app.domain.errors import ConfigurationError, SynclineError
-from app.execution.table_dropping import drop_own_tables
+from app.execution.table_dropping import drop_and_reset
 from app.store.address import DatabaseAddress
 from app.store.database import open_pool
 from app.store.reads import Reader
+from app.store.resets import reset_collection
 from tests.connectors.sources.sql.origins import Copying
 from tests.integration.cli.test_sources import syncline
 
@@ -184,29 +185,43 @@ def environment(shop: Shop) -> dict[str, str]:
 
 
 def test_the_api_drops_all_of_them_or_says_why_not(shop: Shop) -> None:
-    def drop() -> None:
-        asyncio.run(drop_for_the_api(shop))
+    def drop() -> list[str]:
+        """Which collections were reset."""
+        return asyncio.run(drop_for_the_api(shop))
 
     shop.execute("CREATE VIEW loaded.seen AS SELECT id FROM loaded.shop_orders")
-    with pytest.raises(SynclineError, match=r"loaded\.seen.*Still there: warehouse: shop_orders\. shop\.all was not"):
-        drop()
-    assert shop.tables == [ALL[2]]
-    shop.execute("DROP VIEW loaded.seen")
-    drop()
-    assert shop.tables == []
-    drop()
-    task = syncline(
-        shop.config, "backfill", "shop", "all", "--from", "2024-01-01", "--to", "2024-02-01", url=shop.url
-    ).stdout.strip()
     with pytest.raises(
-        ConfigurationError, match=rf"shop\.all has the unfinished task {task[-36:]}: cancel it, or wait"
+        SynclineError,
+        match=r"loaded\.seen.*Still there: warehouse: shop_orders\. The next task of shop\.all loads everything$",
     ):
         drop()
+    assert shop.tables == [ALL[2]]
+    assert shop.was_reset, "before the tables go"
+    shop.execute("DROP VIEW loaded.seen")
+    assert drop() == ["all"]
+    assert shop.tables == []
+    assert drop() == ["all"]
+    asked = ("backfill", "shop", "all", "--from", "2024-01-01", "--to", "2024-02-01")
+    task = syncline(shop.config, *asked, url=shop.url).stdout.strip()[-36:]
+    with pytest.raises(ConfigurationError, match=rf"shop\.all has the unfinished task {task}: cancel it, or wait"):
+        drop()
 
 
-async def drop_for_the_api(shop: Shop) -> None:
-    catalogue = load_catalogue(shop.config, {})
+async def drop_for_the_api(shop: Shop) -> list[str]:
+    done: list[str] = []
     async with open_pool(DatabaseAddress.of(shop.url), name="test") as pool:
-        now = dt.datetime.now(dt.UTC)
-        data_dir = shop.config.parent
-        await drop_own_tables(catalogue, "shop", "all", reader=Reader(pool), data_dir=data_dir, now=now)
+
+        async def reset(collection: str) -> None:
+            await reset_collection(pool, "shop", collection)
+            done.append(collection)
+
+        await drop_and_reset(
+            load_catalogue(shop.config, {}),
+            "shop",
+            ["all"],
+            reset=reset,
+            reader=Reader(pool),
+            data_dir=shop.config.parent,
+            now=dt.datetime.now(dt.UTC),
+        )
+    return done
