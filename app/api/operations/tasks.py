@@ -80,10 +80,11 @@ class Tasks(Endpoint):
 
     async def post(self, request: Request) -> Response:
         services = self.services
-        catalogue, source = services.catalogue(), SOURCE.required(request)
+        catalogue = services.catalogue()
+        source = catalogue.find_source(SOURCE.required(request))
         # Clients of Jitsu Classic send any value for sources that it reads as a whole.
-        collection = ALL if catalogue.names_no_collection(source) else COLLECTION_IF_ANY.required(request)
-        new = sync_task(catalogue, source, collection, self.cause(NOTE.optional(request)))
+        collection = ALL if source.names_no_collection else COLLECTION_IF_ANY.required(request)
+        new = sync_task(catalogue, source.id, collection, self.cause(NOTE.optional(request)))
         task, is_new = await services.queue.schedule(new, again=AGAIN.optional(request) or False)
         return scheduled_answer(new, task, is_new=is_new)
 

@@ -543,8 +543,8 @@ async def test_any_collection_of_a_source_that_names_none_is_all(client: httpx.A
         assert task["id"] == id_
     answer = await client.post("/api/v1/tasks", params={"source": "some"})
     assert (answer.status_code, answer.json()) == (400, {"message": "'collection' is required query parameter"})
-    answer = await client.post("/api/v1/tasks", params={"source": "some", "collection": "all"})
-    assert answer.status_code == 404
+    for names in ({"source": "some", "collection": "all"}, {"source": "unknown"}):
+        assert (await client.post("/api/v1/tasks", params=names)).status_code == 404
 
 
 @pytest.mark.parametrize(
