@@ -333,7 +333,8 @@ def test_the_master_is_asked_of_the_sentinels(moving: Moving, tmp_path: Path) ->
         unknown = moving.take_over("--tasks", "1", "--redis", url.replace("main", "other"), code=1)
     assert json.loads((moving.directory / "syncline.classic-tasks.jsonl").read_text()) == {"id": "a", "logs": []}
     assert unknown.stderr.endswith(
-        f"syncline: no sentinel at 127.0.0.1:1, 127.0.0.1:{sentinel} knows the master 'other'\n"
+        f"syncline: cannot read the Redis of Jitsu Classic at 127.0.0.1:1, 127.0.0.1:{sentinel}: no sentinel "
+        "that answers knows a master 'other' that is up\n"
     )
 
 

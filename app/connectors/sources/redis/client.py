@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import redis
-from redis.sentinel import Sentinel
+from redis.sentinel import MasterNotFoundError, Sentinel
 
 from app.connectors.contract.logins import Login
 from app.domain.errors import ConfigurationError, LoginRefusedError, SynclineError
@@ -36,6 +36,7 @@ class Client:
         fixed = own.get_secret_value() if own else None
         self._login = Login(fixed, options.password_command, may_change=options.from_files, log=log)
         sentinels = _find_sentinels(options)
+        self._sentinels = options.address.sentinels
         self.commands = _make_commands(options, sentinels)
         if self._login.asks:
             self._ask_for_password(self.commands)
@@ -54,11 +55,17 @@ class Client:
             self._login.connect(partial(self._open, doing))
             yield
         except redis.RedisError as error:
-            why = f"{doing}: {_one_line(error)}"
+            why = f"{doing}: {self._reason(error)}"
             if _is_login_refusal(error):
                 raise self._login.refusal(why) from error
             refused = any(word in str(error) for word in _REFUSALS)
             raise (ConfigurationError if refused else SynclineError)(why) from error
+
+    def _reason(self, error: redis.RedisError) -> str:
+        if isinstance(error, MasterNotFoundError) and self._sentinels:
+            # redis-py's own has the insides of its objects.
+            return f"no sentinel that answers knows a master {self._sentinels.master!r} that is up"
+        return _one_line(error)
 
     def _open(self, doing: str) -> None:
         """Opens the first connection, which the first command then uses."""
