@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import stat
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -117,14 +116,13 @@ def _write_catalogue(given: Classic, file: Path, project: str | None, *, force: 
     translated = translate(given, project=project)
     text = text_of(translated, given.name)
     shown = make_visible(str(file))
-    # What it has is as secret as it was.
-    mode = stat.S_IMODE(given.file.stat().st_mode) if given.file else _PRIVATE
     if may_differ and not force and file.is_file() and _text_in(file) != text:
         tell(f"'{shown}' differs from what would be written, and is used as it is; --force replaces it")
         return
     notes = sum(map(len, translated.notes.values()))
     what = f"{count(notes, 'comment')} on what differs" if notes else "nothing differs"
-    _write(file, text, what, force=force, mode=mode)
+    # What it has is as secret as it was.
+    _write(file, text, what, force=force, mode=given.mode)
     if not given.catalogue.sources and not given.catalogue.rejected:
         tell(
             f"there are no sources in '{make_visible(given.name)}': if Jitsu Classic gets them from a configurator, "
@@ -178,14 +176,16 @@ def _read_redis(
     from app.domain.redaction import redactor_of
     from app.moving.history import history_text
     from app.moving.redis_keys import opened_redis
-    from app.moving.states import states_in
+    from app.moving.states import secrets_of, states_in
 
-    redact = redactor_of(catalogue.secrets() | given.catalogue.secrets()).redact
     with opened_redis(address) as redis:
         redis.require_classic()
-        found = states_in(redis.chunks(), catalogue, project=project) if bookmarks else []
-        text = None if tasks is None else history_text(redis.tasks(tasks), redact)
-    return found, text
+        chunks = redis.chunks()
+        found = states_in(chunks, catalogue, project=project) if bookmarks else []
+        if tasks is None:
+            return found, None
+        redact = redactor_of(catalogue.secrets() | given.secrets | secrets_of(chunks)).redact
+        return found, history_text(redis.tasks(tasks), redact)
 
 
 def _set_bookmarks(catalogue: Catalogue, found: Iterable[State | Remark], *, note: str | None, force: bool) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import stat
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +14,7 @@ from app.config.reader import CatalogueReader
 from app.config.substitution import Substitution
 from app.config.texts import PARTS, Part, Texts, content_of
 from app.domain.errors import ConfigurationError
+from app.domain.secret_values import secrets_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from app.config.problems import PlaceOf, Problem
 
 _WEB: Final = ("http://", "https://")
+_PRIVATE: Final = 0o600
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,7 @@ class Classic:
 
     `texts` are the text itself and those that it names for its sources and destinations. `catalogue` is what Syncline
     makes of them as they are. `missing` are placeholders that have no value on this machine. `file` is None for a URL.
+    `secrets` are those of everything in it, also of what Syncline cannot use.
     """
 
     name: str
@@ -36,6 +40,7 @@ class Classic:
     texts: Texts
     catalogue: Catalogue
     missing: tuple[Problem, ...]
+    secrets: frozenset[str] = field(repr=False)
 
     @property
     def written(self) -> dict[str, Any]:
@@ -46,9 +51,19 @@ class Classic:
     def content(self, part: Part) -> Any:
         """Its sources or destinations, or their address if they stay at a URL, which may change them."""
         separate = self.texts.separate(part)
-        if separate is None or separate.name.startswith(_WEB):
+        if separate is None or _is_web(separate):
             return self.written.get(part)
         return content_of(separate, part)[0]
+
+    @property
+    def mode(self) -> int:
+        """The mode of a file with everything in it, which only those may read who can read all of the texts."""
+        # What is neither in the file nor in another one comes from a variable or a file with secrets.
+        files = [Path(each.name) for part in PARTS if (each := self.texts.separate(part)) and not _is_web(each)]
+        mode = _mode_of(self.file) if self.file else _PRIVATE
+        for file in files:
+            mode &= _mode_of(file)
+        return mode | _PRIVATE
 
 
 def read_classic(given: str, environment: Mapping[str, str]) -> Classic:
@@ -65,11 +80,12 @@ def read_classic(given: str, environment: Mapping[str, str]) -> Classic:
         reader = CatalogueReader(file, environment)
     with reader.refusing():
         texts = reader.read()
-        missing = _find_missing(texts, environment)
+        missing, secrets = _examine(texts, environment)
         usable = replace(texts, main=_without_missing_sections(texts.main, missing))
         catalogue = build_catalogue(usable, environment, directory=reader.directory)
     name = file.name if file else reader.name
-    return Classic(name, file, texts, catalogue, tuple(problem for problem, _ in missing))
+    secrets |= catalogue.secrets()
+    return Classic(name, file, texts, catalogue, tuple(problem for problem, _ in missing), secrets)
 
 
 def resolved(key: str, text: str, environment: Mapping[str, str]) -> str:
@@ -97,22 +113,41 @@ def _reader_of_url(url: str, environment: Mapping[str, str]) -> CatalogueReader:
     return reader
 
 
-def _find_missing(texts: Texts, environment: Mapping[str, str]) -> list[tuple[Problem, str]]:
-    """Placeholders without a value here, each with its section; not those of sections that mean nothing here."""
+def _is_web(document: Document) -> bool:
+    return document.name.lower().startswith(_WEB)
+
+
+def _mode_of(file: Path) -> int:
+    try:
+        found = file.stat().st_mode
+    except OSError:
+        return _PRIVATE
+    # A pipe's mode says nothing about what comes through it.
+    return stat.S_IMODE(found) if stat.S_ISREG(found) else _PRIVATE
+
+
+def _examine(texts: Texts, environment: Mapping[str, str]) -> tuple[list[tuple[Problem, str]], frozenset[str]]:
+    """Placeholders without a value here, each with its section, and the secrets of everything.
+
+    Placeholders of sections that mean nothing here do not count; the secrets of these sections do.
+    """
     main = texts.main
     if not isinstance(main.value, dict):
-        return []
-    sections, _ = without_ignored(main.value, SECTIONS)
+        return [], frozenset()
+    used, _ = without_ignored(main.value, SECTIONS)
+    sections: dict[str, Any] = dict(main.value)
     places: dict[str, PlaceOf] = dict.fromkeys(sections, main.place)
     for part in PARTS:
         if (separate := texts.separate(part)) is not None:
             sections[part], places[part] = content_of(separate, part)
     found: list[tuple[Problem, str]] = []
+    secrets = frozenset[str]()
     for name, value in sections.items():
         substitution = Substitution(environment, places[name])
-        substitution.apply(value, (name,))
-        found += [(problem, name) for problem in substitution.problems]
-    return found
+        secrets |= secrets_in({name: substitution.apply(value, (name,))}) | substitution.secrets
+        if name in used or name in PARTS:
+            found += [(problem, name) for problem in substitution.problems]
+    return found, secrets
 
 
 def _without_missing_sections(main: Document, missing: list[tuple[Problem, str]]) -> Document:

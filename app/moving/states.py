@@ -15,6 +15,7 @@ from app.connectors.values import jsontext
 from app.domain.collection import ALL
 from app.domain.counts import count
 from app.domain.errors import SynclineError
+from app.domain.secret_values import secrets_in
 from app.moving.intervals import loaded_windows
 from app.moving.translation import PROGRAMS
 
@@ -65,6 +66,11 @@ def states_in(chunks: Chunks, catalogue: Catalogue, *, project: str | None = Non
             found.append(Remark(id_, "cannot be used yet, so its bookmarks are not carried over: correct it first"))
             matching.use_all(known)
     return [*found, *matching.rest()]
+
+
+def secrets_of(chunks: Chunks) -> frozenset[str]:
+    """The secrets of the configurations that programs have renewed."""
+    return secrets_in([[*values.values()] for (_, key), values in chunks.items() if key.endswith(_CONFIG)])
 
 
 class _Matching:

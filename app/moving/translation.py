@@ -133,7 +133,7 @@ def _add_notes(made: Translated, classic: Classic) -> None:
         if isinstance(value := made.sections.get(name), dict)
         for id_ in value
     ]
-    redact = redactor_of(catalogue.secrets()).redact
+    redact = redactor_of(classic.secrets).redact
     told_at_destination = {f"destination '{id_}' cannot be used: " for id_ in catalogue.rejected_destinations}
     for warning in catalogue.warnings:
         if warning.path not in made.mended:

@@ -129,6 +129,19 @@ def test_what_a_configurator_has_stays_there(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("named", ["sources.yaml", "file://{}/sources.yaml", "${{env.SOURCES}}"])
+def test_the_catalogue_is_as_private_as_the_most_private_text_in_it(tmp_path: Path, named: str) -> None:
+    origin, sources = tmp_path / "eventnative.yaml", tmp_path / "sources.yaml"
+    origin.write_text(f"sources: '{named.format(tmp_path)}'\ndestinations: {{none: {{type: none}}}}\n")
+    origin.chmod(0o644)
+    sources.write_text(SOURCES.replace("p1.none", "none"))
+    sources.chmod(0o600)
+    take_over(tmp_path, str(origin), SOURCES=sources.read_text())
+    catalogue = tmp_path / "syncline.yaml"
+    assert [*yaml.safe_load(catalogue.read_text())["sources"]] == ["p1.shop"]
+    assert catalogue.stat().st_mode & 0o777 == 0o600
+
+
 def test_a_configuration_without_sources_is_told(tmp_path: Path) -> None:
     origin = tmp_path / "eventnative.yaml"
     origin.write_text("destinations: {}\n")

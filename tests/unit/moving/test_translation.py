@@ -230,3 +230,19 @@ def test_what_is_wrong_with_the_whole_is_an_error(tmp_path: Path) -> None:
         imported(tmp_path, "nosuch: 1\nsources: {}\n")
     with pytest.raises(CatalogueError, match="cannot be read: no such file or directory"):
         read_classic(str(tmp_path / "missing.yaml"), {})
+
+
+def test_comments_have_no_secrets_of_parts_that_cannot_be_used(tmp_path: Path) -> None:
+    text = imported(
+        tmp_path,
+        """\
+sources:
+  a: {type: unheard_of, config: {password: hunter22-hunter22}, destinations: [none]}
+  b: {type: hunter22-hunter22, destinations: [none]}
+destinations:
+  none: {type: none}
+""",
+    )
+    told = "\n".join(comments(text))
+    assert "cannot be used yet: type: unknown source type '***'" in told
+    assert "hunter22" not in told
