@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any, Final
 
+from app.domain.classic_names import classic_name
+
 _KEY: Final = "destination_table_name"
-_OTHERS: Final = re.compile(r"[^a-z0-9]")
 
 
 def tables_in(catalog: Any) -> dict[str, str]:
-    """The table of each stream that has one, by every name of the stream, in lower case and with underscores.
+    """The table of each stream that has one, by every name of the stream, as Classic writes it.
 
     A catalog that is text, but not JSON, is the path of a file and names no tables here.
     """
@@ -21,8 +21,7 @@ def tables_in(catalog: Any) -> dict[str, str]:
         table = stream.get(_KEY) if isinstance(stream, dict) else None
         if isinstance(table, str) and table:
             names = (stream.get("stream"), stream.get("tap_stream_id"))
-            # Of all letters Classic keeps only those of ASCII.
-            found |= {str(name): _OTHERS.sub("_", table.lower()) for name in names if name}
+            found |= {str(name): classic_name(table) for name in names if name}
     return found
 
 
