@@ -77,8 +77,8 @@ def check_can_be_filled(
         if name not in written and name not in own:
             raise ConfigurationError(
                 f"table {target.table.name!r} has the column {name!r}, which is NOT NULL and has no default, and no "
-                f"record has it, so no row could be added. Drop that with ALTER TABLE {target.qualified} ALTER COLUMN "
-                f"{quoted(name)} DROP NOT NULL, or set another 'table_name'"
+                f"record supplies it, so inserts would fail. Remove the constraint with ALTER TABLE {target.qualified} "
+                f"ALTER COLUMN {quoted(name)} DROP NOT NULL, or set another 'table_name'"
             )
     for index in foreign:
         _check_unique(target, index, written)

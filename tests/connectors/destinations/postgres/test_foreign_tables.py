@@ -37,7 +37,7 @@ def shape(postgres: Postgres) -> list[tuple[Any, ...]]:
 
 
 NO_VALUE = (
-    "has the column 'tenant', which is NOT NULL and has no default, and no record has it, so no row could be added"
+    "has the column 'tenant', which is NOT NULL and has no default, and no record supplies it, so inserts would fail"
 )
 ONE_VALUE = "which no record has, so new rows would have the same value there"
 
@@ -47,7 +47,7 @@ ONE_VALUE = "which no record has, so new rows would have the same value there"
     [
         (
             "id bigint, tenant text NOT NULL",
-            f"{NO_VALUE}. Drop that with",
+            f"{NO_VALUE}. Remove the constraint with",
             f'{ALTER} ALTER COLUMN "tenant" DROP NOT NULL',
         ),
         (
