@@ -17,7 +17,6 @@ from app.domain.errors import ConfigurationError, SynclineError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from app.attempt.sink import Sink
     from app.connectors.contract.batches import Batch
     from app.connectors.contract.passes import Item
 
@@ -25,10 +24,9 @@ if TYPE_CHECKING:
 class Flattening:
     """One reading of a source, whose objects are taken apart down to `depth` levels of them."""
 
-    def __init__(self, depth: int, *, subject: str, sinks: Iterable[Sink]) -> None:
+    def __init__(self, depth: int, *, subject: str) -> None:
         self._depth = depth
         self._subject = subject
-        self._sinks = list(sinks)
         self._flat: dict[str, _Flat] = {}
         self._aside: set[str] = set()
 
@@ -62,8 +60,7 @@ class Flattening:
     def _announce(self, source: Table) -> Table:
         flat = self._flat.get(source.name)
         if flat is None:
-            there = {name for sink in self._sinks for name in sink.column_names(source.name)}
-            flat = self._flat[source.name] = _Flat(source, depth=self._depth, there=there)
+            flat = self._flat[source.name] = _Flat(source, depth=self._depth)
         try:
             return flat.announce(source)
         except NameTakenError as taken:
@@ -89,11 +86,11 @@ class Flattening:
 class _Flat:
     """One table: as it was announced, the fields of objects that have come since, and what may still be an object."""
 
-    def __init__(self, source: Table, *, depth: int, there: set[str]) -> None:
+    def __init__(self, source: Table, *, depth: int) -> None:
         self._depth = depth
         self._whole = {*source.key, source.cursor_field, source.delete_marker, INTERVAL_COLUMN}
         whole = frozenset(field for field in self._whole if field is not None)
-        self._leaves = Leaves(depth=depth, whole=whole, there=there.difference(source.columns))
+        self._leaves = Leaves(depth=depth, whole=whole)
         self._late: dict[str, Kind] = {}
         self._open: set[str] = set()
         self.table = source

@@ -41,13 +41,12 @@ def shaped(
 ) -> Iterable[Item]:
     """`items`, which go to these `sinks`, with the columns that the collection asks for."""
     rules = job.collection.columns or _ALL
-    sinks = list(sinks)
     changed = [sink for sink in sinks if not sink.all_rows_are_by(rules)]
     if rules == _ALL and not changed:
         return items
     changes = ChangedRules(rules, changed, subject=subject_of(job), writing=writing, log=log)
     passed = Shaping(rules, changes, subject=subject_of(job), writing=writing, log=log).apply(items)
-    return Flattening(rules.flatten, subject=subject_of(job), sinks=sinks).apply(passed) if rules.flatten else passed
+    return Flattening(rules.flatten, subject=subject_of(job)).apply(passed) if rules.flatten else passed
 
 
 @dataclass(slots=True)

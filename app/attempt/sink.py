@@ -17,7 +17,6 @@ from app.connectors.contract.passes import (
     Fence,
     Forgetful,
     Inspecting,
-    Listing,
     Position,
 )
 from app.connectors.contract.standing import Standing
@@ -75,7 +74,6 @@ class Sink:
         self._destination = destination
         self._log = log
         self._named = namer(naming)
-        self._naming_changes_columns = naming != AS_IS
         self._standing = standing
         self._classic = classic
         self._tables: dict[str, str] = {}
@@ -163,11 +161,10 @@ class Sink:
         if table.aside:
             self._aside.add(table.name)
         elif self._classic is not None:
-            there = destination.column_names(named.name) if isinstance(destination, Listing) else ()
             if named.mode is WriteMode.REPLACE and not named.full_refresh and not self.position.void:
                 # Rows without a key that come again would be doubled elsewhere; here they are recognised.
                 named = dataclasses.replace(named, mode=WriteMode.APPEND)
-            named = self._classic.announce(table.name, named, there=there)
+            named = self._classic.announce(table.name, named)
         destination.begin(named)
 
     def write(self, table: str, batch: Batch) -> None:
@@ -179,13 +176,6 @@ class Sink:
             if wider is not None:
                 destination.begin(wider)
         destination.write(self.table_name(table), batch)
-
-    def column_names(self, table: str) -> list[str]:
-        """The columns that a table of the source already has; empty if the destination does not say."""
-        if self._naming_changes_columns:
-            return []
-        name = self._named(table)
-        return self._call(lambda each: each.column_names(name) if isinstance(each, Listing) else []) or []
 
     def empty(self, emptied: Emptied) -> None:
         def empty(destination: Destination) -> None:

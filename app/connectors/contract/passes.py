@@ -337,14 +337,6 @@ class Inspecting(Protocol):
 
 
 @runtime_checkable
-class Listing(Protocol):
-    """A destination that can list the columns of its tables."""
-
-    def column_names(self, table: str) -> list[str]:
-        """The columns of the table of this name, whoever made it; empty if there is none."""
-
-
-@runtime_checkable
 class Counting(Protocol):
     """A destination that can count the rows of its tables."""
 

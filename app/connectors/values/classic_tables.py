@@ -32,7 +32,7 @@ from app.domain.naming import is_reserved
 from app.domain.writing import WriteMode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Sequence
 
     from app.connectors.contract.batches import Batch
     from app.connectors.contract.passes import Log
@@ -98,15 +98,15 @@ class ClassicTables:
         fields = {field: kind for field, kind in described.table.columns.items() if field not in self._layout.columns}
         return DescribedTable(dataclasses.replace(described.table, columns=fields), described.columns)
 
-    def announce(self, name: str, table: Table, *, there: Collection[str] = ()) -> Table:
-        """`table` of the source, which this knows as `name`, as it is for the destination; `there` are its columns.
+    def announce(self, name: str, table: Table) -> Table:
+        """`table` of the source, which this knows as `name`, as it is for the destination.
 
         Raises:
             ConfigurationError: two fields would become one column.
         """
         flat = self._tables.get(name)
         if flat is None:
-            flat = self._tables[name] = _Flat(table, self._layout, there=there)
+            flat = self._tables[name] = _Flat(table, self._layout)
         else:
             flat.update(table)
         return flat.table()
@@ -172,12 +172,11 @@ class _Flat:
     A declared kind of None is decided by the values.
     """
 
-    def __init__(self, table: Table, layout: _Layout, *, there: Collection[str] = ()) -> None:
+    def __init__(self, table: Table, layout: _Layout) -> None:
         self._layout = layout
         self._columns = layout.columns
         self._overwritten = {*layout.own, EVENT_ID}
-        names = {classic_column((field,)) for field in table.columns}
-        self._leaves = Leaves(classic_column, there=[each for each in there if each not in {*names, *self._columns}])
+        self._leaves = Leaves(classic_column)
         self.seen: dict[str, Kind] = {}
         self.has_warned = False
         self.update(table)

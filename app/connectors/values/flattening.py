@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Mapping
     from collections.abc import Set as AbstractSet
     from typing import TypeAlias
 
@@ -32,9 +32,9 @@ class NameTakenError(Exception):
 class Leaves:
     """The fields of one table without objects: `names` are those that it has had so far.
 
-    Objects are taken apart down to `depth` levels of them; None: all. Fields that are `whole` stay as they are. `there`
-    are columns that the table already has: those whose names begin like an object's are its own, too, and become NULL
-    in a row whose object does not have them any more.
+    Objects are taken apart down to `depth` levels of them; None: all. Fields that are `whole` stay as they are. Only
+    fields that were announced or have come out of an object are that object's: of a column that the table has already,
+    its name does not say whose it is.
     """
 
     def __init__(
@@ -43,12 +43,10 @@ class Leaves:
         *,
         depth: int | None = None,
         whole: AbstractSet[str] = frozenset(),
-        there: Collection[str] = (),
     ) -> None:
         self._name = name
         self._depth = depth
         self._whole = whole
-        self._there = there
         self._below: dict[Path, dict[str, None]] = {}
         self._paths: dict[str, Path] = {}
         self.names: dict[Path, str] = {}
@@ -66,17 +64,11 @@ class Leaves:
             raise NameTakenError(name, other, path)
         self.names[path] = name
         for end in range(1, len(path)):
-            self._below.setdefault(path[:end], self._columns_below(path[:end]))[name] = None
-        for above, below in self._below.items():
-            if name in below and path[: len(above)] != above:
-                del below[name]
+            self._below.setdefault(path[:end], {})[name] = None
         return name
 
-    def path_of(self, name: str) -> Path:
-        return self._paths[name]
-
     def flatten(self, record: Mapping[str, Any]) -> dict[str, Any]:
-        """The record with values in place of objects; what an object lacks is None.
+        """The record with values in place of objects; fields known by now that an object lacks are None.
 
         Raises:
             NameTakenError: two of its values have one name.
@@ -88,8 +80,6 @@ class Leaves:
 
     def _add(self, path: Path, value: Any, flat: dict[str, Any]) -> None:
         if isinstance(value, dict) and self._takes_apart(path):
-            if path not in self._below:
-                self._below[path] = self._columns_below(path)
             for key, inner in value.items():
                 self._add((*path, key), inner, flat)
             if (own := self.names.get(path)) is not None:
@@ -101,9 +91,3 @@ class Leaves:
 
     def _takes_apart(self, path: Path) -> bool:
         return path[0] not in self._whole and (self._depth is None or len(path) <= self._depth)
-
-    def _columns_below(self, path: Path) -> dict[str, None]:
-        if not self._there:
-            return {}
-        start = self._name(path) + SEPARATOR
-        return {name: None for name in self._there if name.startswith(start) and name not in self._paths}

@@ -255,10 +255,6 @@ class Warehouse(abc.ABC):
         with self._translate_errors(f"cannot look into table {table!r}"), self._transaction():
             return not self._tables.tables_without_rows([table])
 
-    def column_names(self, table: str) -> list[str]:
-        with self._translate_errors(f"cannot look into table {table!r}"), self._transaction():
-            return [name for name, _ in self._tables.columns_of(table).values()]
-
     def count_rows(self, table: str) -> int | None:
         with self._translate_errors(f"cannot count the rows of table {table!r}"), self._transaction():
             return self._tables.count_rows(table)

@@ -53,11 +53,11 @@ def md5(text: str) -> str:
 class Loaded:
     """What comes out of it, and the warnings."""
 
-    def __init__(self, table: Table, *batches: Any, there: tuple[str, ...] = (), **options: Any) -> None:
+    def __init__(self, table: Table, *batches: Any, **options: Any) -> None:
         self.warnings: list[str] = []
         now = dt.datetime(2026, 12, 1, 11, 0, 0, 5, dt.timezone(dt.timedelta(hours=1)))
         classic = ClassicTables("quick", log=self._log, now=lambda: now, **options)
-        self.tables = [classic.announce("t", table, there=there)]
+        self.tables = [classic.announce("t", table)]
         self.batches: list[Any] = []
         for batch in batches:
             wider, rows = classic.shape("t", batch)
@@ -226,12 +226,11 @@ def test_two_fields_that_become_one_column_are_refused() -> None:
         Loaded(table(), [{"a": {"b": 1}, "a_b": 2}])
 
 
-def test_a_column_of_an_earlier_object_becomes_null_where_the_object_lacks_it() -> None:
-    loaded = Loaded(table(), [{"o": {"a": 1}}, {"x": 1}], there=("o_old", "x", "ordinary"))
-    first, second = loaded.batches[0]
-    assert first["o_old"] is None
-    assert "o_old" not in second
-    assert loaded.new == {"o_a": Kind.INTEGER, "x": Kind.INTEGER}
+def test_what_an_object_lacks_becomes_null_if_it_is_declared_or_has_come_before() -> None:
+    declared = table({"properties": {"o": {"type": "object", "properties": {"d": {"type": "integer"}}}}})
+    batch = [{"o": {"a": 1}, "o_own": 2}, {"o": {}}, {"x": 1}]
+    shown = [{name: row[name] for name in row if name[0] in "ox"} for row in Loaded(declared, batch).batches[0]]
+    assert shown == [{"o_a": 1, "o_d": None, "o_own": 2}, {"o_a": None, "o_d": None}, {"x": 1}]
 
 
 def test_everything_about_a_table_follows_its_columns() -> None:

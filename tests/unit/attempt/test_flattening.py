@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa  # type: ignore[import-untyped]
@@ -140,14 +139,6 @@ def test_two_values_with_one_name_are_refused_in_one_sentence() -> None:
         "source 's', collection 'people': 'extra_a' and 'extra.a' of table 'people' would both become 'extra_a': "
         "rename one of the fields with 'columns.rename', leave it out, or set a smaller 'flatten'"
     )
-
-
-def test_columns_of_earlier_objects_become_null_where_an_object_lacks_them() -> None:
-    destination: Any = SimpleNamespace(column_names=lambda _name: ["id", "extra_old"], close=lambda: None)
-    _, batches = flattened(
-        ColumnRules(flatten=1), PEOPLE, rows({"id": 1, "extra": {}}), sinks=(Sink("d", destination),)
-    )
-    assert batches == [[{"id": 1, "extra_old": None}]]
 
 
 def loaded(rules: ColumnRules | None) -> Sink:

@@ -94,9 +94,6 @@ class Recording:
     def empty(self, emptied: Emptied) -> None:
         self.calls.append((emptied.table, emptied.column))
 
-    def column_names(self, table: str) -> list[str]:
-        return ["o_old"] if table == "my_stream" else []
-
     def describe_tables(self) -> list[DescribedTable]:
         return [DescribedTable(table, {}) for table in self.tables.values()]
 
@@ -120,7 +117,7 @@ def test_with_classics_naming_tables_and_rows_become_those_of_classic_and_others
     assert there.calls == [
         ("begin", []),
         ("begin", ["id", "o_a_b"]),
-        ("my_stream", [{"id": 1, "o_a_b": "x", "o_old": None}]),
+        ("my_stream", [{"id": 1, "o_a_b": "x"}]),
         ("my_stream", [{"id": 2}]),
         ("begin", ["Line No"]),
         ("my_stream_bad", [{"Line No": 1}]),
@@ -130,10 +127,3 @@ def test_with_classics_naming_tables_and_rows_become_those_of_classic_and_others
     described = lake.describe_tables()[0].table
     assert set(described.columns) == {"id", "o_a_b"}
     assert (described.source_names["id"], described.source_names["o_a_b"]) == ("Id", "o.A b")
-
-
-def test_columns_that_are_there_are_asked_for_under_the_source_s_names_alone() -> None:
-    there: Any = Recording()
-    assert Sink("lake", there).column_names("my_stream") == ["o_old"]
-    assert Sink("lake", there, naming="snake_case").column_names("my_stream") == []
-    assert Sink("lake", Ending()).column_names("my_stream") == []  # type: ignore[arg-type]

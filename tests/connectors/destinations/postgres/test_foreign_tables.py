@@ -137,6 +137,27 @@ def test_what_an_earlier_commit_has_added_stays_when_a_later_one_fails(scene: Sc
     assert postgres.execute("SELECT id, text FROM loaded.made ORDER BY id") == [(1, "a"), (2, "b")]
 
 
+@pytest.mark.parametrize(
+    ("options", "rules"),
+    [({}, {"columns": {"flatten": 1}}), ({"naming": "classic", "primary_key_fields": ["id"]}, {})],
+)
+def test_a_column_named_like_one_of_an_object_keeps_what_others_have_written(
+    scene: Scene, postgres: Postgres, options: dict[str, Any], rules: dict[str, Any]
+) -> None:
+    scene.destinations["warehouse"] |= options
+    scene.collection |= rules
+    announced = schema(["id"], id="integer", user={"type": "object"})
+    assert scene.load(announced, record(id=1, user={"name": "a"})).finished.rows_written == 1
+    postgres.execute("ALTER TABLE loaded.made ADD COLUMN user_rating bigint")
+    postgres.execute("UPDATE loaded.made SET user_rating = 5")
+    told = scene.load(announced, record(id=1, user={"name": "b"}), record(id=2, user={"name": "c"}))
+    assert told.finished.rows_written == 2
+    assert postgres.execute("SELECT id, user_name, user_rating FROM loaded.made ORDER BY id") == [
+        (1, "b", 5),
+        (2, "c", None),
+    ]
+
+
 @pytest.fixture
 def tables(postgres: Postgres) -> Iterator[PostgresTables]:
     """Those of an attempt that has made room for two more columns and a key."""
