@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import re
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from app.connectors.contract.batches import records_of
 from app.connectors.contract.passes import DescribedTable
 from app.connectors.contract.schema import Kind
+from app.connectors.values.classic_values import KINDS, common_kind, in_utc, kind_of_value
 from app.connectors.values.flattening import Leaves, NameTakenError
 from app.connectors.values.go_text import hash_of_fields, json_text
-from app.connectors.values.inference import kind_of
 from app.domain.classic_names import (
     COLLECTION_ID,
     EVENT_ID,
@@ -46,22 +44,6 @@ _DRIVERS: Final = frozenset({
 })  # fmt: skip
 _EVERYTHING: Final = "UTC_ALL_ALL"
 _CONTEXT: Final = ("eventn_ctx", "event_id")
-_KINDS: Final = {
-    Kind.BOOLEAN: Kind.BOOLEAN,
-    Kind.INTEGER: Kind.INTEGER,
-    Kind.BIG_INTEGER: Kind.BIG_INTEGER,
-    Kind.NUMBER: Kind.FLOAT,
-    Kind.DECIMAL: Kind.FLOAT,
-    Kind.FLOAT: Kind.FLOAT,
-    Kind.TIMESTAMP: Kind.LOCAL_TIMESTAMP,
-    Kind.LOCAL_TIMESTAMP: Kind.LOCAL_TIMESTAMP,
-    Kind.BYTES: Kind.BYTES,
-}
-"""The kinds whose columns have Classic's types in Postgres; all others are texts there, and JSON is what it holds."""
-_MOMENT: Final = re.compile(
-    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d([.,]\d{1,9})?(Z|[+-]\d\d:?\d\d)?",
-)
-_TOO_FINE: Final = re.compile(r"[.,]\d{7}")
 
 
 class ClassicTables:
@@ -186,7 +168,7 @@ class _Flat:
         inside = {path[0] for path in table.nested}
         declared = {(field,): kind for field, kind in table.columns.items() if field not in inside} | table.nested
         self.declared = {
-            self._name_of(path): None if kind is Kind.JSON else _KINDS.get(kind, Kind.TEXT)
+            self._name_of(path): None if kind is Kind.JSON else KINDS.get(kind, Kind.TEXT)
             for path, kind in declared.items()
             if path[0] not in self._overwritten and not is_reserved(path[0])
         } | {TIMESTAMP: Kind.LOCAL_TIMESTAMP}
@@ -264,8 +246,8 @@ class _Flat:
         for row in rows:
             for name, value in row.items():
                 if value is not None and name not in known:
-                    kinds.setdefault(name, set()).add(_kind_of(value))
-        new = {name: self.declared.get(name) or _common(found) for name, found in kinds.items()}
+                    kinds.setdefault(name, set()).add(kind_of_value(value))
+        new = {name: self.declared.get(name) or common_kind(found) for name, found in kinds.items()}
         self.seen |= new
         return bool(new)
 
@@ -277,7 +259,7 @@ class _Flat:
                 if isinstance(value, list | tuple | dict):
                     row[name] = self._json_text(name, value)
                 elif isinstance(value, str) and name in moments:
-                    row[name] = _in_utc(value)
+                    row[name] = in_utc(value)
 
     def _json_text(self, name: str, value: Any) -> str:
         try:
@@ -287,37 +269,3 @@ class _Flat:
                 f"table {self.source.name!r}: a value of {name!r} has half of a surrogate pair, which is not a "
                 "character: correct it at the source"
             ) from None
-
-
-def _kind_of(value: Any) -> Kind:
-    if isinstance(value, str):
-        return Kind.LOCAL_TIMESTAMP if _is_moment(value) else Kind.TEXT
-    if isinstance(value, float | Decimal):
-        return Kind.FLOAT
-    return _KINDS.get(kind_of(value), Kind.TEXT)
-
-
-def _is_moment(text: str) -> bool:
-    try:
-        return bool(_MOMENT.fullmatch(text) and dt.datetime.fromisoformat(text))
-    except ValueError:
-        return False
-
-
-def _common(kinds: set[Kind]) -> Kind:
-    if len(kinds) == 1:
-        return next(iter(kinds))
-    if kinds <= {Kind.INTEGER, Kind.BIG_INTEGER}:
-        return Kind.BIG_INTEGER
-    return Kind.FLOAT if kinds <= {Kind.INTEGER, Kind.FLOAT} else Kind.TEXT
-
-
-def _in_utc(text: str) -> str:
-    """A time with an offset as that of UTC, without one; any other text as it is, for the destination to judge."""
-    if not _MOMENT.fullmatch(text) or _TOO_FINE.search(text):
-        return text
-    try:
-        moment = dt.datetime.fromisoformat(text)
-        return moment.astimezone(dt.UTC).replace(tzinfo=None).isoformat() if moment.utcoffset() else text
-    except (ValueError, OverflowError):
-        return text
