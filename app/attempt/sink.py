@@ -21,7 +21,7 @@ from app.connectors.contract.passes import (
 )
 from app.connectors.contract.standing import Standing
 from app.connectors.making import make_destination
-from app.connectors.values.classic_tables import CLASSIC_KEY, ClassicTables
+from app.connectors.values.classic_tables import ClassicTables
 from app.connectors.warehouse.layout import ReloadRefusedError
 from app.domain.classic_names import classic_column
 from app.domain.errors import ConfigurationError, LeaseLostError, SynclineError
@@ -281,12 +281,8 @@ class Sink:
 
 
 def _classic_tables(job: CopyJob, description: dict[str, Any], log: Log) -> ClassicTables:
-    return ClassicTables(
-        job.source,
-        key=description.get("primary_key_fields", CLASSIC_KEY),
-        driver=job.source_type,
-        collection=job.collection.name,
-        log=log,
+    return ClassicTables.from_description(
+        description, source=job.source, driver=job.source_type, collection=job.collection.name, log=log
     )
 
 

@@ -11,7 +11,7 @@ from app.connectors.contract.passes import DescribedTable
 from app.connectors.kinds import DESTINATION_TYPES, DESTINATIONS, SOURCE_TYPES, SOURCES, import_class
 from app.connectors.options.validation import validated
 from app.connectors.sources.classic.jobs import translated
-from app.connectors.values.classic_tables import CLASSIC_KEY, ClassicTables
+from app.connectors.values.classic_tables import ClassicTables
 from app.domain.choices import unknown_name
 from app.domain.errors import ConfigurationError
 from app.domain.naming import AS_IS, CLASSIC, namer
@@ -95,7 +95,7 @@ def _plan_classic(
     tables: Sequence[Table], description: dict[str, Any], plan: Callable[[list[Table]], list[DescribedTable]]
 ) -> list[DescribedTable]:
     """The columns of the fields that become one each: those of objects become several."""
-    classic = ClassicTables("", key=description.get("primary_key_fields", CLASSIC_KEY))
+    classic = ClassicTables.from_description(description)
     planned = plan([classic.announce_all(table) for table in tables])
     return [
         DescribedTable(

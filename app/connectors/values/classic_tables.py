@@ -30,13 +30,13 @@ from app.domain.naming import is_reserved
 from app.domain.writing import WriteMode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from app.connectors.contract.batches import Batch
     from app.connectors.contract.passes import Log
     from app.connectors.contract.schema import Table
 
-CLASSIC_KEY: Final = (EVENT_ID,)
+_KEY: Final = (EVENT_ID,)
 _SOURCE: Final = "source"
 _REDIS: Final = "redis"
 _DRIVERS: Final = frozenset({
@@ -57,7 +57,7 @@ class ClassicTables:
         self,
         source: str,
         *,
-        key: Sequence[str] = CLASSIC_KEY,
+        key: Sequence[str] = _KEY,
         driver: str | None = None,
         collection: str = "",
         log: Log | None = None,
@@ -74,6 +74,20 @@ class ClassicTables:
         self._log = log
         self._now = now
         self._tables: dict[str, _Flat] = {}
+
+    @classmethod
+    def from_description(
+        cls,
+        description: Mapping[str, Any],
+        *,
+        source: str = "",
+        driver: str | None = None,
+        collection: str = "",
+        log: Log | None = None,
+    ) -> ClassicTables:
+        """Those of a destination as the catalogue describes it."""
+        key = description.get("primary_key_fields", _KEY)
+        return cls(source, key=key, driver=driver, collection=collection, log=log)
 
     def without_own(self, described: DescribedTable) -> DescribedTable:
         """Only the columns of what the source has, under its own names."""

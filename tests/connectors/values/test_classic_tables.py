@@ -273,6 +273,12 @@ def test_rows_of_classics_own_drivers_name_their_collection_which_is_not_hashed(
     assert "_time_interval" not in Loaded(table(), driver="amplitude", collection="words").tables[0].columns
 
 
+def test_the_key_is_that_of_the_destination_s_description() -> None:
+    described = ClassicTables.from_description({"primary_key_fields": ["id", "src"]}, source="quick")
+    assert described.announce("t", table()).key == ("id", "src")
+    assert ClassicTables.from_description({}).announce("t", table()).key == ("eventn_ctx_event_id",)
+
+
 def test_a_table_can_be_described_before_there_are_rows() -> None:
     classic = ClassicTables("quick")
     source = dataclasses.replace(table(STREAM, key=("Id",)), nested={})
