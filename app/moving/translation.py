@@ -9,6 +9,7 @@ from app.config.classic.destinations import lifted_options
 from app.config.classic.keys import (
     COLLECTION_KEYS,
     DESTINATION_KEYS,
+    KEY_OPTION,
     SECTIONS,
     SERVER_KEYS,
     SOURCE_KEYS,
@@ -17,6 +18,7 @@ from app.config.classic.keys import (
 from app.config.texts import PARTS
 from app.connectors.kinds import DESTINATIONS
 from app.connectors.options.complaints import key_names, render_path
+from app.domain.naming import CLASSIC
 from app.domain.redaction import redactor_of
 
 if TYPE_CHECKING:
@@ -64,7 +66,7 @@ def translate(classic: Classic, *, project: str | None = None) -> Translated:
             case "sources", dict(sources):
                 made.sections[name] = {id_: _source(made, id_, written) for id_, written in sources.items()}
             case "destinations", dict(destinations):
-                made.sections[name] = {id_: _destination(id_, written) for id_, written in destinations.items()}
+                made.sections[name] = {id_: _destination(made, id_, written) for id_, written in destinations.items()}
             case _, other:
                 made.sections[name] = other
     _add_notes(made, classic)
@@ -112,7 +114,7 @@ def _place_schedule(made: Translated, part: Part, source: dict[str, Any]) -> Non
     )
 
 
-def _destination(id_: str, written: Any) -> Any:
+def _destination(made: Translated, id_: str, written: Any) -> Any:
     if not isinstance(written, dict):
         return written
     type_ = written.get("type") or id_
@@ -121,7 +123,20 @@ def _destination(id_: str, written: Any) -> Any:
     kept, _ = without_ignored(written, DESTINATION_KEYS.difference(own))
     kept.pop("type", None)
     options, _, _ = lifted_options(kept, key_names(kind.options) if kind else ())
-    return {"type": type_} | {key: value for key, value in options.items() if value is not None}
+    naming = _naming(made, ("destinations", id_), written) if type_ == "postgres" and "naming" not in written else {}
+    return {"type": type_} | {key: value for key, value in options.items() if value is not None} | naming
+
+
+def _naming(made: Translated, part: Part, written: dict[str, Any]) -> dict[str, Any]:
+    """That of Classic, whose tables are there, with the key that they have."""
+    layout = written.get("data_layout")
+    key = layout.get(KEY_OPTION) if isinstance(layout, dict) else None
+    made.mended.add(render_path((*part, "data_layout", KEY_OPTION)))
+    made.note(
+        part,
+        "naming: loads on into Jitsu Classic's tables; remove it for the source's names, types and keys, in new tables",
+    )
+    return {"naming": CLASSIC} | ({KEY_OPTION: key} if key else {})
 
 
 def _add_notes(made: Translated, classic: Classic) -> None:

@@ -32,7 +32,7 @@ _DESTINATION_KEYS = """
 break_on_error caching data_layout enabled enrichment geo_data_resolver_id log mode only_tokens package
 post_handle_destinations staged streaming_threads_count users_recognition
 """
-_KEY_OPTION = "primary_key_fields"
+KEY_OPTION = "primary_key_fields"
 SECTIONS = frozenset(_SECTIONS.split())
 SERVER_KEYS = frozenset(_SERVER_KEYS.split())
 DESTINATION_KEYS = frozenset(_DESTINATION_KEYS.split())
@@ -56,18 +56,18 @@ def lift_key(entry: Entry, written: dict[str, Any]) -> tuple[dict[str, Any], dic
     Otherwise a warning says what would load on into them.
     """
     layout = written.get("data_layout")
-    key = layout.get(_KEY_OPTION) if isinstance(layout, dict) else None
+    key = layout.get(KEY_OPTION) if isinstance(layout, dict) else None
     if not isinstance(layout, dict) or not key:
         return written, {}
-    path = ("data_layout", _KEY_OPTION)
-    rest = {name: value for name, value in layout.items() if name != _KEY_OPTION}
+    path = ("data_layout", KEY_OPTION)
+    rest = {name: value for name, value in layout.items() if name != KEY_OPTION}
     others = {name: value for name, value in written.items() if name != "data_layout"}
     others |= {"data_layout": rest} if rest else {}
     if written.get("naming") != CLASSIC:
         message = "ignored: to load on into the tables of Jitsu Classic, set 'naming: classic' at this destination"
         entry.warn(path, message)
         return others, {}
-    return others | {_KEY_OPTION: key}, {_KEY_OPTION: path}
+    return others | {KEY_OPTION: key}, {KEY_OPTION: path}
 
 
 def without_classic_keys(

@@ -45,7 +45,8 @@ def meaning(text: str, environment: Mapping[str, str] = NOTHING) -> Any:
 @pytest.mark.parametrize("environment", [{}, {"SERVER_PORT": "9000", "SERVER_ADMIN_TOKEN": "t-1234"}])
 def test_it_means_the_same_in_syncline_s_own_keys(tmp_path: Path, environment: dict[str, str]) -> None:
     text = imported(tmp_path, CLASSIC, environment)
-    assert meaning(text, environment) == meaning(CLASSIC, environment)
+    named = CLASSIC.replace("    mode: batch\n", "    mode: batch\n    naming: classic\n")
+    assert meaning(text, environment) == meaning(named, environment)
     ignored = [warning for warning in load_catalogue(text, environment).warnings if "ignored" in warning.message]
     assert ignored == []
     assert "${env.CLUSTER_ADMIN_TOKEN|env.SERVER_ADMIN_TOKEN|}" in text
@@ -59,14 +60,13 @@ def test_the_same_configuration_gives_the_same_text(tmp_path: Path) -> None:
 
 def test_everything_that_differs_is_a_comment_at_its_place(tmp_path: Path) -> None:
     ignored = "ignored: keys of Jitsu Classic that have no effect here: "
-    to_load_on = "ignored: to load on into the tables of Jitsu Classic, set 'naming: classic' at this destination"
     text = imported(tmp_path, CLASSIC)
     assert comments(text) == [
         f"{ignored}{SECTIONS}",
         "sync_tasks.stalled.observe_stalled_every_seconds: is accepted but has no effect yet",
         "sync_tasks.stalled.last_activity_threshold_minutes: is accepted but has no effect yet",
         f"{ignored}disable_welcome_page, log, metrics, name",
-        f"data_layout.primary_key_fields: {to_load_on}",
+        "naming: loads on into Jitsu Classic's tables; remove it for the source's names, types and keys, in new tables",
         f"{ignored}mode, only_tokens",
         f"{ignored}post_handle_destinations, project_name",
         f"collections[0]: {ignored}mode",
