@@ -121,13 +121,14 @@ class ClassicTables:
         """The rows as Classic has them, and the table as it is from now on if it has new columns.
 
         Raises:
-            ConfigurationError: two values would become one column.
+            ConfigurationError: two values would become one column, or no record has a column of the key.
         """
         flat = self._tables[name]
         now = self._now().astimezone(dt.UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
         records = records_of(batch)
         self._warn_of_overwritten(flat, records)
         rows = [flat.row(record, now=now) for record in records]
+        flat.check_key(rows)
         wider = flat.table() if flat.see(rows) else None
         flat.convert(rows)
         return wider, rows
@@ -187,7 +188,7 @@ class _Flat:
             if path[0] not in self._overwritten and not is_reserved(path[0])
         } | {TIMESTAMP: Kind.LOCAL_TIMESTAMP}
         self.seen |= {field: kind for field, kind in table.columns.items() if is_reserved(field)}
-        needed = [name for name in self._layout.key if name in self.declared]
+        needed = [name for name in self._layout.key if name not in self._columns]
         if table.newest_by:
             needed.append(self._name_of(table.newest_by))
         for name in needed:
@@ -252,6 +253,20 @@ class _Flat:
             raise self._taken_error(taken) from None
         flat.setdefault(TIMESTAMP, now)
         return flat | marks | {EVENT_ID: event_id}
+
+    def check_key(self, rows: list[dict[str, Any]]) -> None:
+        """Whether the key is one of these rows, whose source need not announce it.
+
+        Raises:
+            ConfigurationError: none of them has a value for one of its columns.
+        """
+        missing = [name for name in self._layout.key if all(row.get(name) is None for row in rows)]
+        if rows and missing:
+            found = sorted({name for row in rows for name, value in row.items() if value is not None})
+            raise ConfigurationError(
+                f"table {self.source.name!r}: no record has a value for {', '.join(map(repr, missing))}, by which "
+                f"'primary_key_fields' of the destination recognises rows: choose from {', '.join(map(repr, found))}"
+            )
 
     def see(self, rows: list[dict[str, Any]]) -> bool:
         """Notes the columns that have their first values; whether there are any."""

@@ -137,6 +137,22 @@ def test_another_key_of_the_destination() -> None:
     assert loaded.ids == [md5("1|")]
 
 
+def test_a_key_that_the_source_does_not_declare_is_there_before_the_first_row() -> None:
+    loaded = Loaded(table(STREAM, key=("Id",)), [{"user": {"Id": 7}}], key=["user_id", "src"])
+    assert loaded.tables[0].columns == OWN | {"user_id": Kind.TEXT}
+    assert loaded.tables[0].key == ("user_id", "src")
+    assert loaded.batches[0][0]["user_id"] == 7
+
+
+def test_a_key_that_no_record_has_is_refused_in_one_sentence() -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        Loaded(table(STREAM, key=("Id",)), [], [{"Id": 1, "day": None}], key=["usr_id", "id"])
+    assert str(refused.value) == (
+        "table 't': no record has a value for 'usr_id', by which 'primary_key_fields' of the destination recognises "
+        "rows: choose from '_source_id', '_timestamp', 'eventn_ctx_event_id', 'id', 'src'"
+    )
+
+
 @pytest.mark.parametrize(
     ("values", "kind"),
     [

@@ -199,6 +199,20 @@ def test_classics_own_key_may_have_other_columns(postgres: Postgres, tmp_path: P
     assert postgres.execute("SELECT count(*) FROM loaded.source_my_stream_x") == [(4,)]
 
 
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_key_may_come_with_values_alone(postgres: Postgres, tmp_path: Path, *, is_there: bool) -> None:
+    if is_there:
+        left_by_classic(postgres, key="", rows=0)
+        postgres.execute("ALTER TABLE loaded.source_my_stream_x ADD user_id bigint")
+        postgres.execute(f'{KEY} ("user_id")')
+    loading = scene(tmp_path, postgres, primary_key_fields=["user_id"])
+    first, second = row(1, user={"Id": 7}), row(2, user={"Id": 8})
+    assert loading.load(ANNOUNCED, first, second).finished.rows_written == 2
+    assert loading.load(ANNOUNCED, second, row(3, user={"Id": 7})).finished.rows_written == 1
+    kept = postgres.execute("SELECT user_id, id FROM loaded.source_my_stream_x ORDER BY 1")
+    assert kept == ([(7, 3), (8, 2)] if is_there else [("7", 3), ("8", 2)])
+
+
 def test_without_that_naming_nothing_of_the_table_changes_and_a_sentence_says_what_to_do(
     postgres: Postgres, tmp_path: Path
 ) -> None:
