@@ -5,11 +5,14 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Final
 
+import psycopg
 from pyarrow import csv  # type: ignore[import-untyped]
 
 from app.connectors.destinations.postgres import columns
+from app.connectors.destinations.postgres.connection import describe
 from app.connectors.warehouse.layout import ROW_COLUMN, SYNCED_COLUMN, TASK_COLUMN, column_list, quoted, with_own
 from app.connectors.warehouse.stage import Stage
+from app.domain.errors import SynclineError
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
@@ -37,6 +40,19 @@ class PostgresStage(Stage):
         statement = f"COPY {self.name} ({column_list(rows.schema.names)}) FROM STDIN (FORMAT csv, ENCODING 'UTF8')"
         with self._connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
             csv.write_csv(rows, _CopyFile(copy), _WITHOUT_NAMES)
+
+    def move(self) -> int:
+        try:
+            return super().move()
+        except (psycopg.errors.UndefinedColumn, psycopg.errors.InvalidColumnReference) as error:
+            # With a context it is a trigger's function that refers to what there is not.
+            if error.diag.context:
+                raise
+            raise SynclineError(
+                f"table {self.target.table.name!r} has lost a column or its key since this attempt has looked at it "
+                f"({describe(error)}): others have removed it, or an attempt that had added it has failed. The next "
+                "attempt adds what is missing"
+            ) from error
 
     def _alteration(self, column: Column, staged: str) -> str:
         return columns.TYPES.alteration(self.name, columns.TYPES.column(column.name, staged), column.type)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -9,10 +10,13 @@ import pytest
 
 from app.connectors.contract.schema import Kind, Table
 from app.connectors.destinations.postgres.connection import PostgresSession, connect
+from app.connectors.destinations.postgres.destination import PostgresDestination
 from app.connectors.destinations.postgres.options import PostgresDestinationOptions
 from app.connectors.destinations.postgres.tables import PostgresTables
+from app.domain.errors import ConfigurationError, SynclineError
 from app.domain.writing import WriteMode
 from tests.connectors.attempts import Postgres, Scene, record, schema, unheard
+from tests.connectors.fences import fence_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -183,6 +187,40 @@ def test_what_was_added_is_taken_back(tables: PostgresTables, postgres: Postgres
     assert tables.added("made") == ADDED
     assert take_back(tables) == []
     assert shape(postgres) == [("v",)]
+
+
+@pytest.mark.parametrize(
+    "lost", ["take_back", "ALTER TABLE loaded.made DROP COLUMN v", "DROP INDEX loaded.made_id_idx"]
+)
+def test_an_attempt_whose_columns_another_one_takes_back_is_made_again(
+    tables: PostgresTables, postgres: Postgres, tmp_path: Path, lost: str
+) -> None:
+    options = PostgresDestinationOptions.model_validate(postgres.options())
+
+    def staged(claim: int) -> PostgresDestination:
+        fence = fence_of("0192f7c2-0000-7000-8000-000000000001", claim=claim)
+        made = PostgresDestination(options, fence, name="warehouse", work_dir=tmp_path, log=unheard)
+        made.open()
+        made.begin(Table("made", {"id": Kind.INTEGER, "v": Kind.INTEGER}, ("id",), mode=WriteMode.UPSERT))
+        made.write("made", [{"id": 1, "v": 2}])
+        return made
+
+    with closing(staged(1)) as first:
+        if lost == "take_back":
+            assert take_back(tables) == []
+        else:
+            postgres.execute(lost)
+        with pytest.raises(SynclineError) as failed:
+            first.commit(None, final=True)
+    assert not isinstance(failed.value, ConfigurationError)
+    assert re.fullmatch(
+        r"table 'made' has lost a column or its key since this attempt has looked at it \((column|there is no).*\): "
+        "others have removed it, or an attempt that had added it has failed. The next attempt adds what is missing",
+        str(failed.value),
+    )
+    with closing(staged(2)) as second:
+        assert second.commit(None, final=True) == 1
+    assert postgres.execute("SELECT id, v FROM loaded.made") == [(1, 2)]
 
 
 def test_columns_that_others_have_filled_meanwhile_stay(tables: PostgresTables, postgres: Postgres) -> None:
