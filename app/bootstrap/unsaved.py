@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +49,8 @@ class UnsavedConfigurations:
         return await read_catalog(unsaved.catalogue, UNSAVED, data_dir=self._data_dir, now=now, renewals=renewals)
 
     async def read_specification(self, source_type: str, origin: dict[str, Any]) -> dict[str, Any]:
-        validated(SOURCES[source_type].options, origin, key_path="config")
+        # Some options take seconds to check.
+        await asyncio.to_thread(validated, SOURCES[source_type].options, origin, key_path="config")
         return await ask_specification(source_type, origin, data_dir=self._data_dir, now=dt.datetime.now(dt.UTC))
 
     async def list_versions(self, image: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -293,6 +294,20 @@ async def test_unsaved_and_saved_sources_are_limited_together(client: httpx.Asyn
     assert (status, document["message"]) == (429, "Too many source tests at once")
     trials.goes_on.set()
     assert [status for status, _ in await asyncio.gather(*posts)] == [200] * MOST_AT_ONCE
+
+
+async def test_other_requests_go_on_while_options_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[threading.Thread] = []
+
+    def refuse(*_arguments: object, **_names: object) -> None:
+        threads.append(threading.current_thread())
+        raise SynclineError("wrong")
+
+    monkeypatch.setattr("app.bootstrap.unsaved.validated", refuse)
+    with pytest.raises(SynclineError, match="wrong"):
+        await UnsavedConfigurations(tmp_path).read_specification("airbyte", {})
+    assert threads
+    assert threading.main_thread() not in threads
 
 
 TAP = """
