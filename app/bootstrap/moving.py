@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from app.moving.states import State
     from app.store.bookmarks import Bookmarks
 
-_NOTE: Final = "bookmark of Jitsu Classic"
+_CLASSIC: Final = "Jitsu Classic"
+_NOTE: Final = f"bookmark of {_CLASSIC}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ async def carry_over(
 
     A bookmark is newer if a task has saved it, or somebody has set or reset it, unless that was an import as well.
     """
-    cause = Cause(who, f"{_NOTE}: {note}"[:LONGEST_NOTE] if note else _NOTE)
+    cause = Cause(who, f"{_NOTE}: {note}"[:LONGEST_NOTE] if note else _NOTE, imported_from=_CLASSIC)
     found: list[Outcome] = []
     for state in states:
         try:
@@ -75,7 +76,7 @@ async def _find_newer(bookmarks: Bookmarks, state: State, destination: str, know
     """What has changed the bookmark here, other than an import."""
     changes = await list_changes(bookmarks, state.source, state.collection, limit=1, destination=destination)
     for change in changes:
-        if change.type == BOOKMARK_SET and (change.cause.note or "").startswith(_NOTE):
+        if change.type == BOOKMARK_SET and change.cause.imported_from == _CLASSIC:
             return None
         at = utc_second(change.at)
         if change.type == COLLECTION_RESET:

@@ -31,22 +31,28 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Who caused an event, if a person or program asked for it, and the note that they left."""
+    """Who caused an event, if a person or program asked for it, and the note that they left.
+
+    `imported_from` is the program whose data they have taken over; no request can say that.
+    """
 
     who: Actor | None = None
     note: str | None = None
+    imported_from: str | None = None
 
     @property
     def data(self) -> dict[str, Any]:
-        """The fields `who` and `note` of the event's data; neither if it is not known."""
-        who = {"who": {"kind": self.who.kind, "name": self.who.name}} if self.who else {}
-        return who | ({"note": self.note} if self.note else {})
+        """The fields of the event's data; none of what is not known."""
+        who = {"kind": self.who.kind, "name": self.who.name} if self.who else None
+        fields = {"who": who, "note": self.note, "imported_from": self.imported_from}
+        return {name: value for name, value in fields.items() if value}
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> Cause:
         """The cause that an event's data has."""
         who = data.get("who")
-        return cls(Actor(who["kind"], who["name"]) if who else None, data.get("note"))
+        actor = Actor(who["kind"], who["name"]) if who else None
+        return cls(actor, data.get("note"), data.get("imported_from"))
 
 
 NO_CAUSE = Cause()

@@ -222,7 +222,8 @@ def test_what_classic_has_loaded_meanwhile_is_carried_over_until_a_task_saves_a_
     later = '{"bookmarks":{"users":{"since":8}}}'
     stored.redis.hset("source#shop:collection#tap-shop:chunks", "ALL", later)
     assert f"shop.all at lake: the next task reads from {later}" in stored.take_over("--bookmarks").stdout
-    stored.run("bookmarks", "set", "shop", "all", "--to-value", "{}")
+    # A note is anybody's, and says nothing about where a bookmark comes from.
+    stored.run("bookmarks", "set", "shop", "all", "--to-value", "{}", "--note", "bookmark of Jitsu Classic: mended")
     kept = stored.take_over("--bookmarks")
     assert "shop.all at lake: not carried over, because somebody set another one at " in kept.stderr
     assert kept.stderr.count("; --force replaces it") == 1
