@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from app.config.classic.programs import PROGRAMS
 from app.connectors.programs.documents import read_document
 from app.connectors.sources.classic.mapping import DRIVERS
 from app.connectors.values import jsontext
@@ -17,7 +18,6 @@ from app.domain.counts import count
 from app.domain.errors import SynclineError
 from app.domain.secret_values import secrets_in
 from app.moving.intervals import loaded_windows
-from app.moving.translation import PROGRAMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

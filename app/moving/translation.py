@@ -15,6 +15,7 @@ from app.config.classic.keys import (
     SOURCE_KEYS,
     without_ignored,
 )
+from app.config.classic.programs import PROGRAMS
 from app.config.texts import PARTS
 from app.connectors.kinds import DESTINATIONS
 from app.connectors.options.complaints import key_names, render_path
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
 Part = tuple[str, ...]
 
 _UNUSABLE: Final = "cannot be used yet: "
-
-PROGRAMS: Final = frozenset({"singer", "airbyte"})
-"""Types of sources that Jitsu Classic runs as programs, with one collection for all streams."""
 
 
 @dataclass(slots=True)

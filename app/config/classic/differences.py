@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from app.config.classic.programs import PROGRAMS
 from app.connectors.sources.classic.mapping import DRIVERS
 from app.domain.collection import ALL
 from app.domain.keys import NOTHING
@@ -11,16 +12,13 @@ from app.domain.keys import NOTHING
 if TYPE_CHECKING:
     from app.config.entry import Entry
 
-_PROGRAMS: Final = {"singer": "tap", "airbyte": "docker_image"}
-"""Types that run programs, and the option that only Classic's users write."""
-
 _OWN_TYPES: Final = frozenset({"redis", *DRIVERS})
 """The other types that Classic has, too."""
 
 
 def warn_of_differences(entry: Entry, written: dict[str, Any], type_: Any, *, in_yaml: bool) -> None:
     """Note in `entry` what Classic read otherwise; `in_yaml` if the source stands in the catalogue itself."""
-    if type_ in _PROGRAMS:
+    if type_ in PROGRAMS:
         _warn_of_program(entry, written, str(type_))
     if type_ in _OWN_TYPES:
         _warn_of_schedule(entry, written)
@@ -36,7 +34,7 @@ def warn_of_differences(entry: Entry, written: dict[str, Any], type_: Any, *, in
 
 def _is_classic(written: dict[str, Any], type_: Any) -> bool:
     config = written.get("config")
-    marks = isinstance(config, dict) and type_ in _PROGRAMS and _PROGRAMS[type_] in config
+    marks = isinstance(config, dict) and type_ in PROGRAMS and PROGRAMS[type_] in config
     return marks or type_ in _OWN_TYPES
 
 
@@ -44,7 +42,7 @@ def _warn_of_program(entry: Entry, written: dict[str, Any], type_: str) -> None:
     config = written.get("config")
     if not isinstance(config, dict):
         return
-    mark = _PROGRAMS[type_]
+    mark = PROGRAMS[type_]
     collections = written.get("collections")
     listed = collections if isinstance(collections, list) else ()
     if mark in config and any(_name_of(each) != ALL for each in listed):

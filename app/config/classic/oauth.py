@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from app.config.classic.programs import PROGRAMS
 from app.domain.secret_values import secrets_in
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ _OLD_SECTION: Final = "google-ads"
 _OLD_KEY: Final = "developer-token"
 OAUTH_SECTIONS: Final = frozenset({*_SECTIONS, _OLD_SECTION})
 
-_PROGRAMS: Final = {
+_SECTIONS_OF_PROGRAMS: Final = {
     "source-github": "github",
     "source-bing-ads": "bing_ads",
     "source-google-sheets": "google_sheets",
@@ -92,11 +93,11 @@ def _filled_driver(config: dict[str, Any], type_: str, clients: Mapping[str, Map
 
 
 def _filled_program(config: dict[str, Any], type_: Any, clients: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
-    program = config.get({"singer": "tap", "airbyte": "docker_image"}.get(str(type_), ""))
+    program = config.get(PROGRAMS.get(str(type_), ""))
     if not isinstance(program, str):
         return config
     name = program.removeprefix("airbyte/").partition("==")[0].partition(":")[0]
-    client = clients.get(_PROGRAMS.get(name, ""), {})
+    client = clients.get(_SECTIONS_OF_PROGRAMS.get(name, ""), {})
     return {**config, "config": _filled(config["config"], client)} if client and "config" in config else config
 
 
