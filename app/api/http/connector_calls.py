@@ -1,4 +1,4 @@
-"""Calls of connectors that a client waits for, to test or discover a source: a few at a time."""
+"""Calls of connectors that a client waits for, such as the test of a source: a few at a time."""
 
 from __future__ import annotations
 
@@ -38,8 +38,10 @@ class ConnectorCalls:
             SynclineError: the connector's own error.
         """
         if self._running >= MOST_AT_ONCE:
-            why = f"{MOST_AT_ONCE} sources are already being tested or discovered; try again later"
-            raise RefusedError(HTTPStatus.TOO_MANY_REQUESTS, "Too many source tests at once", why, headers=_RETRY_LATER)
+            why = f"{MOST_AT_ONCE} connector calls are already running; try again later"
+            raise RefusedError(
+                HTTPStatus.TOO_MANY_REQUESTS, "Too many connector calls at once", why, headers=_RETRY_LATER
+            )
         self._running += 1
         try:
             return await _run_while_connected(request, call())

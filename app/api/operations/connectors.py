@@ -13,7 +13,8 @@ from app.api.http.answers import JsonAnswer
 from app.api.http.limits import read_object
 from app.api.http.operation import Endpoint, Operation
 from app.api.http.parameters import Parameter, read_name
-from app.api.operations.unsaved import ask_connector, read_unsaved, require_ad_hoc_trials, with_warnings
+from app.api.operations.calling import call_connector
+from app.api.operations.unsaved import read_unsaved, require_ad_hoc_trials, with_warnings
 from app.config.unsaved import read_unsaved_source
 from app.domain.api_token import TokenScope
 
@@ -91,7 +92,7 @@ class AirbyteSpecification(Endpoint):
         services = self.services
         require_ad_hoc_trials(services)
         origin = _image_of(request)
-        specification = await ask_connector(
+        specification = await call_connector(
             services, request, lambda: services.unsaved.read_specification("airbyte", origin)
         )
         message = {"type": "SPEC", "spec": {"connectionSpecification": specification}}
@@ -114,7 +115,7 @@ class AirbyteVersions(Endpoint):
         services, image = self.services, request.path_params["image"]
         require_ad_hoc_trials(services)
         return JsonAnswer(
-            {"versions": await ask_connector(services, request, lambda: services.unsaved.list_versions(image))}
+            {"versions": await call_connector(services, request, lambda: services.unsaved.list_versions(image))}
         )
 
 
@@ -130,5 +131,5 @@ async def _catalog(services: Services, request: Request, source: dict[str, Any])
         unsaved = await read_unsaved(partial(read_unsaved_source, source, without_collections=True), told.append)
         return await services.unsaved.read_catalog(unsaved, told.append)
 
-    catalog = await ask_connector(services, request, read_catalog)
+    catalog = await call_connector(services, request, read_catalog)
     return JsonAnswer(with_warnings({"status": "ok", "catalog": orjson.Fragment(catalog)}, told))

@@ -13,7 +13,8 @@ from app.api.http.errors import RefusedError
 from app.api.http.limits import read_object
 from app.api.http.operation import Endpoint, Operation
 from app.api.http.parameters import Parameter, read_name
-from app.api.operations.unsaved import ask_connector, is_unsaved, read_unsaved, require_ad_hoc_trials, with_warnings
+from app.api.operations.calling import call_connector
+from app.api.operations.unsaved import is_unsaved, read_unsaved, require_ad_hoc_trials, with_warnings
 from app.config.unsaved import read_unsaved_destination
 from app.domain.api_token import TokenScope
 from app.domain.choices import unknown_name
@@ -55,7 +56,7 @@ class DestinationTest(Endpoint):
             return await _test_unsaved(services, request, body)
         destination = DESTINATION.required_in(body)
         _check_known(services.catalogue(), destination)
-        await ask_connector(services, request, lambda: services.test_destination(destination))
+        await call_connector(services, request, lambda: services.test_destination(destination))
         return JsonAnswer({"status": "ok"})
 
 
@@ -67,7 +68,7 @@ async def _test_unsaved(services: Services, request: Request, body: Mapping[str,
         unsaved = await read_unsaved(partial(read_unsaved_destination, body), told.append)
         await services.unsaved.test_destination(unsaved)
 
-    await ask_connector(services, request, test)
+    await call_connector(services, request, test)
     return JsonAnswer(with_warnings({"status": "ok"}, told))
 
 

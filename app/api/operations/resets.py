@@ -10,7 +10,7 @@ from app.api.http.answers import JsonAnswer
 from app.api.http.limits import read_object
 from app.api.http.operation import Endpoint, Operation
 from app.api.http.parameters import COLLECTION, COLLECTION_IF_ANY, DELETE_DATA, NOTE, SOURCE
-from app.api.operations.sources import call_connector
+from app.api.operations.calling import call_connector
 from app.domain.api_token import TokenScope
 
 if TYPE_CHECKING:

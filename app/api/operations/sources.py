@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from functools import partial
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from app.api.documents.fields import Error, drop_none
 from app.api.documents.offers import Offers, offers_document
@@ -22,22 +21,21 @@ from app.api.documents.sources import (
 from app.api.documents.unsaved import SourceDiscovery, SourceTrial, Tried
 from app.api.http.answers import JsonAnswer
 from app.api.http.authentication import check_scope
-from app.api.http.errors import RefusedError
 from app.api.http.limits import read_object
 from app.api.http.operation import Endpoint, Operation
 from app.api.http.parameters import COLLECTION, SETTINGS, SOURCE
+from app.api.operations.calling import SOURCE_FAILED, call_connector
 from app.api.operations.pauses import pause_fields
-from app.api.operations.unsaved import ask_connector, is_unsaved, read_unsaved, require_ad_hoc_trials, with_warnings
+from app.api.operations.unsaved import is_unsaved, read_unsaved, require_ad_hoc_trials, with_warnings
 from app.config.outline import outline_of
 from app.config.unsaved import UNSAVED, read_unsaved_source
 from app.domain.about import ABOUT
 from app.domain.api_token import TokenScope
-from app.domain.errors import DatabaseUnreachableError, SynclineError
 from app.domain.task import task_id
 from app.store.pauses import WHOLE_SOURCE
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Mapping
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -48,7 +46,6 @@ if TYPE_CHECKING:
     from app.domain.about import About
     from app.domain.attempt_protocol import Offered
 
-Result = TypeVar("Result")
 Rows = dict[tuple[str, str], Any]
 Tables = dict[tuple[str, str], list[Any]]
 _COLUMN_FIELDS: Final = ("field", "field_type", "column", "column_type")
@@ -117,7 +114,7 @@ class SourceTest(Endpoint):
             services.catalogue().find_source(source)
         else:
             services.catalogue().find(source, collection)
-        await call_connector(services, request, lambda: services.test_source(source, collection))
+        await call_connector(services, request, lambda: services.test_source(source, collection), failed=SOURCE_FAILED)
         return JsonAnswer({"status": "ok"})
 
 
@@ -139,9 +136,10 @@ class Discovery(Endpoint):
         if is_unsaved(body, "source"):
             return await _discover_unsaved(services, request, body)
         source = services.catalogue().find_source(SOURCE.required_in(body)).id
-        return JsonAnswer(
-            offers_document(source, await call_connector(services, request, lambda: services.discover_source(source)))
+        offered = await call_connector(
+            services, request, lambda: services.discover_source(source), failed=SOURCE_FAILED
         )
+        return JsonAnswer(offers_document(source, offered))
 
 
 async def _test_unsaved(services: Services, request: Request, body: Mapping[str, Any]) -> Response:
@@ -152,7 +150,7 @@ async def _test_unsaved(services: Services, request: Request, body: Mapping[str,
         unsaved = await read_unsaved(partial(read_unsaved_source, body), told.append)
         await services.unsaved.test_source(unsaved, told.append)
 
-    await ask_connector(services, request, test)
+    await call_connector(services, request, test)
     return JsonAnswer(with_warnings({"status": "ok"}, told))
 
 
@@ -164,24 +162,8 @@ async def _discover_unsaved(services: Services, request: Request, body: Mapping[
         unsaved = await read_unsaved(partial(read_unsaved_source, body, without_collections=True), told.append)
         return await services.unsaved.discover(unsaved, told.append)
 
-    document = offers_document(UNSAVED, await ask_connector(services, request, discover))
+    document = offers_document(UNSAVED, await call_connector(services, request, discover))
     return JsonAnswer(with_warnings(document, told))
-
-
-async def call_connector(
-    services: Services, request: Request, call: Callable[[], Awaitable[Result]], *, failed: str = "Source failed"
-) -> Result:
-    """The connector's result.
-
-    Raises:
-        RefusedError: 400, with `failed` and the connector's own error.
-    """
-    try:
-        return await services.connector_calls.run(request, call)
-    except (DatabaseUnreachableError, RefusedError):
-        raise
-    except SynclineError as error:
-        raise RefusedError(HTTPStatus.BAD_REQUEST, failed, str(error)) from error
 
 
 def _source_document(source: config.Source, rows: Rows, tables: Tables, pauses: Rows) -> Source:

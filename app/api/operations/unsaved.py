@@ -1,23 +1,19 @@
-"""What requests about unsaved sources and destinations have in common: whether they are allowed, and how they fail."""
+"""What requests about unsaved sources and destinations have in common: whether they are allowed, and what they say."""
 
 from __future__ import annotations
 
 import asyncio
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from app.api.http.errors import RefusedError
-from app.domain.errors import DatabaseUnreachableError, SynclineError
+from app.domain.errors import SynclineError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
-
-    from starlette.requests import Request
+    from collections.abc import Callable, Mapping, Sequence
 
     from app.api.http.services import Services
     from app.config.unsaved import Unsaved
-
-Result = TypeVar("Result")
 
 _CONFIGURATION: Final = ("type", "config", "datasource")
 _NOT_ALLOWED: Final = (
@@ -47,7 +43,7 @@ def require_ad_hoc_trials(services: Services) -> None:
         RefusedError: 403.
     """
     if not services.catalogue().server.ad_hoc_trials:
-        raise RefusedError(HTTPStatus.FORBIDDEN, "Unsaved configurations are not tried here", _NOT_ALLOWED)
+        raise RefusedError(HTTPStatus.FORBIDDEN, "Unsaved configurations are disabled", _NOT_ALLOWED)
 
 
 async def read_unsaved(read: Callable[[], Unsaved], tell: Callable[[str], None]) -> Unsaved:
@@ -59,31 +55,14 @@ async def read_unsaved(read: Callable[[], Unsaved], tell: Callable[[str], None])
     try:
         unsaved = await asyncio.to_thread(read)
     except SynclineError as error:
-        raise _refused("Invalid configuration", error) from None
+        # Classic's clients show only the message.
+        message = f"Invalid configuration: {error}"
+        raise RefusedError(HTTPStatus.BAD_REQUEST, message, str(error)) from None
     for warning in unsaved.warnings:
         tell(warning)
     return unsaved
 
 
-async def ask_connector(services: Services, request: Request, call: Callable[[], Awaitable[Result]]) -> Result:
-    """The connector's result; `call` also reads its configuration, which may take as long.
-
-    Raises:
-        RefusedError: 400, with the connector's own error; or 429, as for saved sources.
-    """
-    try:
-        return await services.connector_calls.run(request, call)
-    except (DatabaseUnreachableError, RefusedError):
-        raise
-    except SynclineError as error:
-        raise _refused("Connector failed", error) from None
-
-
 def with_warnings(document: Mapping[str, Any], warnings: Sequence[str]) -> dict[str, Any]:
     """The document, which tells the warnings if there are any."""
     return {**document, **({"warnings": [*warnings]} if warnings else {})}
-
-
-def _refused(what: str, error: SynclineError) -> RefusedError:
-    # Classic's clients show only the message.
-    return RefusedError(HTTPStatus.BAD_REQUEST, f"{what}: {error}", str(error))

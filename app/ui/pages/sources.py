@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from app.api.http.errors import RefusedError
 from app.api.http.parameters import SOURCE
-from app.api.operations.sources import call_connector
+from app.api.operations.calling import SOURCE_FAILED, call_connector
 from app.config.pasting import HEAD, collection_yaml
 from app.connectors.contract.offers import UNKNOWN
 from app.connectors.kinds import BY_COLLECTION
@@ -100,7 +100,9 @@ async def discover(view: View) -> Response:
     form = await read_form(view.request)
     services = view.services
     source = services.catalogue().find_source(SOURCE.required_in(form))
-    offered = await call_connector(services, view.request, lambda: services.discover_source(source.id))
+    offered = await call_connector(
+        services, view.request, lambda: services.discover_source(source.id), failed=SOURCE_FAILED
+    )
     described = await _describe_types(view, source, offered[:MOST_OFFERS])
     # In a thread, because there may be thousands.
     return await asyncio.to_thread(_render_offers, view, source, offered, described)
@@ -114,7 +116,7 @@ async def _describe_types(view: View, source: Source, offered: Sequence[Offered]
         return []
     call = partial(services.describe_types, source.destinations, types)
     try:
-        return await call_connector(services, view.request, call)
+        return await call_connector(services, view.request, call, failed=SOURCE_FAILED)
     except RefusedError as refused:
         return [ColumnTypes(name, error=refused.error or refused.message) for name in source.destinations]
 
@@ -139,7 +141,7 @@ def _render_offers(
 
 async def _try(view: View, what: str, name: str, call: Callable[[], Awaitable[None]]) -> Tried:
     try:
-        await call_connector(view.services, view.request, call)
+        await call_connector(view.services, view.request, call, failed=SOURCE_FAILED)
     except RefusedError as refused:
         if refused.status != HTTPStatus.BAD_REQUEST:
             raise

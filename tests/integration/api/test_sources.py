@@ -272,8 +272,8 @@ async def test_only_a_few_sources_are_tried_at_once(client: httpx.AsyncClient, a
         answer = await post()
     assert (answer.status_code, answer.headers["Retry-After"]) == (429, "5")
     assert answer.json() == {
-        "message": "Too many source tests at once",
-        "error": "4 sources are already being tested or discovered; try again later",
+        "message": "Too many connector calls at once",
+        "error": "4 connector calls are already running; try again later",
     }
     goes_on.set()
     assert [answer.status_code for answer in await asyncio.gather(*posts)] == [200] * MOST_AT_ONCE

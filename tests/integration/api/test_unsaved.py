@@ -43,7 +43,7 @@ SOURCE = {
 }
 DESTINATION = {"type": "postgres", "datasource": {"host": "db", "db": "d", "username": "u", "password": SECRET}}
 NOT_ALLOWED = {
-    "message": "Unsaved configurations are not tried here",
+    "message": "Unsaved configurations are disabled",
     "error": "set 'server.ad_hoc_trials: true' in the catalogue to allow it: whoever has a token with scope 'admin' "
     "can then run programs on this machine",
 }
@@ -291,7 +291,7 @@ async def test_unsaved_and_saved_sources_are_limited_together(client: httpx.Asyn
         await trials.begun.acquire()
     async with asyncio.timeout(PATIENCE_SECONDS):
         status, document = await ask(client, *REQUESTS[0])
-    assert (status, document["message"]) == (429, "Too many source tests at once")
+    assert (status, document["message"]) == (429, "Too many connector calls at once")
     trials.goes_on.set()
     assert [status for status, _ in await asyncio.gather(*posts)] == [200] * MOST_AT_ONCE
 
