@@ -6,7 +6,6 @@ package from an index, or an image, is a program as well.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +17,14 @@ from app.config.documents import parse_document
 from app.config.placeholder import PLACEHOLDER
 from app.config.problems import CatalogueError, Problem
 from app.config.texts import Texts
+from app.config.this_machine import (
+    ONLY_IN_CATALOGUES,
+    destination_problems,
+    is_local_option,
+    is_local_text,
+    source_problems,
+    texts_in,
+)
 from app.connectors.kinds import DESTINATIONS
 from app.connectors.options.complaints import key_names, render_path
 
@@ -25,33 +32,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from app.config.catalogue import Catalogue
-    from app.connectors.options.complaints import KeyPath
+    from app.connectors.options.complaints import KeyPath, KeyProblem
 
 UNSAVED: Final = "unsaved"
 """The id of what is tried."""
 
 _PLACEHOLDER: Final = "has a placeholder, which is replaced only in a catalogue: send the value itself"
-_ONLY_IN_CATALOGUES: Final = (
-    "is possible only in a catalogue: what comes over HTTP must not name programs, files or options of Docker here"
-)
 _LOCAL_SOURCES: Final = frozenset({"files", "python"})
 _LOCAL_DESTINATIONS: Final = frozenset({"duckdb", "parquet", "dlt:duckdb", "dlt:filesystem"})
-_LOCAL_KEYS: Final = frozenset({"command", "components", "docker_options", "network", "password_command"})
-_DOCUMENTS: Final = frozenset(
-    {"catalog", "config", "initial_state", "manifest", "properties", "service_account_key", "settings", "state"}
-)
-_PACKAGES: Final = frozenset({"constraints", "package", "tap"})
-_FILES_OF_CONNECTIONS: Final = frozenset(
-    {"passfile", "service", "servicefile", "sslcert", "sslcrl", "sslcrldir", "sslkey", "sslrootcert"}
-)
-_CERTIFICATES: Final = frozenset({"client_cert", "client_key", "server_ca"})
-_LOCAL_URL: Final = re.compile(
-    r"\s*(?:sqlite|duckdb|unix)[+\w]*:"
-    rf"|(?:^|[\s?&])(?:{'|'.join(sorted(_FILES_OF_CONNECTIONS))})\s*="
-    # A directory of sockets.
-    r"|(?:^|[\s?&])host\s*=\s*'?(?:[/@]|%2f|%40)|@%2f|//%2f",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +60,8 @@ def read_unsaved_source(written: Mapping[str, Any], *, without_collections: bool
     options: list[tuple[KeyPath, Any]] = [(("config",), config)]
     if isinstance(config, dict):
         options.append((("config", "auth"), config.get("auth")))
-    _check(written, _LOCAL_SOURCES, options)
+    found = source_problems(written.get("type"), config) if isinstance(config, dict) else ()
+    _check(written, _LOCAL_SOURCES, options, [(("config", *path), message) for path, message in found])
     source = {key: value for key, value in written.items() if key not in {"destinations", "source_id"}}
     whole = {
         "sources": {UNSAVED: source | {"destinations": ["nowhere"]}},
@@ -89,7 +78,13 @@ def read_unsaved_destination(written: Mapping[str, Any]) -> Unsaved:
         (written_at.get(key, (key,))[:-1], {key: value}) for key, value in lifted.items()
     ]
     options += [(written_at.get(key, (key,)), lifted.get(key)) for key in ("parameters", "ssl")]
-    _check(written, _LOCAL_DESTINATIONS, options)
+    # The place of a host that is missing is beside the other options.
+    beside = written_at.get("database", written_at.get("user", ()))[:-1]
+    found = [
+        ((*written_at.get(str(path[0]), (*beside, path[0])), *path[1:]), message)
+        for path, message in destination_problems(written.get("type"), lifted)
+    ]
+    _check(written, _LOCAL_DESTINATIONS, options, found)
     return _read({"destinations": {UNSAVED: dict(written)}}, "destinations")
 
 
@@ -112,49 +107,25 @@ def _below(section: str, problems: Iterable[Problem]) -> Iterator[Problem]:
         yield replace(problem, path=problem.path.removeprefix(above).removeprefix("."), place="")
 
 
-def _check(written: Mapping[str, Any], local: frozenset[str], options: Iterable[tuple[KeyPath, Any]]) -> None:
-    problems = [(path, _PLACEHOLDER) for path, text in _texts(written) if PLACEHOLDER.search(text)]
+def _check(
+    written: Mapping[str, Any],
+    local: frozenset[str],
+    options: Iterable[tuple[KeyPath, Any]],
+    addresses: Iterable[KeyProblem],
+) -> None:
+    problems: dict[KeyPath, str] = {}
+    for path, text in texts_in(written):
+        if PLACEHOLDER.search(text):
+            problems[path] = _PLACEHOLDER
+        elif is_local_text(path, text):
+            problems[path] = ONLY_IN_CATALOGUES
     if isinstance(type_ := written.get("type"), str) and type_ in local:
-        problems.append((("type",), f"{type_!r} {_ONLY_IN_CATALOGUES}"))
-    problems += [
-        ((*path, str(key)), _ONLY_IN_CATALOGUES)
-        for path, inner in options
-        if isinstance(inner, dict)
-        for key, value in inner.items()
-        if _is_local(key, value)
-    ]
+        problems.setdefault(("type",), f"{type_!r} is {ONLY_IN_CATALOGUES}")
+    for path, inner in options:
+        for key, value in inner.items() if isinstance(inner, dict) else ():
+            if is_local_option(str(key), value):
+                problems.setdefault((*path, str(key)), ONLY_IN_CATALOGUES)
+    for path, message in addresses:
+        problems.setdefault(path, message)
     if problems:
-        raise CatalogueError(Problem(render_path(path), message) for path, message in problems)
-
-
-def _texts(written: Any) -> Iterator[tuple[KeyPath, str]]:
-    left: list[tuple[KeyPath, Any]] = [((), written)]
-    while left:
-        path, value = left.pop()
-        match value:
-            case str():
-                yield path, value
-            case dict():
-                left += [((*path, str(key)), inner) for key, inner in value.items()]
-            case list():
-                left += [((*path, index), inner) for index, inner in enumerate(value)]
-
-
-def _is_local(key: str, value: Any) -> bool:
-    """Whether an option names a program or a file of this machine."""
-    if value in (None, "", [], {}):
-        return False
-    if key in _LOCAL_KEYS or key in _FILES_OF_CONNECTIONS:
-        return True
-    if key in _DOCUMENTS:
-        return isinstance(value, str) and not value.lstrip().startswith(("{", "["))
-    if key in _CERTIFICATES:
-        return isinstance(value, str) and "-----BEGIN " not in value
-    if key in _PACKAGES:
-        lines = value if isinstance(value, list) else [value]
-        is_file = key == "constraints" and isinstance(value, str) and "\n" not in value
-        return is_file or any("@" in str(line) for line in lines)
-    # A directory of sockets, or a socket.
-    return (key == "host" and str(value).startswith(("/", "@"))) or (
-        key in {"host", "url"} and bool(_LOCAL_URL.search(str(value)))
-    )
+        raise CatalogueError(Problem(render_path(path), message) for path, message in problems.items())

@@ -216,7 +216,7 @@ async def test_the_message_says_why_a_connector_failed_because_classics_clients_
             {"type": "singer", "config": {"command": "tap"}},
             (
                 "Invalid configuration: ",
-                "config.command: is possible only in a catalogue: ",
+                "config.command: allowed only in the catalogue, because it names a program, ",
             ),
         ),
         (

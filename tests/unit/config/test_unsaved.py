@@ -7,14 +7,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app.config.problems import CatalogueError
+from app.config.this_machine import destination_problems
 from app.config.unsaved import UNSAVED, read_unsaved_destination, read_unsaved_source
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-ONLY_IN_CATALOGUES = (
-    "is possible only in a catalogue: what comes over HTTP must not name programs, files or options of Docker here"
+ONLY_IN_CATALOGUES = "allowed only in the catalogue, because it names a program, file or Docker option of this machine"
+NO_HOST = (
+    "must name a host: without one, the database is reached through a socket of this machine, which is allowed only in "
+    "the catalogue"
 )
+DLT = {"type": "dlt:sqlalchemy", "dataset": "d"}
+PARTS = {"drivername": "postgresql", "host": "db", "database": "x"}
 PLACEHOLDER = "has a placeholder, which is replaced only in a catalogue: send the value itself"
 TAP = {"tap": "tap-shop", "config": {"start_date": "2020-01-01"}}
 POSTGRES = {"type": "postgres", "datasource": {"host": "db", "db": "shop", "username": "u", "password": "hidden-one"}}
@@ -101,6 +106,18 @@ def test_placeholders_are_refused_wherever_they_are(tmp_path: Path) -> None:
         ("sql", {"url": "postgresql:///x?host=/var/run/postgresql"}, "config.url"),
         ("sql", {"url": "postgresql://u@%2Fvar%2Frun/x"}, "config.url"),
         ("sql", {"url": "postgresql://db/x", "password_command": "cat /etc/x"}, "config.password_command"),
+        ("sql", {"url": "postgresql://db/x?sslrootc%65rt=/x"}, "config.url"),
+        ("sql", {"url": "postgresql://db/x?host=/var/run/postgresql"}, "config.url"),
+        ("sql", {"url": "postgresql://db,%2Frun/x"}, "config.url"),
+        ("sql", {"url": "mysql+pymysql://db/x?read_default_file=my.cnf"}, "config.url"),
+        (
+            "singer",
+            {"tap": "tap-shop", "config": {"from": [{"url": " file:///etc/passwd"}]}},
+            "config.config.from[0].url",
+        ),
+        ("rest", {"base_url": "FILE:///etc"}, "config.base_url"),
+        ("redis", {"url": "redis://db?ssl_ca_certs=/x"}, "config.url"),
+        ("redis", {"host": "/run/redis.sock"}, "config.host"),
         ("redis", {"url": "unix:///run/redis.sock"}, "config.url"),
         (
             "google_analytics",
@@ -120,6 +137,16 @@ def test_a_source_must_not_name_programs_or_files_of_this_machine(
     [
         ({"type": "postgres", "datasource": {"host": "/var/run/postgresql"}}, "datasource.host"),
         ({"type": "postgres", "url": "host=db passfile=/x"}, "url"),
+        ({"type": "postgres", "url": "postgresql://db?sslrootc%65rt=/x"}, "url"),
+        ({"type": "postgres", "url": "postgresql://%40sock/x"}, "url"),
+        ({"type": "postgres", "datasource": {"host": "db,/run"}}, "datasource.host"),
+        (DLT | {"credentials": "sqlite:////x.db"}, "credentials"),
+        (DLT | {"credentials": {"drivername": "sqlite+pysqlite", "database": "x.db"}}, "credentials.drivername"),
+        (DLT | {"credentials": {"drivername": "postgresql", "host": "/run"}}, "credentials.host"),
+        (DLT | {"credentials": {**PARTS, "query": {"sslkey": "key.pem"}}}, "credentials.query.sslkey"),
+        (DLT | {"credentials": {**PARTS, "private_key_path": "key.pem"}}, "credentials.private_key_path"),
+        (DLT | {"credentials": "postgresql://db/x", "staging": {"bucket_url": "file:///x"}}, "staging.bucket_url"),
+        (DLT | {"credentials": "postgresql://db/x", "staging": {"bucket_url": "x"}}, "staging.bucket_url"),
         (
             {"type": "postgres", "datasource": {"host": "db", "parameters": {"sslkey": "/x"}}},
             "datasource.parameters.sslkey",
@@ -132,14 +159,54 @@ def test_a_destination_must_not_name_programs_or_files_of_this_machine(written: 
     assert problems_of(written, destination=True) == f"{path}: {ONLY_IN_CATALOGUES}"
 
 
+@pytest.mark.parametrize(
+    ("written", "path"),
+    [
+        ({"type": "postgres", "database": "x"}, "host"),
+        ({"type": "postgres", "datasource": {"db": "x", "username": "u"}}, "datasource.host"),
+        ({"type": "postgres", "url": "postgresql:///x"}, "url"),
+        ({"type": "postgres", "url": "dbname=x"}, "url"),
+        (DLT | {"credentials": "postgresql:///x"}, "credentials"),
+        (DLT | {"credentials": {"drivername": "postgresql", "database": "x"}}, "credentials.host"),
+        (DLT | {"type": "dlt:postgres", "credentials": {"database": "x"}}, "credentials.host"),
+    ],
+)
+def test_a_database_without_a_host_is_on_this_machine(written: dict[str, Any], path: str) -> None:
+    assert problems_of(written, destination=True) == f"{path}: {NO_HOST}"
+    if isinstance(written.get("url"), str) and "://" in written["url"]:
+        assert problems_of({"type": "sql", "config": {"url": written["url"]}}) == f"config.url: {NO_HOST}"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"type": "postgres", "url": "postgresql://one,two:5433/x?sslmode=require"},
+        {"type": "postgres", "url": "hostaddr=127.0.0.1 dbname=x"},
+        {"type": "postgres", "host": "one,two", "database": "x"},
+        {"type": "postgres", "url": "postgresql://u:%2Fa@db/x?application_name=a"},
+        DLT | {"type": "dlt:postgres", "credentials": {**PARTS, "username": "u", "password": "/a"}},
+    ],
+)
+def test_hosts_elsewhere_are_accepted(written: dict[str, Any]) -> None:
+    read_unsaved_destination(written)
+
+
+def test_paths_that_are_not_of_this_machine_are_accepted() -> None:
+    read_unsaved_source(
+        {"type": "singer", "config": {"tap": "tap-shop", "config": {"path": "/orders", "service": "x"}}}
+    )
+    read_unsaved_source({"type": "sql", "config": {"url": "postgresql://one,two/x"}}, without_collections=True)
+    assert list(destination_problems("dlt:databricks", {"credentials": {"http_path": "/sql/1.0/x"}})) == []
+
+
 @pytest.mark.parametrize("type_", ["files", "python"])
 def test_sources_that_are_on_this_machine_are_refused(type_: str) -> None:
-    assert problems_of({"type": type_}) == f"type: '{type_}' {ONLY_IN_CATALOGUES}"
+    assert problems_of({"type": type_}) == f"type: '{type_}' is {ONLY_IN_CATALOGUES}"
 
 
 @pytest.mark.parametrize("type_", ["duckdb", "parquet", "dlt:filesystem"])
 def test_destinations_that_are_on_this_machine_are_refused(type_: str) -> None:
-    assert problems_of({"type": type_}, destination=True) == f"type: '{type_}' {ONLY_IN_CATALOGUES}"
+    assert problems_of({"type": type_}, destination=True) == f"type: '{type_}' is {ONLY_IN_CATALOGUES}"
 
 
 @pytest.mark.parametrize("depth", [100, 250, 1000])
