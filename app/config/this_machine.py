@@ -67,6 +67,9 @@ def is_local_option(key: str, value: Any) -> bool:
         return False
     if key in _KEYS or key in _FILES_OF_CONNECTIONS:
         return True
+    if key == "executable":
+        # Below the environment of its package, unless it is a path.
+        return "/" in str(value)
     if key in _DOCUMENTS:
         return isinstance(value, str) and not value.lstrip().startswith(("{", "["))
     if key in _CERTIFICATES:

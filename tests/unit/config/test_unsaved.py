@@ -90,6 +90,7 @@ def test_placeholders_are_refused_wherever_they_are(tmp_path: Path) -> None:
     [
         ("singer", {"command": "tap-shop"}, "config.command"),
         ("singer", {"command": ["tap-shop"]}, "config.command"),
+        ("singer", {"tap": "tap-shop", "executable": "/bin/sh"}, "config.executable"),
         ("singer", {"tap": "tap-shop", "config": "/etc/tap.json"}, "config.config"),
         ("singer", {"tap": "tap-shop", "catalog": "catalog.json"}, "config.catalog"),
         ("singer", {"tap": "tap-shop", "initial_state": "state.json"}, "config.initial_state"),
