@@ -65,11 +65,9 @@ def is_local_option(key: str, value: Any) -> bool:
     """Whether an option of a source or a destination names a program or a file."""
     if value in (None, "", [], {}):
         return False
-    if key in _KEYS or key in _FILES_OF_CONNECTIONS:
+    # An executable is one below the environment of its package, unless it is a path.
+    if key in _KEYS or key in _FILES_OF_CONNECTIONS or (key == "executable" and "/" in str(value)):
         return True
-    if key == "executable":
-        # Below the environment of its package, unless it is a path.
-        return "/" in str(value)
     if key in _DOCUMENTS:
         return isinstance(value, str) and not value.lstrip().startswith(("{", "["))
     if key in _CERTIFICATES:
