@@ -19,6 +19,7 @@ from app.domain.errors import SynclineError
 from app.domain.flood import Allowance, Bounded
 from app.domain.inherited_environment import attempt_environment
 from app.domain.lines import LineSplitter
+from app.execution.bounded_lines import BoundedLines
 from app.execution.orphans import END_BELOW, END_MARKED, ORPHANS
 from app.execution.text import TextLines
 from app.failpoints import armed_environment
@@ -149,28 +150,37 @@ class AttemptProcess:
         If there are too many, the beginning, the last lines and some in between are passed on, and a line says how many
         were dropped.
         """
-        texts = (self._write_lines(pipe.reader, TextLines(), _free_line, write) for pipe in self._texts)
-        lines = TextLines(longest=_LONGEST_LINE)
-        await asyncio.gather(*texts, self._write_lines(self._lines.reader, lines, _program_line, write))
+        texts = (self._write_lines(pipe.reader, write) for pipe in self._texts)
+        await asyncio.gather(*texts, self._write_program_lines(self._lines.reader, write))
 
-    async def _write_lines(
-        self,
-        stream: asyncio.StreamReader,
-        lines: TextLines,
-        parse: Callable[[str], LogLine],
-        write: Callable[[LogLine], Awaitable[None]],
+    async def _write_lines(self, stream: asyncio.StreamReader, write: Callable[[LogLine], Awaitable[None]]) -> None:
+        lines, bounded = TextLines(), Bounded(self._allowance)
+        async for chunk in self._chunks(stream):
+            for text in lines.feed(bounded.feed(chunk, time.monotonic())):
+                await write(LogLine("info", text))
+        for text in (*lines.feed(bounded.rest()), *filter(None, [lines.rest()])):
+            await write(LogLine("info", text))
+
+    async def _write_program_lines(
+        self, stream: asyncio.StreamReader, write: Callable[[LogLine], Awaitable[None]]
     ) -> None:
-        bounded = Bounded(self._allowance)
+        lines, bounded = TextLines(longest=_LONGEST_LINE), BoundedLines(self._allowance)
+        async for chunk in self._chunks(stream):
+            for text in lines.feed(chunk):
+                for line in bounded.feed(_program_line(text)):
+                    await write(line)
+        if text := lines.rest():
+            for line in bounded.feed(_program_line(text)):
+                await write(line)
+        for line in bounded.rest():
+            await write(line)
+
+    async def _chunks(self, stream: asyncio.StreamReader) -> AsyncGenerator[bytes, None]:
         while chunk := await stream.read(_CHUNK):
             self._writers += 1
-            for line in lines.feed(bounded.feed(chunk, time.monotonic())):
-                await write(parse(line))
+            yield chunk
             self._writers -= 1
             self._last_text_at = time.monotonic()
-        for line in lines.feed(bounded.rest()):
-            await write(parse(line))
-        if rest := lines.rest():
-            await write(parse(rest))
 
     def silent_seconds(self) -> float:
         """Seconds since the last free text; 0 while some is being passed on."""
@@ -215,15 +225,8 @@ class AttemptProcess:
             os.killpg(self._process.pid, number)
 
 
-def _free_line(text: str) -> LogLine:
-    return LogLine("info", text)
-
-
 def _program_line(text: str) -> LogLine:
-    """A line that the child sends for a program. Anything else is kept as it is.
-
-    That is how many lines of a flood were dropped, and half of the line that a process was sending when it was killed.
-    """
+    """A line that the child sends for a program; anything else, such as half of the last line, is kept as it is."""
     try:
         return _line_decoder.decode(text)
     except msgspec.MsgspecError:

@@ -54,10 +54,10 @@ class CollectionChoice(TypedDict):
 
 
 class CacheChoice(TypedDict):
-    """A source, or one collection of it. Both may be in the query instead."""
+    """A source, or one collection of it. All of it may be in the query instead."""
 
-    source: NotRequired[Name]
-    collection: NotRequired[Name | None]
+    source: Name
+    collection: NotRequired[Annotated[str, Field(json_schema_extra={"pattern": NAME_PATTERN})] | None]
     delete_warehouse_data: NotRequired[bool | None]
     note: NotRequired[Note | None]
 

@@ -261,7 +261,7 @@ COLLECTION: Final = Parameter("collection", "A collection of the source.", _NAME
 COLLECTION_IF_ANY: Final = replace(
     COLLECTION,
     description="A collection of the source. One that names no collections in the catalogue has only `all`, which any "
-    "value, or none, stands for; it is required for others.",
+    "value, or none, stands for.",
 )
 START: Final = Parameter("start", "The start of the interval, inclusive.", _TIME_FORM, _TIME_SCHEMA, read_time)
 END: Final = Parameter(

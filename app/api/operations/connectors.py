@@ -33,7 +33,8 @@ IMAGE_VERSION: Final = Parameter(
     {"type": "string", "pattern": NAME_PATTERN},
     read_name,
 )
-_ANSWERS: Final = {400: Error, 413: Error, 429: Error}
+# A name with a line break is in no path.
+_ANSWERS: Final = {400: Error, 404: Error, 413: Error, 429: Error}
 
 
 class SingerCatalog(Endpoint):

@@ -64,8 +64,8 @@ class Tasks(Endpoint):
             id="scheduleTask",
             scope=TokenScope.RUN,
             summary="Schedule a task: 201 if it is new, 200 if the collection already has an active one",
-            required=(SOURCE,),
-            optional=(COLLECTION_IF_ANY, AGAIN, NOTE),
+            required=(SOURCE, COLLECTION_IF_ANY),
+            optional=(AGAIN, NOTE),
             answers={201: ScheduledTask, 200: ScheduledTask, 400: Error, 404: Error},
         ),
         "get": Operation(

@@ -86,7 +86,7 @@ class ClassicTables:
         log: Log | None = None,
     ) -> ClassicTables:
         """Those of a destination as the catalogue describes it."""
-        key = description.get("primary_key_fields", _KEY)
+        key = description.get("primary_key_fields") or _KEY
         return cls(source, key=key, driver=driver, collection=collection, log=log)
 
     def without_own(self, described: DescribedTable) -> DescribedTable:

@@ -180,7 +180,7 @@ async def test_a_renewal_is_an_event_and_its_secrets_are_nowhere(shop: Shop, cap
         assert renewal.data == {"renewal": 1, "role": "source", "name": "shop", "kept": True}
         assert (await store.folded(task)).version == await store.pool.fetchval("SELECT version FROM syncline.all_tasks")
         await load(store)
-        assert log.count("info: has *** now") == 2
+        assert log.count("debug: has *** now") == 2
         kept = await store.everything() + capfd.readouterr().err
         assert "renewed_configs" in kept
         assert not [secret for secret in ("t0k3n-", b"t0k3n-".hex(), KEY) if secret in kept]

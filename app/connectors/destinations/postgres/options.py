@@ -11,7 +11,6 @@ from app.connectors.destinations.postgres.parameters import check_parameters
 from app.connectors.destinations.postgres.tls import Ssl, SslMode  # noqa: TC001 - pydantic reads the annotations
 from app.connectors.options.passwords import PasswordCommand, check_one_password
 from app.connectors.options.types import Options, check_one_address
-from app.domain.classic_names import EVENT_ID
 from app.domain.naming import AS_IS, CLASSIC, Naming
 from app.domain.numbers import Port  # noqa: TC001 - pydantic reads the annotations
 from app.domain.ports import HIGHEST_PORT
@@ -37,11 +36,11 @@ class PostgresDestinationOptions(Options):
     parameters: dict[str, str] = Field(default_factory=dict, repr=False)
     schema_: str = Field(default="public", alias="schema", min_length=1, max_length=63)
     naming: Naming = AS_IS
-    primary_key_fields: list[str] = Field(default=[EVENT_ID], min_length=1)
+    primary_key_fields: list[str] | None = Field(default=None, min_length=1)
 
     @model_validator(mode="after")
     def _check_key(self) -> Self:
-        if "primary_key_fields" in self.model_fields_set and self.naming != CLASSIC:
+        if self.primary_key_fields is not None and self.naming != CLASSIC:
             raise ValueError("'primary_key_fields' is a key of Jitsu Classic's tables: set 'naming: classic' as well")
         return self
 
