@@ -76,7 +76,8 @@ def is_local_option(key: str, value: Any) -> bool:
         lines = value if isinstance(value, list) else [value]
         is_file = key == "constraints" and isinstance(value, str) and "\n" not in value
         return is_file or any("@" in str(line) for line in lines)
-    return False
+    # It is in the environment of its package, unless it is a path.
+    return key == "executable" and "/" in str(value)
 
 
 def is_local_text(path: KeyPath, text: str) -> bool:

@@ -32,7 +32,7 @@ class Classic:
 
     `texts` are the text itself and those that it names for its sources and destinations. `catalogue` is what Syncline
     makes of them as they are. `missing` are placeholders that have no value on this machine. `file` is None for a URL.
-    `secrets` are those of everything in it, also of what Syncline cannot use.
+    `secrets` are those of everything in it, also of sections that mean nothing to Syncline.
     """
 
     name: str

@@ -273,7 +273,7 @@ def test_the_last_tasks_are_written_beside_the_catalogue(moving: Moving) -> None
     assert history.read_text().count("\n") == 3
 
 
-def test_the_last_tasks_have_no_secrets_of_sources_that_cannot_be_used_or_that_programs_have_renewed(
+def test_the_last_tasks_have_no_secrets_of_what_is_not_used_or_of_what_programs_have_renewed(
     moving: Moving,
 ) -> None:
     origin = moving.directory / "eventnative.yaml"
@@ -283,14 +283,14 @@ def test_the_last_tasks_have_no_secrets_of_sources_that_cannot_be_used_or_that_p
     written["destinations"]["gone"] = {"type": "unheard_of", "config": {"password": "g0ne-g0ne"}}
     origin.write_text(yaml.safe_dump(written, sort_keys=False))
     moving.environment["OLD_KEY"] = "k3y-k3y-k3y"
-    secrets = ["0ld-0ld-0ld", "k3y-k3y-k3y", "g0ne-g0ne", "renewed-renewed"]
+    secrets = ["0ld-0ld-0ld", "k3y-k3y-k3y", "g0ne-g0ne", PASSWORD, "renewed-renewed"]
     moving.redis.zadd("sync_tasks_index:source#old:collection#c", {"old": 1})
     moving.redis.hset("sync_tasks#old", "id", "old")
     moving.redis.zadd("sync_tasks#old:logs", {json.dumps({"message": " ".join(secrets)}): 1})
     moving.take_over("--tasks", "1")
     history = (moving.directory / "syncline.classic-tasks.jsonl").read_text()
     tasks = {task["id"]: task for task in map(json.loads, history.splitlines())}
-    assert tasks["old"] == {"id": "old", "logs": [{"message": "*** *** *** ***"}]}
+    assert tasks["old"] == {"id": "old", "logs": [{"message": "*** *** *** *** ***"}]}
 
 
 def test_a_catalogue_that_was_changed_is_only_replaced_by_force(stored: Moving) -> None:

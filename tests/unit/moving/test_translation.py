@@ -232,12 +232,12 @@ def test_what_is_wrong_with_the_whole_is_an_error(tmp_path: Path) -> None:
         read_classic(str(tmp_path / "missing.yaml"), {})
 
 
-def test_comments_have_no_secrets_of_parts_that_cannot_be_used(tmp_path: Path) -> None:
+def test_comments_have_no_secrets_of_sections_that_are_ignored(tmp_path: Path) -> None:
     text = imported(
         tmp_path,
         """\
+meta: {storage: {redis: {password: hunter22-hunter22}}}
 sources:
-  a: {type: unheard_of, config: {password: hunter22-hunter22}, destinations: [none]}
   b: {type: hunter22-hunter22, destinations: [none]}
 destinations:
   none: {type: none}
