@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from app.attempt.refusals import passed_through
 from app.attempt.windows import INTERVAL_COLUMN
 from app.connectors.contract.batches import Columns, as_list, records_of
 from app.connectors.contract.passes import Rows
 from app.connectors.contract.schema import Kind, Table
 from app.connectors.values.flattening import Leaves, NameTakenError
 from app.connectors.values.inference import infer_kinds
-from app.domain.errors import ConfigurationError, SynclineError
+from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -36,14 +36,7 @@ class Flattening:
         Raises:
             ConfigurationError: two values would become one field.
         """
-        for item in items:
-            try:
-                yield from self._flatten(item)
-            except SynclineError as error:
-                # A source whose tables stand apart is told that one was refused, and goes on with the next item.
-                if not isinstance(items, Generator):
-                    raise
-                yield from self._flatten(items.throw(error))
+        yield from passed_through(items, self._flatten)
 
     def _flatten(self, item: Item) -> Iterator[Item]:
         match item:

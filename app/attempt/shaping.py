@@ -7,11 +7,11 @@ Whatever comes after this sees only the new names. The source, and so the bookma
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from app.attempt.flattening import Flattening
+from app.attempt.refusals import passed_through
 from app.attempt.shaping_checks import ChangedRules, check_needed, unknown_names_warnings
 from app.attempt.windows import INTERVAL_COLUMN
 from app.connectors.contract.batches import Columns, fields_of, has_values
@@ -20,7 +20,7 @@ from app.connectors.contract.passes import Rows
 from app.connectors.contract.schema import Kind, Table, type_name
 from app.connectors.values.hashing import hash_values
 from app.domain.columns import ColumnRules
-from app.domain.errors import ConfigurationError, SynclineError
+from app.domain.errors import ConfigurationError
 from app.domain.writing import WriteMode
 
 if TYPE_CHECKING:
@@ -85,14 +85,7 @@ class Shaping:
             ConfigurationError: the rules leave out or hash what rows are recognised by, give two fields one name, or
                 contradict the rows that are there.
         """
-        for item in items:
-            try:
-                yield from self._shape(item)
-            except SynclineError as error:
-                # A source whose tables stand apart is told that one was refused, and goes on with the next item.
-                if not isinstance(items, Generator):
-                    raise
-                yield from self._shape(items.throw(error))
+        yield from passed_through(items, self._shape)
         if self._has_rows:
             for warning in unknown_names_warnings(self._rules, self._names.seen):
                 self._log("warn", f"{self._subject}: {warning}")
