@@ -253,11 +253,11 @@ def read_as_of(text: str) -> datetime | Place:
 _STATUS: Final = "|".join(Status)
 _TIME_FORM: Final = "a time such as 2021-05-26T15:30:41.040Z (RFC 3339)"
 _TIME_SCHEMA: Final = {"type": "string", "format": "date-time"}
-_NAME_SCHEMA: Final = {"type": "string", "minLength": 1, "pattern": NAME_PATTERN}
-_NAME_FORM: Final = "a string without NUL characters"
+NAME_SCHEMA: Final = {"type": "string", "minLength": 1, "pattern": NAME_PATTERN}
+NAME_FORM: Final = "a string without NUL characters"
 
-SOURCE: Final = Parameter("source", "The id of a source in the catalogue.", _NAME_FORM, _NAME_SCHEMA, read_name)
-COLLECTION: Final = Parameter("collection", "A collection of the source.", _NAME_FORM, _NAME_SCHEMA, read_name)
+SOURCE: Final = Parameter("source", "The id of a source in the catalogue.", NAME_FORM, NAME_SCHEMA, read_name)
+COLLECTION: Final = Parameter("collection", "A collection of the source.", NAME_FORM, NAME_SCHEMA, read_name)
 COLLECTION_IF_ANY: Final = replace(
     COLLECTION,
     description="A collection of the source. One that names no collections in the catalogue has only `all`, which any "

@@ -12,7 +12,7 @@ from app.api.documents.unsaved import ConnectorCatalog, ConnectorConfig, Connect
 from app.api.http.answers import JsonAnswer
 from app.api.http.limits import read_object
 from app.api.http.operation import Endpoint, Operation
-from app.api.http.parameters import Parameter, read_name
+from app.api.http.parameters import NAME_FORM, Parameter, read_name
 from app.api.operations.calling import call_connector
 from app.api.operations.unsaved import read_unsaved, require_ad_hoc_trials, with_warnings
 from app.config.unsaved import read_unsaved_source
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 IMAGE_VERSION: Final = Parameter(
     "image_version",
     "The version of the image; the newest one if there is none.",
-    "a string without NUL characters",
+    NAME_FORM,
     {"type": "string", "pattern": NAME_PATTERN},
     read_name,
 )

@@ -6,13 +6,13 @@ from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from app.api.documents.fields import NAME_PATTERN, Error
+from app.api.documents.fields import Error
 from app.api.documents.unsaved import DestinationTrial, Tried
 from app.api.http.answers import JsonAnswer
 from app.api.http.errors import RefusedError
 from app.api.http.limits import read_object
 from app.api.http.operation import Endpoint, Operation
-from app.api.http.parameters import Parameter, read_name
+from app.api.http.parameters import NAME_FORM, NAME_SCHEMA, Parameter, read_name
 from app.api.operations.calling import call_connector
 from app.api.operations.unsaved import is_unsaved, read_unsaved, require_ad_hoc_trials, with_warnings
 from app.config.unsaved import read_unsaved_destination
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 DESTINATION = Parameter(
     "destination",
     "The id of a destination in the catalogue.",
-    "a string without NUL characters",
-    {"type": "string", "minLength": 1, "pattern": NAME_PATTERN},
+    NAME_FORM,
+    NAME_SCHEMA,
     read_name,
 )
 

@@ -12,7 +12,7 @@ from app.api.documents.statistics import Statistics as StatisticsDocument
 from app.api.http.answers import JsonAnswer
 from app.api.http.errors import RefusedError
 from app.api.http.operation import Endpoint, Operation
-from app.api.http.parameters import END, START, Parameter, check_order, read_name
+from app.api.http.parameters import END, NAME_FORM, START, Parameter, check_order, read_name
 from app.domain.api_token import TokenScope
 from app.domain.choices import unknown_name
 from app.domain.timestamp import read_time
@@ -36,7 +36,6 @@ MOST_HOURS: Final = timedelta(days=31)
 
 _KEY: Final = "%Y-%m-%dT%H:00:00+0000"
 _ID_SCHEMA: Final = {"type": "string", "pattern": NAME_PATTERN}
-_ID_FORM: Final = "a string without NUL characters"
 
 
 def _one_of(values: Iterable[str], *, any_case: bool = False) -> Callable[[str], Any]:
@@ -78,12 +77,12 @@ COUNTED: Final[Parameter[Counted]] = _choice(
     get_args(Counted),
     default="success",
 )
-SOURCE_ID: Final = Parameter("source_id", "Only this source.", _ID_FORM, _ID_SCHEMA, read_name)
+SOURCE_ID: Final = Parameter("source_id", "Only this source.", NAME_FORM, _ID_SCHEMA, read_name)
 DESTINATION_ID: Final = Parameter(
-    "destination_id", "Only the sources that load into this destination.", _ID_FORM, _ID_SCHEMA, read_name
+    "destination_id", "Only the sources that load into this destination.", NAME_FORM, _ID_SCHEMA, read_name
 )
 PROJECT_ID: Final = Parameter(
-    "project_id", "Only the sources whose id begins with this and a dot.", _ID_FORM, _ID_SCHEMA, read_name
+    "project_id", "Only the sources whose id begins with this and a dot.", NAME_FORM, _ID_SCHEMA, read_name
 )
 
 
