@@ -69,7 +69,10 @@ NAMESPACE: Final[Parameter[Namespace]] = _choice(
     "namespace", "Whose rows are counted.", get_args(Namespace), default="source"
 )
 EVENT_TYPE: Final[Parameter[EventType]] = _choice(
-    "type", "Rows that tasks have read are `pull`; there are no others here.", get_args(EventType), default="push"
+    "type",
+    "`pull` counts the rows that tasks have read; `push` is always empty, as nothing is pushed to Syncline.",
+    get_args(EventType),
+    default="push",
 )
 COUNTED: Final[Parameter[Counted]] = _choice(
     "status",
