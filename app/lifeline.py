@@ -176,7 +176,9 @@ def _mark_among_arguments(process: psutil.Process) -> str:
     import psutil  # noqa: PLC0415 -- likewise
 
     with suppress(psutil.Error, OSError):
-        marks = [each for each in process.cmdline() if each.startswith(_MARK_ARGUMENT)]
+        # A process that was forked has one text with all of its title instead of arguments.
+        words = " ".join(process.cmdline()).split()
+        marks = [each for each in words if each.startswith(_MARK_ARGUMENT)]
         return marks[0].removeprefix(_MARK_ARGUMENT) if marks else ""
     return ""
 

@@ -34,6 +34,7 @@ from app.domain.choices import unknown_name
 from app.domain.errors import ConfigurationError, SynclineError
 from app.execution.column_types import describe_types
 from app.execution.destination_check import check_destination
+from app.execution.forking import FORK_SERVERS
 from app.execution.orphans import ORPHANS
 from app.execution.source_check import check_source, discover_source
 from app.execution.table_dropping import drop_and_reset
@@ -89,6 +90,7 @@ async def run_api(settings: Settings, config: Path, *, host: str | None, port: i
     listener = bind(host or DEFAULT_HOST, watcher.current.server.port if port is None else port)
     async with AsyncExitStack() as stack:
         stack.callback(listener.close)
+        await stack.enter_async_context(FORK_SERVERS.open())
         pool, probe_pool = [
             await stack.enter_async_context(
                 open_pool(

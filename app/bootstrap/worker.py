@@ -16,7 +16,9 @@ from app.bootstrap.garbage import tune_garbage_collector
 from app.bootstrap.schema_version import require_schema
 from app.bootstrap.signals import StopSignals
 from app.config.watch import CatalogueWatcher
+from app.connectors.kinds import LIGHT_MODULES
 from app.execution.catalogue_changes import CatalogueChanges
+from app.execution.forking import FORK_SERVERS
 from app.execution.housekeeping import Housekeeping
 from app.execution.options import WorkerOptions
 from app.execution.orphans import ORPHANS
@@ -58,6 +60,7 @@ async def run_worker(settings: Settings, config: Path, *, pools: tuple[str, ...]
     await asyncio.to_thread(_clean_up, settings.data_dir)
     tune_garbage_collector()
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(FORK_SERVERS.open(keep=LIGHT_MODULES))
         pool = await stack.enter_async_context(
             open_pool(
                 address,

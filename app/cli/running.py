@@ -186,10 +186,15 @@ def with_pool(
 
 def run_asking(coroutine: Any) -> Any:
     """Run what asks connectors in child processes; whatever these leave behind ends with them."""
+    from app.execution.forking import FORK_SERVERS
     from app.execution.orphans import ORPHANS
 
+    async def run() -> Any:
+        async with FORK_SERVERS.open():
+            return await coroutine
+
     ORPHANS.adopt()
-    return run_loop(coroutine)
+    return run_loop(run())
 
 
 def run_loop(coroutine: Any) -> Any:

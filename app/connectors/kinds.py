@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from app.connectors.contract.kind import DestinationKind, SourceKind
 
 _SOURCES: Final = (
@@ -79,6 +81,28 @@ def no_intervals_error(source_type: str) -> ConfigurationError:
     return ConfigurationError(
         f"a source of type {source_type!r} cannot read an interval{why}; a reset loads everything again"
     )
+
+
+def modules_of(source_type: str | None, destination_types: Iterable[str]) -> tuple[str, ...]:
+    """The modules that an attempt with these kinds imports, as far as that is known before it reads its job.
+
+    All kinds that need nothing heavy are among them, so that most attempts need the same. Unknown types need nothing.
+    """
+    kinds: list[SourceKind | DestinationKind] = [
+        *(SOURCES[name] for name in filter(None, [source_type]) if name in SOURCES),
+        *(DESTINATIONS[name] for name in destination_types if name in DESTINATIONS),
+    ]
+    heavy = {module for kind in kinds if kind.heavy for module in (*kind.heavy, *_modules([kind]))}
+    return (*LIGHT_MODULES, *sorted(heavy))
+
+
+def _modules(kinds: Iterable[SourceKind | DestinationKind]) -> set[str]:
+    return {kind.where.partition(":")[0] for kind in kinds if kind.where}
+
+
+_ALL: Final[list[SourceKind | DestinationKind]] = [*SOURCES.values(), *DESTINATIONS.values()]
+LIGHT_MODULES: Final = tuple(sorted(_modules(kind for kind in _ALL if not kind.heavy)))
+"""What attempts of all kinds import that need nothing heavy."""
 
 
 def import_class(where: str) -> Any:

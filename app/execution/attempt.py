@@ -38,8 +38,9 @@ from app.domain.learned_secrets import LearnedSecrets
 from app.domain.redaction import redactor_of
 from app.execution.child import AttemptProcess, finish
 from app.execution.endings import PAUSE_SECONDS
+from app.execution.fork_server import ServerLostError
 from app.execution.jobs import is_made_load, made_load_parameters, make_job
-from app.execution.outcome import CANCELED, HANDED_BACK, Outcome, Result, ending_of
+from app.execution.outcome import CANCELED, HANDED_BACK, SERVER_LOST, Outcome, Result, ending_of
 from app.execution.renewals import NotKeptError, Renewals
 from app.execution.schema_changes import describe_changes, revise
 from app.failpoints import fail_point
@@ -237,7 +238,10 @@ class Attempt:
         return _outcome_of_last_message(last[0], exit_code=0)
 
     async def _run_child(self, job: Sync | Backfill) -> Outcome:
-        child = self._child = await AttemptProcess.start(job, os.environ)
+        try:
+            child = self._child = await AttemptProcess.start(job, os.environ)
+        except ServerLostError:
+            return SERVER_LOST
         texts = asyncio.create_task(child.free_text(partial(self._write_text, job.source_type)))
         last: AttemptMessage | None = None
         try:
@@ -249,6 +253,8 @@ class Attempt:
             # No grace period after a lost lease: another worker may get the task any moment.
             grace = 0 if self._stopped is StopReason.LEASE_LOST else self._context.grace_seconds
             await finish_uninterrupted(self._finish(child, texts, grace_seconds=grace))
+        if child.was_lost and not isinstance(last, Finished | Failed):
+            return SERVER_LOST
         return _outcome_of_last_message(last, exit_code)
 
     async def _finish(self, child: AttemptProcess, texts: asyncio.Task[None], *, grace_seconds: float) -> None:

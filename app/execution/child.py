@@ -6,32 +6,44 @@ import asyncio
 import os
 import signal
 import socket
-import sys
 import time
 from collections import deque
 from contextlib import AsyncExitStack, aclosing, closing, suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from app.domain.attempt_protocol import EVENTS_FD_VARIABLE, LINES_FD_VARIABLE, AttemptMessage, Hidden, LogLine
+from app.connectors.kinds import modules_of
+from app.domain.attempt_protocol import (
+    AttemptMessage,
+    CopyJob,
+    CountRows,
+    DescribeTypes,
+    DropTables,
+    Hidden,
+    LogLine,
+    Preview,
+    TryDestination,
+)
 from app.domain.errors import SynclineError
 from app.domain.flood import Allowance, Bounded
 from app.domain.inherited_environment import attempt_environment
 from app.domain.lines import LineSplitter
 from app.execution.bounded_lines import BoundedLines
+from app.execution.fork_server import ForkedProcess
+from app.execution.forking import FORK_SERVERS
 from app.execution.orphans import END_BELOW, END_MARKED, ORPHANS
+from app.execution.processes import Descriptors, start_interpreter
 from app.execution.text import TextLines
 from app.failpoints import armed_environment
-from app.lifeline import MARK_VARIABLE, mark_argument, new_mark
+from app.lifeline import new_mark
 from app.loops import finish_uninterrupted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 
     from app.domain.attempt_protocol import AttemptJob
-
-COMMAND: Final = (sys.executable, "-m", "app.attempt")
+    from app.execution.processes import RunningProcess
 
 _CHUNK: Final = 64 * 1024
 _LONGEST_START_SECONDS: Final = 60.0
@@ -50,7 +62,7 @@ class AttemptProcess:
 
     def __init__(
         self,
-        process: asyncio.subprocess.Process,
+        process: RunningProcess,
         events: _Pipe,
         texts: tuple[_Pipe, ...],
         lines: _Pipe,
@@ -73,6 +85,7 @@ class AttemptProcess:
         """Start the child and send it its job.
 
         Raises:
+            ServerLostError: the attempt server died meanwhile, which says nothing about the job.
             SynclineError: the child does not begin to run.
         """
         # Our own pipes: asyncio regards its own as part of the process, and waits for everyone who has inherited them.
@@ -82,24 +95,11 @@ class AttemptProcess:
             events, lines, output, errors = pipes
             # Unlike a pipe, nobody can open it below /proc.
             sending, receiving = [stack.enter_context(end) for end in socket.socketpair()]
-            own = {
-                EVENTS_FD_VARIABLE: str(events.sending),
-                LINES_FD_VARIABLE: str(lines.sending),
-                MARK_VARIABLE: mark,
-                "PYTHONUNBUFFERED": "1",
-            }
-            with ORPHANS.starting() as started:
-                process = await asyncio.create_subprocess_exec(
-                    *COMMAND,
-                    mark_argument(mark),
-                    stdin=receiving.fileno(),
-                    stdout=output.sending,
-                    stderr=errors.sending,
-                    pass_fds=(events.sending, lines.sending),
-                    env=attempt_environment(environment) | armed_environment() | own,
-                    start_new_session=True,
-                )
-                started(process.pid)
+            own = Descriptors(receiving.fileno(), output.sending, errors.sending, events.sending, lines.sending)
+            inherited = attempt_environment(environment) | armed_environment() | {"PYTHONUNBUFFERED": "1"}
+            process = await FORK_SERVERS.fork(_modules_of(job), mark, inherited, own) or await start_interpreter(
+                mark, inherited, own
+            )
             child = cls(process, events, (output, errors), lines, mark=mark)
             for pipe in pipes:
                 pipe.close_sending_end()
@@ -190,6 +190,11 @@ class AttemptProcess:
         """Wait for the child to end."""
         return await self._process.wait()
 
+    @property
+    def was_lost(self) -> bool:
+        """Whether it ended only because the attempt server did."""
+        return isinstance(self._process, ForkedProcess) and self._process.was_lost
+
     async def end(self, *, grace_seconds: float) -> None:
         """End the child and its descendants: with SIGTERM, and after `grace_seconds` with SIGKILL."""
         if self._process.returncode is None and grace_seconds > 0:
@@ -208,6 +213,8 @@ class AttemptProcess:
             await END_MARKED(self._mark)
         # What has no mark either is an orphan now.
         ORPHANS.forget(self._process.pid)
+        if isinstance(self._process, ForkedProcess):
+            self._process.release()
         await ORPHANS.end()
 
     def close(self) -> None:
@@ -223,6 +230,22 @@ class AttemptProcess:
     def _signal(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, number)
+
+
+def _modules_of(job: AttemptJob) -> tuple[str, ...]:
+    match job:
+        case TryDestination() | CountRows():
+            return modules_of(None, [job.description.get("type", "")])
+        case DescribeTypes():
+            return modules_of(None, _types_of(job.destinations))
+        case CopyJob() | Preview() | DropTables():
+            return modules_of(job.source_type, _types_of(job.destinations))
+        case _:
+            return modules_of(job.source_type, ())
+
+
+def _types_of(destinations: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    return [description.get("type", "") for description in destinations.values()]
 
 
 def _program_line(text: str) -> LogLine:

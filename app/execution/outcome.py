@@ -58,6 +58,7 @@ class Outcome:
 
 CANCELED: Final = Outcome(Result.CANCELED)
 HANDED_BACK: Final = Outcome(Result.HANDED_BACK, reason="the worker is stopping")
+SERVER_LOST: Final = Outcome(Result.HANDED_BACK, reason="the process that had forked the attempt ended unexpectedly")
 NEVER_STARTED: Final = Outcome(Result.HANDED_BACK, reason="the worker never received the claim")
 
 

@@ -23,7 +23,8 @@ class SourceKind:
     `tells_versions` may send an older row after a newer one of the same key, and says which value orders them. Without
     a connector of its own among the options, it reads with the package `library`. `bookmark_problem` names the
     function, `module:function`, that says why a bookmark cannot be used, called as (value, job); None if it may be
-    anything. `tries` is what a check does, for users.
+    anything. `tries` is what a check does, for users. `heavy` names the modules that take long to import, or much
+    memory: attempts of other kinds never have them.
     """
 
     options: type[Options]
@@ -39,6 +40,7 @@ class SourceKind:
     library: str = "syncline"
     bookmark_problem: str | None = None
     tries: str = "what its connector checks"
+    heavy: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,8 @@ class DestinationKind:
     data_dir, log); None if there is nothing to try. It leaves nothing behind; `tries` says for users what it does.
 
     `plan` names the function that describes tables as a load would make them, `module:function`, called as
-    (options, tables, *, name, work_dir, log); None for a kind without columns. It leaves nothing behind either.
+    (options, tables, *, name, work_dir, log); None for a kind without columns. It leaves nothing behind either. `heavy`
+    is as for a source.
     """
 
     options: type[Options]
@@ -70,3 +73,4 @@ class DestinationKind:
     trial: str | None = None
     tries: str = "nothing"
     plan: str | None = None
+    heavy: tuple[str, ...] = ()

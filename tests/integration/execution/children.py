@@ -168,7 +168,7 @@ def use_children(
     """Let attempts of the source `s` run the script above; the configuration that goes with it."""
     script = directory / "child.py"
     script.write_text(CHILD)
-    monkeypatch.setattr("app.execution.child.COMMAND", (sys.executable, "-S", "-E", str(script)))
+    monkeypatch.setattr("app.execution.processes.COMMAND", (sys.executable, "-S", "-E", str(script)))
     return write_config(
         directory / "config.yaml",
         {

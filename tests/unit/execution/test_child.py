@@ -47,7 +47,7 @@ async def start_and_end(receive: Callable[[Any], None]) -> int:
 def test_a_process_that_does_not_say_that_it_is_hidden_gets_no_job(
     run: Callable[[Coroutine[Any, Any, int]], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.execution.child.COMMAND", (sys.executable, "-c", "import sys; sys.stdin.read()"))
+    monkeypatch.setattr("app.execution.processes.COMMAND", (sys.executable, "-c", "import sys; sys.stdin.read()"))
     monkeypatch.setattr("app.execution.child._LONGEST_START_SECONDS", 0.1)
     with pytest.raises(SynclineError, match=r"did not begin to run within 0\.1 s"):
         run(start_and_end(print))
@@ -57,7 +57,7 @@ def test_a_process_that_does_not_say_that_it_is_hidden_gets_no_job(
 def test_the_exit_code_of_a_process_that_ends_without_its_job_counts(
     run: Callable[[Coroutine[Any, Any, int]], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.execution.child.COMMAND", ("sh", "-c", "exit 7"))
+    monkeypatch.setattr("app.execution.processes.COMMAND", ("sh", "-c", "exit 7"))
     assert run(start_and_end(print)) == 7
 
 
@@ -66,7 +66,7 @@ def test_the_exit_code_of_a_process_that_ends_without_its_job_counts(
 def test_nobody_can_open_where_the_job_comes_from(
     run: Callable[[Coroutine[Any, Any, int]], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.execution.child.COMMAND", (sys.executable, "-c", OPENING))
+    monkeypatch.setattr("app.execution.processes.COMMAND", (sys.executable, "-c", OPENING))
     messages: list[Any] = []
     assert run(start_and_end(messages.append)) == 0
     [said] = messages

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 SHORT_ATTEMPTS = """
 import asyncio, os, sys
 import uvloop
-from app.execution import child
+from app.execution import child, processes
 from app.execution.orphans import ORPHANS
 
-child.COMMAND = ("sh", "-c", "sleep 0.$(($$ % 3)); exit 7")
+processes.COMMAND = ("sh", "-c", "sleep 0.$(($$ % 3)); exit 7")
 child.AttemptProcess._send_job = lambda *_: asyncio.sleep(0)
 
 async def attempts():

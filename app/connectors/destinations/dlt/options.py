@@ -111,6 +111,7 @@ KINDS: Final[dict[str, DestinationKind]] = {
         compares_versions=False,
         trial="app.connectors.destinations.dlt.trial:try_out",
         plan="app.connectors.destinations.dlt.plan:plan_tables",
+        heavy=("dlt", "pyarrow.parquet"),
         tries="create a table, write a row, drop it",
     )
     for name in DLT_DESTINATIONS

@@ -40,6 +40,7 @@ KINDS: Final[dict[str, DestinationKind]] = {
         folds_case=True,
         trial="app.connectors.destinations.duckdb.trial:try_out",
         plan="app.connectors.destinations.duckdb.plan:plan_tables",
+        heavy=("duckdb",),
         tries="create a table, write a row, drop it",
     ),
 }

@@ -40,6 +40,7 @@ KINDS: Final[dict[str, DestinationKind]] = {
         replaces_for_all=False,
         trial="app.connectors.destinations.parquet.trial:try_out",
         plan="app.connectors.destinations.parquet.plan:plan_tables",
+        heavy=("fsspec", "pyarrow.parquet"),
         tries="write files, read them, remove them",
     ),
 }

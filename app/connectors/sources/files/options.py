@@ -198,6 +198,7 @@ KINDS: Final[dict[str, SourceKind]] = {
         FilesParameters,
         "app.connectors.sources.files.source:FilesSource",
         offers="by collection",
+        heavy=("fsspec",),
         instead_of_intervals="files are read when they are new or have changed",
         bookmark_problem="app.connectors.sources.files.signatures:bookmark_problem",
         tries="read the files",

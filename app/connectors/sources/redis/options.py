@@ -90,6 +90,7 @@ KINDS: Final[dict[str, SourceKind]] = {
         "app.connectors.sources.redis.source:RedisSource",
         instead_of_intervals="all its keys are read each time",
         library="redis",
+        heavy=("redis",),
         bookmark_problem="app.connectors.contract.bookmarks:no_bookmark_problem",
         tries="reach the server",
     ),

@@ -85,6 +85,7 @@ KINDS: Final[dict[str, SourceKind]] = {
         NoParameters,
         "app.connectors.sources.rest.source:RestSource",
         offers="by itself",
+        heavy=("dlt",),
         finds_its_collections=True,
         looks_back=True,
         library="dlt",
