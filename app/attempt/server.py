@@ -162,8 +162,10 @@ def _become(start: Start, descriptors: list[int], *, server: int) -> NoReturn:
         messages, lines = descriptors[3:]
         _close_all_but({0, 1, 2, messages, lines})
         own = {EVENTS_FD_VARIABLE: str(messages), LINES_FD_VARIABLE: str(lines), MARK_VARIABLE: start.mark}
+        # Python itself has set it if nothing else says which encoding texts have, PEP 538.
+        coerced = {name: value for name, value in os.environ.items() if name == "LC_CTYPE"}
         os.environ.clear()
-        os.environ.update(start.environment | own)
+        os.environ.update(coerced | start.environment | own)
         time.tzset()
         code = run_attempt()
     except SystemExit as error:

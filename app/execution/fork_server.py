@@ -36,6 +36,8 @@ _SETTINGS: Final = {
     "PYTHONUNBUFFERED": "1",
 }
 _LONGEST_ANSWER_SECONDS: Final = 60.0
+# A server says at once that an attempt has ended, however busy it is: it does nothing else.
+_LONGEST_SILENCE_SECONDS: Final = 10.0
 _ENDING_SECONDS: Final = 5.0
 
 _encoder: Final = msgspec.json.Encoder()
@@ -61,7 +63,11 @@ class ForkedProcess:
         self.was_lost = False
         self._server = server
         self._request = request
-        self._exit_code: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self._exit_code: asyncio.Future[int] = self._loop.create_future()
+        # The number is the attempt's as long as the server has not been told to forget it.
+        self._pidfd = os.pidfd_open(pid)
+        self._loop.add_reader(self._pidfd, self._notice_end)
 
     @property
     def returncode(self) -> int | None:
@@ -81,8 +87,24 @@ class ForkedProcess:
         self._server.release(self._request)
 
     def end(self, exit_code: int) -> None:
+        """Take notice of what the server says."""
         if not self._exit_code.done():
             self._exit_code.set_result(exit_code)
+        self._stop_watching()
+
+    def _notice_end(self) -> None:
+        self._stop_watching()
+        self._loop.call_later(_LONGEST_SILENCE_SECONDS, self._give_up_server)
+
+    def _give_up_server(self) -> None:
+        if not self._exit_code.done():
+            self._server.kill()
+
+    def _stop_watching(self) -> None:
+        if self._pidfd >= 0:
+            self._loop.remove_reader(self._pidfd)
+            os.close(self._pidfd)
+            self._pidfd = -1
 
     def lose(self) -> None:
         """The server is gone, and the kernel ends the attempt with it."""
@@ -91,6 +113,7 @@ class ForkedProcess:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
             self._exit_code.set_result(-signal.SIGKILL)
+        self._stop_watching()
 
 
 class ForkServer:
@@ -193,6 +216,11 @@ class ForkServer:
             if not self.is_busy:
                 self.on_idle()
 
+    def kill(self) -> None:
+        """End it at once: it does not say what it should."""
+        with suppress(ProcessLookupError):
+            self._process.kill()
+
     def let_go(self) -> None:
         """Close the connection, which ends the server."""
         if not self._is_closed:
@@ -205,8 +233,7 @@ class ForkServer:
             async with asyncio.timeout(_ENDING_SECONDS):
                 await self._process.wait()
         if self._process.returncode is None:
-            with suppress(ProcessLookupError):
-                self._process.kill()
+            self.kill()
         await self._watch
 
     def _send(self, packet: bytes, descriptors: list[int]) -> None:

@@ -70,6 +70,28 @@ async def attempt_stopped(system: System, victim: int) -> AsyncIterator[None]:
     worker.signal_attempt(pid, signal.SIGCONT)
 
 
+@kind("attempt server killed", touches="attempt", hold=NO_TIME)
+@asynccontextmanager
+async def attempt_server_killed(system: System, victim: int) -> AsyncIterator[None]:
+    """While it has an attempt, which must be handed back."""
+    worker, _ = await some_attempt(system, victim)
+    for pid in worker.attempt_servers():
+        worker.signal_attempt(pid, signal.SIGKILL)
+    yield
+
+
+@kind("attempt server stopped past the lease", touches="attempt", hold=PAST_LEASE)
+@asynccontextmanager
+async def attempt_server_stopped(system: System, victim: int) -> AsyncIterator[None]:
+    worker, _ = await some_attempt(system, victim)
+    servers = worker.attempt_servers()
+    for pid in servers:
+        worker.signal_attempt(pid, signal.SIGSTOP)
+    yield
+    for pid in servers:
+        worker.signal_attempt(pid, signal.SIGCONT)
+
+
 @kind("worker killed, its attempt stopped", touches=("worker", "attempt"), hold=PAST_LEASE)
 @asynccontextmanager
 async def orphan(system: System, victim: int) -> AsyncIterator[None]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import psutil
 import psycopg
 
+from app.lifeline import MARK_VARIABLE
 from tests.acceptance.cluster import Cluster, Process
 from tests.chaos.clock import find_libfaketime, jumping_environment
 from tests.chaos.load import PACKAGED, catalogue
@@ -23,7 +24,7 @@ from tests.servers.postgres import migrate
 from tests.servers.proxy import Proxy, proxied
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from tests.chaos.server import ChaosServer
@@ -38,6 +39,7 @@ _AGAIN_SECONDS: Final = 0.5
 # What a replica may end with: its clean end, a database that does not answer, a SIGKILL of ours.
 _EXPECTED_EXITS: Final = {0, 3, -signal.SIGKILL}
 EXIT_CONFIGURATION: Final = 2
+SERVER: Final = "app.attempt.server"
 
 
 class Ways(NamedTuple):
@@ -88,12 +90,13 @@ class Replica:
             self.process.signal(number)
 
     def attempts(self) -> list[int]:
-        """The pids of the child processes of its attempts, each the leader of its group."""
-        return [
-            process.pid
-            for process in psutil.process_iter(["ppid", "cmdline"])
-            if process.info["ppid"] == self.pid and "app.attempt" in (process.info["cmdline"] or ())
-        ]
+        """The pids of the processes of its attempts, each the leader of its group."""
+        parents = {self.pid, *self.attempt_servers()}
+        return [pid for pid, parent, words in _marked() if parent in parents and SERVER not in words]
+
+    def attempt_servers(self) -> list[int]:
+        """The pids of the processes that fork its attempts."""
+        return [pid for pid, parent, words in _marked() if parent == self.pid and SERVER in words]
 
     def signal_attempt(self, pid: int, number: signal.Signals) -> None:
         with suppress(ProcessLookupError):
@@ -108,6 +111,14 @@ class Replica:
             return await asyncio.to_thread(self.process.wait)
         finally:
             self.held = for_good
+
+
+def _marked() -> Iterator[tuple[int, int, list[str]]]:
+    """Every process with an attempt's mark: (pid, parent's pid, words of its command line)."""
+    for process in psutil.process_iter(["ppid", "cmdline"]):
+        words = " ".join(process.info["cmdline"] or ()).split()
+        if any(word.startswith(f"{MARK_VARIABLE}=") for word in words):
+            yield process.pid, process.info["ppid"], words
 
 
 @dataclass

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SHORT_ATTEMPTS = """
 import asyncio, os, sys
 import uvloop
+from app.domain.attempt_protocol import TryDestination
 from app.execution import child, processes
 from app.execution.orphans import ORPHANS
 
@@ -29,7 +30,7 @@ child.AttemptProcess._send_job = lambda *_: asyncio.sleep(0)
 
 async def attempts():
     for _ in range(15):
-        process = await child.AttemptProcess.start(None, os.environ)
+        process = await child.AttemptProcess.start(TryDestination("there", {}, "data"), os.environ)
         print(await process.exit_code())
         await process.end(grace_seconds=0)
         process.close()
