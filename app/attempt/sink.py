@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 import traceback
 from contextlib import suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from app.connectors.contract.blame import destination_subject, joined, prefix_errors
 from app.connectors.contract.passes import (
@@ -20,16 +19,14 @@ from app.connectors.contract.passes import (
     Position,
 )
 from app.connectors.contract.standing import Standing
-from app.connectors.making import make_destination
-from app.connectors.values.classic_tables import ClassicTables
+from app.connectors.making import make_loading_destination
 from app.connectors.warehouse.layout import ReloadRefusedError
-from app.domain.classic_names import classic_column
 from app.domain.errors import ConfigurationError, LeaseLostError, SynclineError
-from app.domain.naming import AS_IS, CLASSIC, namer, reserved_table_problem
-from app.domain.writing import WriteMode
+from app.domain.naming import AS_IS, namer, reserved_table_problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from app.connectors.contract.batches import Batch
     from app.connectors.contract.passes import DescribedTable, Destination, Emptied, Log
@@ -59,13 +56,11 @@ class Sink:
         log: Log | None = None,
         naming: Naming = AS_IS,
         standing: Standing | None = None,
-        classic: ClassicTables | None = None,
     ) -> None:
         """`log` gets a failure immediately, if other destinations continue before it is raised.
 
         `standing` is what its bookmarks stand for, if it does not say so itself. The destination itself names its
-        columns; its tables get their names here, by `naming`. With `classic` they and their rows become those of Jitsu
-        Classic.
+        columns; its tables get their names here, by `naming`.
         """
         self.name = name
         self.position = position or Position()
@@ -75,9 +70,7 @@ class Sink:
         self._log = log
         self._named = namer(naming)
         self._standing = standing
-        self._classic = classic
         self._tables: dict[str, str] = {}
-        self._aside: set[str] = set()
 
     @classmethod
     def open(cls, job: CopyJob, name: str, *, work_dir: Path, log: Log) -> Sink:
@@ -98,26 +91,9 @@ class Sink:
         )
         # The store keeps this, too: one that keeps no bookmark may get the name of this destination later.
         kept = standing.at({"type": str(description.get("type"))})
-        sink = cls(
-            name,
-            None,
-            log=log if len(job.destinations) > 1 else None,
-            naming=naming,
-            standing=kept,
-            classic=_classic_tables(job, description, log) if naming == CLASSIC else None,
-        )
+        sink = cls(name, None, log=log if len(job.destinations) > 1 else None, naming=naming, standing=kept)
         sink._destination = sink._try(
-            lambda: make_destination(
-                name,
-                description,
-                fence=fence,
-                work_dir=work_dir,
-                log=log,
-                data_dir=Path(job.data_dir).absolute(),
-                remembered=job.bookmarks.get(name),
-                from_files=name in job.destinations_from_files,
-                renewed=job.renewed_settings.get(name),
-            ),
+            lambda: make_loading_destination(job, name, fence=fence, work_dir=work_dir, log=log),
         )
         sink.position = sink._call(lambda destination: destination.open()) or sink.position
         if sink.position.reason:
@@ -154,28 +130,10 @@ class Sink:
         return None if self._call(has_rows) is False else standing.rules_of(name)
 
     def begin(self, table: Table) -> None:
-        self._call(lambda destination: self._begin(destination, table), raises=ConfigurationError)
-
-    def _begin(self, destination: Destination, table: Table) -> None:
-        named = self._under_its_name(table)
-        if table.aside:
-            self._aside.add(table.name)
-        elif self._classic is not None:
-            if named.mode is WriteMode.REPLACE and not named.full_refresh and not self.position.void:
-                # Rows without a key that come again would be doubled elsewhere; here they are recognised.
-                named = dataclasses.replace(named, mode=WriteMode.APPEND)
-            named = self._classic.announce(table.name, named)
-        destination.begin(named)
+        self._call(lambda destination: destination.begin(self._under_its_name(table)), raises=ConfigurationError)
 
     def write(self, table: str, batch: Batch) -> None:
-        self._call(lambda destination: self._write(destination, table, batch), raises=ConfigurationError)
-
-    def _write(self, destination: Destination, table: str, batch: Batch) -> None:
-        if self._classic is not None and table not in self._aside:
-            wider, batch = self._classic.shape(table, batch)
-            if wider is not None:
-                destination.begin(wider)
-        destination.write(self.table_name(table), batch)
+        self._call(lambda destination: destination.write(self.table_name(table), batch), raises=ConfigurationError)
 
     def empty(self, emptied: Emptied) -> None:
         def empty(destination: Destination) -> None:
@@ -185,8 +143,7 @@ class Sink:
                 raise ConfigurationError(
                     "it cannot replace the rows of an interval, so they would be duplicated: set 'primary_key'"
                 )
-            column = emptied.column if self._classic is None else classic_column((emptied.column,))
-            destination.empty(dataclasses.replace(emptied, table=self.table_name(emptied.table), column=column))
+            destination.empty(dataclasses.replace(emptied, table=self.table_name(emptied.table)))
 
         self._call(empty)
 
@@ -209,8 +166,7 @@ class Sink:
         """The tables of this attempt; none if the destination has failed or keeps nothing."""
 
         def describe(destination: Destination) -> list[DescribedTable]:
-            found = destination.describe_tables() if isinstance(destination, Describing) else []
-            return found if self._classic is None else list(map(self._classic.without_own, found))
+            return destination.describe_tables() if isinstance(destination, Describing) else []
 
         return self._call(describe) or []
 
@@ -278,12 +234,6 @@ class Sink:
         if destination is not None:
             with suppress(Exception):  # it has failed already
                 destination.close()
-
-
-def _classic_tables(job: CopyJob, description: dict[str, Any], log: Log) -> ClassicTables:
-    return ClassicTables.from_description(
-        description, source=job.source, driver=job.source_type, collection=job.collection.name, log=log
-    )
 
 
 def close(sinks: Iterable[Sink], *, unread: Iterable[SynclineError | None] = ()) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 from app.connectors.contract.blame import destination_subject, prefix_errors
 from app.connectors.contract.passes import DescribedTable
@@ -12,19 +13,20 @@ from app.connectors.kinds import DESTINATION_TYPES, DESTINATIONS, SOURCE_TYPES, 
 from app.connectors.options.validation import validated
 from app.connectors.sources.classic.jobs import translated
 from app.connectors.values.classic_tables import ClassicTables
+from app.connectors.warehouse.classic_destination import ClassicDestination
 from app.domain.choices import unknown_name
 from app.domain.errors import ConfigurationError
 from app.domain.naming import AS_IS, CLASSIC, namer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from app.connectors.contract.kind import DestinationKind
     from app.connectors.contract.passes import Destination, Fence, Log, Source
     from app.connectors.contract.schema import Table
     from app.connectors.options.types import Options
-    from app.domain.attempt_protocol import SavedBookmark, SourceJob
+    from app.connectors.warehouse.warehouse import Warehouse
+    from app.domain.attempt_protocol import CopyJob, SavedBookmark, SourceJob
 
 
 def make_source(job: SourceJob, *, work_dir: Path, log: Log) -> Source:
@@ -104,6 +106,33 @@ def _plan_classic(
         )
         for table, each in zip(tables, planned, strict=True)
     ]
+
+
+def make_loading_destination(job: CopyJob, name: str, *, fence: Fence, work_dir: Path, log: Log) -> Destination:
+    """The destination `name` of `job`, as `make_destination` makes it; it gets tables and rows of the source.
+
+    Raises:
+        ConfigurationError: its description is wrong, or what its kind needs is not installed.
+    """
+    description = job.destinations[name]
+    made = make_destination(
+        name,
+        description,
+        fence=fence,
+        work_dir=work_dir,
+        log=log,
+        data_dir=Path(job.data_dir).absolute(),
+        remembered=job.bookmarks.get(name),
+        from_files=name in job.destinations_from_files,
+        renewed=job.renewed_settings.get(name),
+    )
+    if description.get("naming") != CLASSIC:
+        return made
+    classic = ClassicTables.from_description(
+        description, source=job.source, driver=job.source_type, collection=job.collection.name, log=log
+    )
+    # No other kinds have this naming.
+    return ClassicDestination(cast("Warehouse", made), classic)
 
 
 def make_destination(

@@ -14,8 +14,8 @@ from app.attempt import copying
 from app.attempt import process as attempt
 from app.attempt.sink import Sink
 from app.attempt.workspace import workspace
+from app.connectors import making
 from app.connectors.destinations.postgres.destination import PostgresDestination
-from app.connectors.making import make_destination
 from app.connectors.warehouse import warehouse
 from app.domain.attempt_protocol import AttemptJob, Failed
 from app.domain.errors import SynclineError
@@ -72,7 +72,7 @@ class Inline:
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
-        write, make = Sink.write, make_destination
+        write, make = Sink.write, making.make_destination
 
         def watched_write(*arguments: Any) -> None:
             self._step("write")
@@ -87,7 +87,7 @@ class Inline:
             mock.patch.object(copying, "fail_point", self._step),
             mock.patch.object(warehouse, "fail_point", self._step),
             mock.patch.object(Sink, "write", watched_write),
-            mock.patch(f"{Sink.__module__}.make_destination", watched_make),
+            mock.patch.object(making, "make_destination", watched_make),
         ):
             yield
 

@@ -94,15 +94,15 @@ class ClassicTables:
         fields = {field: kind for field, kind in described.table.columns.items() if field not in self._layout.columns}
         return DescribedTable(dataclasses.replace(described.table, columns=fields), described.columns)
 
-    def announce(self, name: str, table: Table) -> Table:
-        """`table` of the source, which this knows as `name`, as it is for the destination.
+    def announce(self, table: Table) -> Table:
+        """`table` with the columns of the source as it is for the destination.
 
         Raises:
             ConfigurationError: two fields would become one column.
         """
-        flat = self._tables.get(name)
+        flat = self._tables.get(table.name)
         if flat is None:
-            flat = self._tables[name] = _Flat(table, self._layout)
+            flat = self._tables[table.name] = _Flat(table, self._layout)
         else:
             flat.update(table)
         return flat.table()

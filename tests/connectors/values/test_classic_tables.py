@@ -57,7 +57,7 @@ class Loaded:
         self.warnings: list[str] = []
         now = dt.datetime(2026, 12, 1, 11, 0, 0, 5, dt.timezone(dt.timedelta(hours=1)))
         classic = ClassicTables("quick", log=self._log, now=lambda: now, **options)
-        self.tables = [classic.announce("t", table)]
+        self.tables = [classic.announce(table)]
         self.batches: list[Any] = []
         for batch in batches:
             wider, rows = classic.shape("t", batch)
@@ -291,8 +291,8 @@ def test_rows_of_classics_own_drivers_name_their_collection_which_is_not_hashed(
 
 def test_the_key_is_that_of_the_destination_s_description() -> None:
     described = ClassicTables.from_description({"primary_key_fields": ["id", "src"]}, source="quick")
-    assert described.announce("t", table()).key == ("id", "src")
-    assert ClassicTables.from_description({}).announce("t", table()).key == ("eventn_ctx_event_id",)
+    assert described.announce(table()).key == ("id", "src")
+    assert ClassicTables.from_description({}).announce(table()).key == ("eventn_ctx_event_id",)
 
 
 def test_a_table_can_be_described_before_there_are_rows() -> None:

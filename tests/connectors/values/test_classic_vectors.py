@@ -30,7 +30,7 @@ def shaped(vector: dict[str, Any]) -> tuple[Table, dict[str, Any]]:
     key = tuple(vector["key"] or ())
     table = Table("t", columns_of(described), key, nested=nested_of(described), mode=WriteMode.UPSERT)
     classic = ClassicTables("quick")
-    classic.announce("t", table)
+    classic.announce(table)
     wider, rows = classic.shape("t", [jsontext.decode(vector["record"])])
     assert wider is not None
     assert isinstance(rows, list)

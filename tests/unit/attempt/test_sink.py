@@ -11,6 +11,7 @@ from app.attempt.sink import Sink, close
 from app.connectors.contract.passes import DescribedTable, Emptied
 from app.connectors.contract.schema import Kind, Table
 from app.connectors.values.classic_tables import ClassicTables
+from app.connectors.warehouse.classic_destination import ClassicDestination
 from app.domain.errors import ConfigurationError, LeaseLostError, SynclineError
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ CLASSIC = {"_timestamp", "src", "_source_id", "eventn_ctx_event_id"}
 
 def test_with_classics_naming_tables_and_rows_become_those_of_classic_and_others_stay() -> None:
     there = Recording()
-    lake = Sink("lake", there, naming="classic", classic=ClassicTables("s"))  # type: ignore[arg-type]
+    lake = Sink("lake", ClassicDestination(there, ClassicTables("s")), naming="classic")  # type: ignore[arg-type]
     batch: list[dict[str, Any]] = [{"Id": 1, "o": {"A b": "x"}}]
     lake.begin(Table("My-Stream", {"Id": Kind.INTEGER}, key=("Id",)))
     lake.write("My-Stream", batch)
