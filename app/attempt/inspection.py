@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from app.attempt.worker_pipe import WorkerPipe
+    from app.connectors.contract.passes import Source
     from app.domain.attempt_protocol import Check, Discover, ShowCatalog, Specify, TryDestination
 
 _SEVERAL: Final = 2
@@ -82,12 +83,11 @@ def specify(job: Specify, *, work_dir: Path, pipe: WorkerPipe) -> Finished:
     Raises:
         ConfigurationError: sources of this type have no connector that says so.
     """
-    (source_job,) = job.each()
-    with closing(make_source(source_job, work_dir=work_dir, log=WorkerLog(pipe))) as source:
-        if not isinstance(source, Specifying):
-            raise ConfigurationError(f"a source of type {job.source_type!r} has no connector that describes itself")
-        pipe.send(Specified(source.specification()))
-    return Finished(records_read=0, rows_written=0)
+
+    def ask(source: Source) -> Specified | None:
+        return Specified(source.specification()) if isinstance(source, Specifying) else None
+
+    return _ask_connector(job, ask, wanted="connector that describes itself", work_dir=work_dir, pipe=pipe)
 
 
 def show_catalog(job: ShowCatalog, *, work_dir: Path, pipe: WorkerPipe) -> Finished:
@@ -96,11 +96,28 @@ def show_catalog(job: ShowCatalog, *, work_dir: Path, pipe: WorkerPipe) -> Finis
     Raises:
         ConfigurationError: sources of this type have no connector with a catalog.
     """
+
+    def ask(source: Source) -> CatalogShown | None:
+        return CatalogShown(jsontext.encode(source.catalog())) if isinstance(source, Cataloguing) else None
+
+    return _ask_connector(job, ask, wanted="connector with a catalog of its own", work_dir=work_dir, pipe=pipe)
+
+
+def _ask_connector(
+    job: Specify | ShowCatalog,
+    ask: Callable[[Source], Specified | CatalogShown | None],
+    *,
+    wanted: str,
+    work_dir: Path,
+    pipe: WorkerPipe,
+) -> Finished:
+    """Reports what `ask` gets from the source; None if it has no connector as `wanted`."""
     (source_job,) = job.each()
     with closing(make_source(source_job, work_dir=work_dir, log=WorkerLog(pipe))) as source:
-        if not isinstance(source, Cataloguing):
-            raise ConfigurationError(f"a source of type {job.source_type!r} has no connector with a catalog of its own")
-        pipe.send(CatalogShown(jsontext.encode(source.catalog())))
+        answer = ask(source)
+        if answer is None:
+            raise ConfigurationError(f"a source of type {job.source_type!r} has no {wanted}")
+        pipe.send(answer)
     return Finished(records_read=0, rows_written=0)
 
 
