@@ -1,38 +1,26 @@
 """Parameters of requests: how each is parsed, what it accepts, and how OpenAPI describes it.
 
-An empty parameter counts as absent; of a repeated one the first counts, as in Jitsu Classic.
+Those that several operations or pages have are here; others stand beside their operation. An empty parameter counts as
+absent; of a repeated one the first counts, as in Jitsu Classic.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
-from uuid import UUID
 
 from app.api.documents.fields import NAME_PATTERN
 from app.api.http.errors import RefusedError
-from app.domain import events
 from app.domain.cause import LONGEST_NOTE, NOTE_FORM, NOTE_PATTERN, read_note
-from app.domain.feed import (
-    PAST_PLACE_PATTERN,
-    PLACE_PATTERN,
-    PREFIX,
-    Place,
-    public_type,
-    read_past_place,
-    read_place,
-    read_types,
-)
+from app.domain.feed import PAST_PLACE_PATTERN, Place, read_past_place
 from app.domain.task import Status
 from app.domain.timestamp import read_end, read_time
-from app.store.queries import PAGE
-from app.store.recent_tasks import TaskKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime
 
     from starlette.requests import Request
 
@@ -40,13 +28,8 @@ Value = TypeVar("Value")
 
 LARGEST_LIMIT: Final = 2**31 - 1
 LARGEST_ATTEMPT: Final = 2**15 - 1
-LARGEST_PAGE: Final = 10_000
 
-TASK_KEY_PATTERN: Final = r"^[0-9]{1,16}_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
-"""What `read_task_key` reads, as JSON Schema has it."""
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_TASK_KEY: Final = re.compile(TASK_KEY_PATTERN)
+_TIME_FORM: Final = "a time such as 2021-05-26T15:30:41.040Z (RFC 3339)"
 _POSITION: Final = re.compile(r"([0-9]{1,5})\.([0-9]{1,10})")
 
 
@@ -161,15 +144,6 @@ def read_limit(text: str) -> int:
     return int(text)
 
 
-def read_limit_or_none(text: str) -> int:
-    """A count; -1, which Jitsu Classic takes for no limit, is 0.
-
-    Raises:
-        ValueError: not an integer from -1 to `LARGEST_LIMIT`.
-    """
-    return 0 if text == "-1" else read_limit(text)
-
-
 def up_to(most: int) -> Callable[[str], int]:
     """Reads a count from 1 to `most`; it raises ValueError for anything else."""
 
@@ -224,23 +198,6 @@ def read_statuses(text: str) -> frozenset[Status]:
     return frozenset(map(read_status, text.split(",")))
 
 
-def read_task_key(text: str) -> TaskKey:
-    """A task in the order of their creation, as `task_key_text` writes it.
-
-    Raises:
-        ValueError: it is not one.
-    """
-    if not _TASK_KEY.fullmatch(text):
-        raise ValueError("not a key")
-    at, _, task = text.partition("_")
-    return TaskKey(_EPOCH + timedelta(microseconds=int(at)), UUID(task))
-
-
-def task_key_text(key: TaskKey) -> str:
-    """A task in the order of their creation, as clients send it back."""
-    return f"{(key.created_at - _EPOCH) // timedelta(microseconds=1)}_{key.task}"
-
-
 def read_as_of(text: str) -> datetime | Place:
     """A moment: a time, or a place in the feed.
 
@@ -250,9 +207,22 @@ def read_as_of(text: str) -> datetime | Place:
     return read_time(text) if ":" in text else read_past_place(text)
 
 
+def time_parameter(name: str, description: str, read: Callable[[str], datetime] = read_time) -> Parameter[datetime]:
+    return Parameter(name, description, _TIME_FORM, {"type": "string", "format": "date-time"}, read)
+
+
+def boolean_parameter(name: str, description: str) -> Parameter[bool]:
+    """One that is false if it is absent."""
+    return Parameter(name, description, "true or false", {"type": "boolean", "default": False}, read_boolean)
+
+
+def count_parameter(name: str, description: str, *, most: int, default: int | None = None) -> Parameter[int]:
+    """A count from 1 to `most`."""
+    schema = {"type": "integer", "minimum": 1, "maximum": most} | ({} if default is None else {"default": default})
+    return Parameter(name, description, f"an integer from 1 to {most}", schema, up_to(most))
+
+
 _STATUS: Final = "|".join(Status)
-_TIME_FORM: Final = "a time such as 2021-05-26T15:30:41.040Z (RFC 3339)"
-_TIME_SCHEMA: Final = {"type": "string", "format": "date-time"}
 NAME_SCHEMA: Final = {"type": "string", "minLength": 1, "pattern": NAME_PATTERN}
 NAME_FORM: Final = "a string without NUL characters"
 
@@ -263,24 +233,12 @@ COLLECTION_IF_ANY: Final = replace(
     description="A collection of the source. One that names no collections in the catalogue has only `all`, which any "
     "value, or none, stands for.",
 )
-START: Final = Parameter("start", "The start of the interval, inclusive.", _TIME_FORM, _TIME_SCHEMA, read_time)
-END: Final = Parameter(
-    "end",
-    "The end of the interval, inclusive; in whole seconds, it is the end of that second.",
-    _TIME_FORM,
-    _TIME_SCHEMA,
-    read_end,
+START: Final = time_parameter("start", "The start of the interval, inclusive.")
+END: Final = time_parameter(
+    "end", "The end of the interval, inclusive; in whole seconds, it is the end of that second.", read_end
 )
-FROM: Final = Parameter("from", "The start of the backfill, inclusive.", _TIME_FORM, _TIME_SCHEMA, read_time)
-TO: Final = Parameter("to", "The end of the backfill, exclusive.", _TIME_FORM, _TIME_SCHEMA, read_time)
-UNTIL: Final = Parameter("until", "When the pause ends by itself.", _TIME_FORM, _TIME_SCHEMA, read_time)
-CANCEL: Final = Parameter(
-    "cancel",
-    "Whether running tasks are canceled.",
-    "true or false",
-    {"type": "boolean", "default": False},
-    read_boolean,
-)
+FROM: Final = time_parameter("from", "The start of the backfill, inclusive.")
+TO: Final = time_parameter("to", "The end of the backfill, exclusive.")
 STATUS: Final = Parameter(
     "status",
     "Only tasks with this status, in upper or lower case.",
@@ -295,72 +253,12 @@ STATUSES: Final = Parameter(
     {"type": "string", "pattern": f"^(?i:({_STATUS})(,({_STATUS}))*)$", "examples": ["failed,canceled"]},
     read_statuses,
 )
-SINCE: Final = Parameter("since", "Only tasks that were created since then.", _TIME_FORM, _TIME_SCHEMA, read_time)
-BEFORE: Final = Parameter(
-    "before",
-    "Only tasks created before this one: the `next` of the page before.",
-    "the `next` of a page",
-    {"type": "string", "pattern": TASK_KEY_PATTERN},
-    read_task_key,
-)
-USUAL_NEWEST: Final = 100
-NEWEST: Final = Parameter(
-    "limit",
-    "How many tasks to return at most.",
-    f"an integer from 1 to {PAGE}",
-    {"type": "integer", "minimum": 1, "maximum": PAGE, "default": USUAL_NEWEST},
-    up_to(PAGE),
-)
-LIMIT: Final = Parameter(
-    "limit",
-    "How many tasks to return per collection: the newest that match the other filters; 0 or -1 returns all.",
-    f"an integer from -1 to {LARGEST_LIMIT}",
-    {"type": "integer", "minimum": -1, "maximum": LARGEST_LIMIT, "default": 0},
-    read_limit_or_none,
-)
-LINES: Final = Parameter(
-    "limit",
-    "How many lines to return at most; 0 returns all.",
-    f"an integer from 0 to {LARGEST_LIMIT}",
-    {"type": "integer", "minimum": 0, "maximum": LARGEST_LIMIT, "default": 0},
-    read_limit,
-)
 AFTER: Final = Parameter(
     "after",
     "Only lines after this one, given as `attempt.line`: the next page, or what was logged since.",
     "the position of a line, attempt.line, such as 1.20",
     {"type": "string", "pattern": "^[0-9]{1,5}\\.[0-9]{1,10}$", "examples": ["1.20"]},
     read_position,
-)
-TAIL: Final = Parameter(
-    "tail",
-    "Only this many of the last lines; applied before `limit`.",
-    f"an integer from 1 to {PAGE}",
-    {"type": "integer", "minimum": 1, "maximum": PAGE},
-    up_to(PAGE),
-)
-AGAIN: Final = Parameter(
-    "again",
-    "Whether one more task follows the active one if that has begun, or is a backfill. It is scheduled when that one "
-    "ends, also if it fails or is canceled.",
-    "true or false",
-    {"type": "boolean", "default": False},
-    read_boolean,
-)
-DELETE_DATA: Final = Parameter(
-    "delete_warehouse_data",
-    "Whether the tables that only these collections load into are dropped as well.",
-    "true or false",
-    {"type": "boolean", "default": False},
-    read_boolean,
-)
-SETTINGS: Final = Parameter(
-    "settings",
-    "Whether the answer also has what the catalogue says of each source, collection and destination, without secrets; "
-    "needs the scope `admin`.",
-    "true or false",
-    {"type": "boolean", "default": False},
-    read_boolean,
 )
 NOTE: Final = Parameter(
     "note",
@@ -369,22 +267,10 @@ NOTE: Final = Parameter(
     {"type": "string", "maxLength": LONGEST_NOTE, "pattern": NOTE_PATTERN},
     read_note,
 )
-_TYPE: Final = (
-    f"({re.escape(PREFIX)})?({'|'.join(re.escape(public_type(type_)) for type_ in events.TYPES)})(\\.v[0-9]+)?"
-)
-_TYPES_PATTERN: Final = f"^{_TYPE}(,{_TYPE})*$"
-EVENTS_AFTER: Final = Parameter(
-    "after",
-    "Only events after this one, given by its `id`, or after everything at a position, or those to come (`now`); "
-    "without it, all that are kept. The header `Last-Event-ID` has precedence.",
-    "the id of an event, a position, or now",
-    {"type": "string", "pattern": PLACE_PATTERN},
-    read_place,
-)
 AS_OF: Final = Parameter(
     "as_of",
     "As it was at this time, or at this position of the feed (or the id of an event), which is exact.",
-    "a time such as 2021-05-26T15:30:41.040Z (RFC 3339), a position, or the id of an event",
+    f"{_TIME_FORM}, a position, or the id of an event",
     {"type": "string", "anyOf": [{"format": "date-time"}, {"pattern": PAST_PLACE_PATTERN}]},
     read_as_of,
 )
@@ -394,25 +280,4 @@ POSITION: Final = Parameter(
     "the id of an event, or a position",
     {"type": "string", "pattern": PAST_PLACE_PATTERN},
     read_past_place,
-)
-CHANGES: Final = Parameter(
-    "limit",
-    "How many changes to return at most, the newest.",
-    f"an integer from 1 to {PAGE}",
-    {"type": "integer", "minimum": 1, "maximum": PAGE, "default": 20},
-    up_to(PAGE),
-)
-EVENTS: Final = Parameter(
-    "limit",
-    "How many events to return at most; ignored in a stream.",
-    f"an integer from 1 to {LARGEST_PAGE}",
-    {"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE, "default": PAGE},
-    up_to(LARGEST_PAGE),
-)
-TYPES: Final = Parameter(
-    "types",
-    f"Only events of these types, with commas between them; `{PREFIX}` may be left out.",
-    f"types of events, with commas between them: {', '.join(map(public_type, events.TYPES))}",
-    {"type": "string", "pattern": _TYPES_PATTERN, "examples": ["task.failed,task.succeeded"]},
-    read_types,
 )

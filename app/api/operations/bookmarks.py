@@ -13,12 +13,13 @@ from app.api.http.answers import JsonAnswer
 from app.api.http.errors import RefusedError
 from app.api.http.limits import read_object
 from app.api.http.operation import Endpoint, Operation
-from app.api.http.parameters import CHANGES, COLLECTION, NOTE, POSITION, SOURCE
+from app.api.http.parameters import COLLECTION, NOTE, POSITION, SOURCE, count_parameter
 from app.bookmarks import find_settable, list_changes, masked, set_bookmarks
 from app.domain.api_token import TokenScope
 from app.domain.events import BOOKMARK_SAVED, BOOKMARK_SET, COLLECTION_RESET
 from app.domain.feed import Place
 from app.domain.redaction import redactor_of
+from app.store.queries import PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,7 +30,11 @@ if TYPE_CHECKING:
     from app.bookmarks import Change
 
 _TYPES: Final = {BOOKMARK_SAVED: "saved", BOOKMARK_SET: "set", COLLECTION_RESET: "reset"}
-_CHANGES: Final = 20
+_USUAL_CHANGES: Final = 20
+
+CHANGES: Final = count_parameter(
+    "limit", "How many changes to return at most, the newest.", most=PAGE, default=_USUAL_CHANGES
+)
 
 
 class SetBookmark(Endpoint):
@@ -77,7 +82,7 @@ class BookmarkList(Endpoint):
     async def get(self, request: Request) -> Response:
         services, catalogue = self.services, self.services.catalogue()
         source, collection = SOURCE.required(request), COLLECTION.required(request)
-        limit = CHANGES.optional(request) or _CHANGES
+        limit = CHANGES.optional(request) or _USUAL_CHANGES
         catalogue.find(source, collection)
         current = await services.bookmarks.list_current(source, collection)
         changes = await list_changes(services.bookmarks, source, collection, limit=limit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import aclosing
 from http import HTTPStatus
 from typing import TYPE_CHECKING, ClassVar, Final
@@ -16,10 +17,11 @@ from app.api.http.answers import JsonAnswer, as_json
 from app.api.http.authentication import may_go_on
 from app.api.http.errors import RefusedError
 from app.api.http.operation import Endpoint, Operation
-from app.api.http.parameters import COLLECTION, EVENTS, EVENTS_AFTER, SOURCE, TYPES
+from app.api.http.parameters import COLLECTION, SOURCE, Parameter, count_parameter
+from app.domain import events
 from app.domain.api_token import TokenScope
 from app.domain.errors import EventsGoneError
-from app.domain.feed import FeedEvent, Place, Selection, public_type, read_place
+from app.domain.feed import PLACE_PATTERN, PREFIX, FeedEvent, Place, Selection, public_type, read_place, read_types
 from app.store.database import UNREACHABLE
 from app.store.queries import PAGE
 
@@ -40,6 +42,30 @@ _RETRY_MILLISECONDS: Final = 2000
 _HEADERS: Final = {"Vary": "Accept"}
 
 _logger = structlog.get_logger("syncline.api")
+
+LARGEST_PAGE: Final = 10_000
+_TYPE: Final = (
+    f"({re.escape(PREFIX)})?({'|'.join(re.escape(public_type(type_)) for type_ in events.TYPES)})(\\.v[0-9]+)?"
+)
+_TYPES_PATTERN: Final = f"^{_TYPE}(,{_TYPE})*$"
+EVENTS_AFTER: Final = Parameter(
+    "after",
+    "Only events after this one, given by its `id`, or after everything at a position, or those to come (`now`); "
+    "without it, all that are kept. The header `Last-Event-ID` has precedence.",
+    "the id of an event, a position, or now",
+    {"type": "string", "pattern": PLACE_PATTERN},
+    read_place,
+)
+EVENTS: Final = count_parameter(
+    "limit", "How many events to return at most; ignored in a stream.", most=LARGEST_PAGE, default=PAGE
+)
+TYPES: Final = Parameter(
+    "types",
+    f"Only events of these types, with commas between them; `{PREFIX}` may be left out.",
+    f"types of events, with commas between them: {', '.join(map(public_type, events.TYPES))}",
+    {"type": "string", "pattern": _TYPES_PATTERN, "examples": ["task.failed,task.succeeded"]},
+    read_types,
+)
 
 
 class Events(Endpoint):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from app.api.documents.fields import Error, drop_none
 from app.api.documents.pauses import PausedAnswer, PauseRequest, ResumedAnswer, ResumeRequest
@@ -11,7 +11,7 @@ from app.api.http.answers import JsonAnswer
 from app.api.http.errors import RefusedError
 from app.api.http.limits import read_object
 from app.api.http.operation import Endpoint, Operation
-from app.api.http.parameters import CANCEL, COLLECTION, NOTE, SOURCE, UNTIL
+from app.api.http.parameters import COLLECTION, NOTE, SOURCE, boolean_parameter, time_parameter
 from app.domain.api_token import TokenScope
 from app.pausing import check_known, pause_source, resume_source
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from app.store.reads import Row
+
+UNTIL: Final = time_parameter("until", "When the pause ends by itself.")
+CANCEL: Final = boolean_parameter("cancel", "Whether running tasks are canceled.")
 
 
 class Pause(Endpoint):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from app.api.documents.fields import CacheChoice, Done, Error
 from app.api.http.answers import JsonAnswer
 from app.api.http.limits import read_object
 from app.api.http.operation import Endpoint, Operation
-from app.api.http.parameters import COLLECTION, COLLECTION_IF_ANY, DELETE_DATA, NOTE, SOURCE
+from app.api.http.parameters import COLLECTION, COLLECTION_IF_ANY, NOTE, SOURCE, boolean_parameter
 from app.api.operations.calling import call_connector
 from app.domain.api_token import TokenScope
 
@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
     from starlette.responses import Response
+
+DELETE_DATA: Final = boolean_parameter(
+    "delete_warehouse_data",
+    "Whether the tables that only these collections load into are dropped as well.",
+)
 
 
 class ClearCache(Endpoint):

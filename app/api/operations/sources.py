@@ -23,7 +23,7 @@ from app.api.http.answers import JsonAnswer
 from app.api.http.authentication import check_scope
 from app.api.http.limits import read_object
 from app.api.http.operation import Endpoint, Operation
-from app.api.http.parameters import COLLECTION, SETTINGS, SOURCE
+from app.api.http.parameters import COLLECTION, SOURCE, boolean_parameter
 from app.api.operations.calling import SOURCE_FAILED, call_connector
 from app.api.operations.pauses import pause_fields
 from app.api.operations.unsaved import is_unsaved, read_unsaved, require_ad_hoc_trials, with_warnings
@@ -49,6 +49,12 @@ if TYPE_CHECKING:
 Rows = dict[tuple[str, str], Any]
 Tables = dict[tuple[str, str], list[Any]]
 _COLUMN_FIELDS: Final = ("field", "field_type", "column", "column_type")
+
+SETTINGS: Final = boolean_parameter(
+    "settings",
+    "Whether the answer also has what the catalogue says of each source, collection and destination, without secrets; "
+    "needs the scope `admin`.",
+)
 
 
 class Sources(Endpoint):

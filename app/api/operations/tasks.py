@@ -18,18 +18,19 @@ from app.api.http.errors import unknown_task
 from app.api.http.operation import Endpoint, Operation
 from app.api.http.parameters import (
     AFTER,
-    AGAIN,
     AS_OF,
     COLLECTION_IF_ANY,
     END,
-    LIMIT,
-    LINES,
+    LARGEST_LIMIT,
     NOTE,
     SOURCE,
     START,
     STATUS,
-    TAIL,
+    Parameter,
+    boolean_parameter,
     check_order,
+    count_parameter,
+    read_limit,
 )
 from app.domain.api_token import TokenScope
 from app.domain.collection import ALL
@@ -38,6 +39,7 @@ from app.domain.task import task_id, uuid_in
 from app.failpoints import fail_point
 from app.store.log_search import BEFORE_ALL_LINES
 from app.store.moments import END_OF_TIME, LATEST
+from app.store.queries import PAGE
 from app.store.reads import LogFilter
 from app.store.task_lists import TaskFilter
 from app.task_requests import sync_task
@@ -54,6 +56,37 @@ if TYPE_CHECKING:
     from app.store.reads import Row
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _read_limit_or_none(text: str) -> int:
+    """A count; -1, which Jitsu Classic takes for no limit, is 0.
+
+    Raises:
+        ValueError: not an integer from -1 to `LARGEST_LIMIT`.
+    """
+    return 0 if text == "-1" else read_limit(text)
+
+
+AGAIN: Final = boolean_parameter(
+    "again",
+    "Whether one more task follows the active one if that has begun, or is a backfill. It is scheduled when that one "
+    "ends, also if it fails or is canceled.",
+)
+LIMIT: Final = Parameter(
+    "limit",
+    "How many tasks to return per collection: the newest that match the other filters; 0 or -1 returns all.",
+    f"an integer from -1 to {LARGEST_LIMIT}",
+    {"type": "integer", "minimum": -1, "maximum": LARGEST_LIMIT, "default": 0},
+    _read_limit_or_none,
+)
+LINES: Final = Parameter(
+    "limit",
+    "How many lines to return at most; 0 returns all.",
+    f"an integer from 0 to {LARGEST_LIMIT}",
+    {"type": "integer", "minimum": 0, "maximum": LARGEST_LIMIT, "default": 0},
+    read_limit,
+)
+TAIL: Final = count_parameter("tail", "Only this many of the last lines; applied before `limit`.", most=PAGE)
 
 
 class Tasks(Endpoint):

@@ -10,7 +10,8 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from app.api.http.parameters import BEFORE, COLLECTION, SOURCE, task_key_text
+from app.api.http.parameters import COLLECTION, SOURCE
+from app.api.operations.recent_tasks import BEFORE, task_key_text
 from app.bookmarks import keeping_destinations, list_changes, masked
 from app.connectors.kinds import READ_INTERVALS
 from app.domain.api_token import TokenScope
