@@ -137,8 +137,8 @@ def read_source(
 
 
 def _connector_of(type_: str, config: BaseModel | None) -> Connector:
-    named = config.connector if isinstance(config, Options) else None
-    return named or Connector(type_, _version_of(SOURCES[type_].library))
+    kind = SOURCES[type_]
+    return Connector(type_, _version_of(kind.library)) if kind.connector is None else kind.connector(config)
 
 
 @cache

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from app.domain.writing import WriteMode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from app.connectors.options.types import Options
+    from app.domain.connector import Connector
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +23,11 @@ class SourceKind:
     by itself, or only for the collections that are named. `instead_of_intervals` says why intervals cannot be read, or
     what to do instead. `renews` names the document among the options that its program gets as its own configuration and
     may replace by a new one. One that `looks_back` can begin a `lookback` before its bookmark. One that
-    `tells_versions` may send an older row after a newer one of the same key, and says which value orders them. Without
-    a connector of its own among the options, it reads with the package `library`. `bookmark_problem` names the
-    function, `module:function`, that says why a bookmark cannot be used, called as (value, job); None if it may be
-    anything. `tries` is what a check does, for users. `heavy` names the modules that take long to import, or much
-    memory: attempts of other kinds never have them.
+    `tells_versions` may send an older row after a newer one of the same key, and says which value orders them.
+    `connector` says what reads a source with these options, without anything secret; None if that is Syncline with the
+    package `library`. `bookmark_problem` names the function, `module:function`, that says why a bookmark cannot be
+    used, called as (value, job); None if it may be anything. `tries` is what a check does, for users. `heavy`
+    names the modules that take long to import, or much memory: attempts of other kinds never have them.
     """
 
     options: type[Options]
@@ -37,6 +40,7 @@ class SourceKind:
     looks_back: bool = False
     finds_its_collections: bool = False
     tells_versions: bool = False
+    connector: Callable[[Any], Connector] | None = None
     library: str = "syncline"
     bookmark_problem: str | None = None
     tries: str = "what its connector checks"

@@ -47,11 +47,6 @@ class Options(BaseModel):
         self._from_files = True
         return self
 
-    @property
-    def connector(self) -> Connector | None:
-        """What reads the source, without anything secret; None if it is Syncline, perhaps with a library."""
-        return None
-
     def find_problems(self) -> Iterable[KeyProblem]:
         """What is wrong beyond the model; may take seconds. The connector itself checks it again."""
         return ()

@@ -111,12 +111,13 @@ class AirbyteOptions(Options):
         name = self.docker_image if "/" in self.docker_image else f"airbyte/{self.docker_image}"
         return name if _IMAGE.fullmatch(name) else f"{name}:{self.image_version or 'latest'}"
 
-    @property
-    def connector(self) -> Connector:
-        if image := self.image_name:
-            return _connector_in_image(image)
-        # Arguments of a command may be secrets.
-        return connector_in(self.installed[0]) if self.installed else Connector("airbyte", None)
+
+def connector_of(options: AirbyteOptions) -> Connector:
+    """What reads the source; without anything secret."""
+    if image := options.image_name:
+        return _connector_in_image(image)
+    # Arguments of a command may be secrets.
+    return connector_in(options.installed[0]) if options.installed else Connector("airbyte", None)
 
 
 def _connector_in_image(image: str) -> Connector:
@@ -134,6 +135,7 @@ KINDS: Final[dict[str, SourceKind]] = {
         NoParameters,
         "app.connectors.sources.airbyte.source:AirbyteSource",
         offers="by itself",
+        connector=connector_of,
         instead_of_intervals="it reads from its bookmark or its start date onwards; set an earlier one",
         renews="config",
         finds_its_collections=True,

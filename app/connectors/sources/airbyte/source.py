@@ -23,6 +23,7 @@ from app.connectors.sources.airbyte.connector import MANIFEST, Connector, secret
 from app.connectors.sources.airbyte.container import SEEN_AT, Container
 from app.connectors.sources.airbyte.manifest import load_manifest
 from app.connectors.sources.airbyte.offers import offers
+from app.connectors.sources.airbyte.options import connector_of
 from app.connectors.sources.airbyte.reading import Reading
 from app.connectors.sources.airbyte.specification import KnownSpecification
 from app.connectors.sources.airbyte.states import States
@@ -166,7 +167,7 @@ class AirbyteSource:
             )
             self._running.callback(container.end)
             environment |= container.environment
-            command, seen_at, system = container.command(), SEEN_AT, self._options.connector.name
+            command, seen_at, system = container.command(), SEEN_AT, connector_of(self._options).name
         else:
             command, seen_at = self._command(), self._work_dir
             system = program_name(command, self._options.installed)

@@ -12,6 +12,8 @@ from app.connectors.options.types import NoParameters, Options, connector_in, ma
 from app.domain.keys import Several
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from app.domain.connector import Connector
 
 GOOGLE_ANALYTICS: Final = "airbyte-source-google-analytics-data-api==2.8.2"
@@ -81,10 +83,6 @@ class GoogleAnalyticsOptions(Options):
             raise ValueError("give either 'property_id' or 'view_id'")
         return self
 
-    @property
-    def connector(self) -> Connector:
-        return connector_in(UNIVERSAL_ANALYTICS if self.view_id else GOOGLE_ANALYTICS)
-
 
 class GoogleAnalyticsParameters(Options):
     dimensions: Annotated[tuple[str, ...], Several, Field(min_length=1)]
@@ -94,10 +92,6 @@ class GoogleAnalyticsParameters(Options):
 class FacebookMarketingOptions(Options):
     account_id: _Digits
     access_token: str = Field(min_length=1)
-
-    @property
-    def connector(self) -> Connector:
-        return connector_in(FACEBOOK_MARKETING)
 
 
 class FacebookMarketingParameters(Options):
@@ -124,10 +118,6 @@ class GoogleAdsOptions(Options):
                 "give client_id, client_secret and refresh_token"
             )
         return self
-
-    @property
-    def connector(self) -> Connector:
-        return connector_in(GOOGLE_ADS)
 
 
 def _split(value: Any) -> Any:
@@ -178,15 +168,31 @@ class AmplitudeOptions(Options):
         """The name that Airbyte's connector has for it."""
         return AMPLITUDE_SERVERS.get(self.server, STANDARD)
 
-    @property
-    def connector(self) -> Connector:
-        return connector_in(AMPLITUDE)
+
+def _connector_of_analytics(options: GoogleAnalyticsOptions) -> Connector:
+    return connector_in(UNIVERSAL_ANALYTICS if options.view_id else GOOGLE_ANALYTICS)
+
+
+def _always(package: str) -> Callable[[Options], Connector]:
+    return lambda _: connector_in(package)
 
 
 KINDS: Final[dict[str, SourceKind]] = {
-    "google_analytics": SourceKind(GoogleAnalyticsOptions, GoogleAnalyticsParameters, offers="by collection"),
-    "facebook_marketing": SourceKind(FacebookMarketingOptions, FacebookMarketingParameters, offers="by collection"),
-    "google_ads": SourceKind(GoogleAdsOptions, GoogleAdsParameters, offers="by collection"),
+    "google_analytics": SourceKind(
+        GoogleAnalyticsOptions,
+        GoogleAnalyticsParameters,
+        offers="by collection",
+        connector=_connector_of_analytics,
+    ),
+    "facebook_marketing": SourceKind(
+        FacebookMarketingOptions,
+        FacebookMarketingParameters,
+        offers="by collection",
+        connector=_always(FACEBOOK_MARKETING),
+    ),
+    "google_ads": SourceKind(
+        GoogleAdsOptions, GoogleAdsParameters, offers="by collection", connector=_always(GOOGLE_ADS)
+    ),
     "google_play": SourceKind(GooglePlayOptions, NoParameters, offers="by collection"),
-    "amplitude": SourceKind(AmplitudeOptions, NoParameters, offers="by collection"),
+    "amplitude": SourceKind(AmplitudeOptions, NoParameters, offers="by collection", connector=_always(AMPLITUDE)),
 }

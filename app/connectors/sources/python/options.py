@@ -25,10 +25,6 @@ class PythonOptions(Options):
     path: Annotated[tuple[str, ...], Several] = ()
     config: dict[str, Any] = Field(default_factory=dict)
 
-    @property
-    def connector(self) -> Connector:
-        return Connector(self.function, None)
-
     @field_validator("function")
     @classmethod
     def _check_import_path(cls, function: str) -> str:
@@ -42,6 +38,7 @@ class PythonOptions(Options):
 KINDS: Final[dict[str, SourceKind]] = {
     "python": SourceKind(
         PythonOptions,
+        connector=lambda options: Connector(options.function, None),
         where="app.connectors.sources.python.source:PythonSource",
         offers="by itself",
         reads_intervals=True,

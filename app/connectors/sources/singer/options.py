@@ -51,11 +51,6 @@ class SingerOptions(Options):
         """Those of the collection `all`; a configured catalog says itself which ones are selected."""
         return self.selected_streams if self.catalog is None and self.properties is None else ()
 
-    @property
-    def connector(self) -> Connector:
-        # Arguments of a command may be secrets.
-        return connector_in(self.installed[0]) if self.installed else Connector("singer", None)
-
     @field_validator("tap")
     @classmethod
     def _check_package_name(cls, tap: str | None) -> str | None:
@@ -91,12 +86,18 @@ class SingerParameters(Options):
         return select
 
 
+def _connector_of(options: SingerOptions) -> Connector:
+    # Arguments of a command may be secrets.
+    return connector_in(options.installed[0]) if options.installed else Connector("singer", None)
+
+
 KINDS: Final[dict[str, SourceKind]] = {
     "singer": SourceKind(
         SingerOptions,
         SingerParameters,
         "app.connectors.sources.singer.source:SingerSource",
         offers="by itself",
+        connector=_connector_of,
         instead_of_intervals="it reads from its bookmark or its start date onwards; set an earlier one",
         renews="config",
         finds_its_collections=True,
