@@ -310,6 +310,37 @@ async def test_success_after_cancel_is_refused(store: Store) -> None:
     assert await store.status(claim.task) == "CANCELED"
 
 
+# Made by hand, or left by a restore that went wrong.
+STRAY_ROW = """
+    INSERT INTO syncline.tasks
+      (task, source, collection, source_type, trigger, fire_time, priority, max_attempts, status, attempt, failures, rows,
+       error, created_at, started_at, finished_at, version)
+    VALUES ($1, 'other', 'row', 'made', 'api', NULL, 0, 1, 'FAILED', 1, 1, 7, 'stray', now(), now(), now(), 9)
+"""
+
+
+@pytest.mark.parametrize("how", ["ended", "canceled"])
+async def test_a_stray_row_of_an_active_task_holds_up_neither_its_end_nor_that_of_others(
+    store: Store, how: str
+) -> None:
+    worker = await store.worker()
+    task, other = await store.claimed(worker), await store.claimed(worker, "other")
+    queued = await store.schedule("queued")
+    for stray in (task.task, queued):
+        await store.pool.execute(STRAY_ROW, stray)
+    if how == "ended":
+        assert not await store.queue.end_attempts(worker, [ending(task), ending(other)])
+        assert [await store.status(each) for each in (task.task, other.task)] == ["SUCCESS", "SUCCESS"]
+    else:
+        assert await store.queue.cancel(queued) is Status.CANCELED
+    ended = task.task if how == "ended" else queued
+    assert dict(await store.pool.fetchrow("SELECT source, rows, error FROM syncline.tasks WHERE task = $1", ended)) == {
+        "source": "s",
+        "rows": 0,
+        "error": None,
+    }
+
+
 async def test_a_queued_task_is_canceled_at_once_with_a_last_line(store: Store) -> None:
     task = await store.schedule()
     assert await store.queue.cancel(task) is Status.CANCELED
