@@ -27,6 +27,7 @@ import msgspec
 import setproctitle
 
 from app.attempt.__main__ import main as run_attempt
+from app.connectors.kinds import complete_models
 from app.domain.attempt_protocol import EVENTS_FD_VARIABLE, LINES_FD_VARIABLE
 from app.domain.fork_protocol import (
     DESCRIPTORS,
@@ -221,6 +222,7 @@ def main(modules: list[str]) -> int:
         os.dup2(nothing.fileno(), 0)
     _close_all_but({0, 1, 2, worker.fileno()})
     _import_all(["app.attempt.process", *modules])
+    complete_models()
     # So that no collection in an attempt touches, and thereby copies, what all of them share.
     gc.collect()
     gc.freeze()

@@ -10,12 +10,11 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+from app.connectors.contract.kind import DestinationKind, SourceKind
 from app.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from app.connectors.contract.kind import DestinationKind, SourceKind
 
 _SOURCES: Final = (
     "singer",
@@ -94,6 +93,14 @@ def modules_of(source_type: str | None, destination_types: Iterable[str]) -> tup
     ]
     heavy = {module for kind in kinds if kind.heavy for module in (*kind.heavy, *_modules([kind]))}
     return (*LIGHT_MODULES, *sorted(heavy))
+
+
+def complete_models() -> None:
+    """Build the models of all options now, instead of when the first are checked."""
+    for kind in _ALL:
+        kind.options.model_rebuild()
+        if isinstance(kind, SourceKind) and kind.parameters is not None:
+            kind.parameters.model_rebuild()
 
 
 def _modules(kinds: Iterable[SourceKind | DestinationKind]) -> set[str]:

@@ -60,7 +60,9 @@ class Stage(Staged):
         self.waits = False
         """Whether rows are staged, or noted to be deleted."""
         self._rows = 0
-        session.run(f"CREATE TEMPORARY TABLE {self.name} ({ROW_COLUMN} bigint)")
+        self.columns.update({column.name: column.type for column in target.columns.values()})
+        staged = "".join(f", {quoted(name)} {type_}" for name, type_ in self.columns.items())
+        session.run(f"CREATE TEMPORARY TABLE {self.name} ({ROW_COLUMN} bigint{staged})")
         self.widen(target)
 
     def widen(self, target: Target) -> None:

@@ -334,7 +334,9 @@ async def test_a_stray_row_of_an_active_task_holds_up_neither_its_end_nor_that_o
     else:
         assert await store.queue.cancel(queued) is Status.CANCELED
     ended = task.task if how == "ended" else queued
-    assert dict(await store.pool.fetchrow("SELECT source, rows, error FROM syncline.tasks WHERE task = $1", ended)) == {
+    row = await store.pool.fetchrow("SELECT source, rows, error FROM syncline.tasks WHERE task = $1", ended)
+    assert row is not None
+    assert dict(row) == {
         "source": "s",
         "rows": 0,
         "error": None,
