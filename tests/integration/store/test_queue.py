@@ -313,8 +313,8 @@ async def test_success_after_cancel_is_refused(store: Store) -> None:
 # Made by hand, or left by a restore that went wrong.
 STRAY_ROW = """
     INSERT INTO syncline.tasks
-      (task, source, collection, source_type, trigger, fire_time, priority, max_attempts, status, attempt, failures, rows,
-       error, created_at, started_at, finished_at, version)
+      (task, source, collection, source_type, trigger, fire_time, priority, max_attempts, status, attempt, failures,
+       rows, error, created_at, started_at, finished_at, version)
     VALUES ($1, 'other', 'row', 'made', 'api', NULL, 0, 1, 'FAILED', 1, 1, 7, 'stray', now(), now(), now(), 9)
 """
 
