@@ -86,6 +86,7 @@ class Writing:
             mode=mode,
             schema_policy=self.policy,
             full_refresh=whole,
+            for_want_of_key=table.for_want_of_key and self.mode is None and not position.void,
             empty=None if position.void else table.empty or self.empty,
             max_shrink=None if position.void else self.max_shrink,
             deletes=self.deletes or Deletes.MARK,

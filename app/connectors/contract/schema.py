@@ -101,7 +101,8 @@ class Table:
     """A table of the source and how it is written to the destination.
 
     `key` is empty if rows have no identity; without `columns` there are no rows that could have one. With
-    `full_refresh` this pass has all rows of the source, otherwise the new ones. The attempt sets `mode` and
+    `full_refresh` this pass has all rows of the source, otherwise the new ones; it is `for_want_of_key` if the source
+    can do nothing else only because rows that come again could not be recognised. The attempt sets `mode` and
     `schema_policy`, whatever the source says. `digits` are those of decimal columns, as far as they are known, and
     `source_types` what the source itself calls the types of columns. The source promises that `required` columns are
     never NULL. Columns are `inferred` if the source says nothing about them: values have shown them. The types of all
@@ -133,6 +134,7 @@ class Table:
     key: tuple[str, ...] = ()
     cursor_field: str | None = None
     full_refresh: bool = False
+    for_want_of_key: bool = False
     newest_by: tuple[str, ...] = ()
     mode: WriteMode = WriteMode.APPEND
     schema_policy: SchemaPolicy = SchemaPolicy.EVOLVE

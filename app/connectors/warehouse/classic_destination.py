@@ -38,7 +38,8 @@ class ClassicDestination:
             self._aside.add(table.name)
             self._warehouse.begin(table)
             return
-        if table.mode is WriteMode.REPLACE and not table.full_refresh and not self._void:
+        replaces = table.mode is WriteMode.REPLACE and not self._void
+        if replaces and (table.for_want_of_key or not table.full_refresh):
             # Rows without a key that come again would be doubled elsewhere; here they are recognised.
             table = dataclasses.replace(table, mode=WriteMode.APPEND)
         self._warehouse.begin(self._classic.announce(table))

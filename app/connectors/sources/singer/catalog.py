@@ -37,6 +37,7 @@ class Choice:
 
     stream: str
     full_refresh: bool
+    for_want_of_key: bool
     cursor_field: str | None
     key: tuple[str, ...] | None
     columns: dict[str, Kind]
@@ -255,11 +256,13 @@ def _choice(
     schema: Any = None,
 ) -> Choice:
     """Where nothing says how to read the stream, only rows with a key can be loaded without duplicates."""
+    is_asked_for = bool(collection.sync_mode) or method == "FULL_TABLE"
     remembers = method in REMEMBERING or (method != "FULL_TABLE" and bool(key or collection.primary_key))
     mode = collection.sync_mode or ("incremental" if collection.cursor_field or remembers else "full_refresh")
     return Choice(
         stream=stream,
         full_refresh=mode == "full_refresh",
+        for_want_of_key=mode == "full_refresh" and not is_asked_for,
         cursor_field=collection.cursor_field or replication_key or None,
         key=key,
         fields=fields,

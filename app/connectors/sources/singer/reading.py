@@ -98,7 +98,8 @@ class Wanted:
     def without_schema(self) -> Iterator[Table]:
         """The table of a full refresh for which not even a SCHEMA came: earlier rows must still be removed."""
         if self._collection.type != ALL and all(choice.full_refresh for choice in self._choices.values()):
-            yield Table(self._collection.table_name, {}, full_refresh=True)
+            wanting = all(choice.for_want_of_key for choice in self._choices.values())
+            yield Table(self._collection.table_name, {}, full_refresh=True, for_want_of_key=wanting)
 
     def note_loaded(self, stream: str) -> None:
         """Records of `stream` came, and are loaded."""
@@ -288,6 +289,7 @@ class Reading:
             key=key,
             cursor_field=cursor_field,
             full_refresh=choice.full_refresh,
+            for_want_of_key=choice.for_want_of_key,
             digits=digits_of(message.schema or {}),
             nested=nested_of(message.schema or {}),
             partial=True,

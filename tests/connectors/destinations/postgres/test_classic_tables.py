@@ -190,6 +190,28 @@ def test_rows_without_a_key_are_recognised_by_all_that_they_have(postgres: Postg
     ]
 
 
+@pytest.mark.parametrize(
+    ("catalog", "collection", "left"),
+    [
+        ({}, {}, [1, 2, 3, 4]),
+        ({"replication_method": "FULL_TABLE"}, {}, [4]),
+        ({}, {"sync_mode": "full_refresh"}, [4]),
+        ({}, {"write_mode": "replace"}, [4]),
+    ],
+)
+def test_rows_of_classic_are_replaced_only_if_somebody_wants_all_rows_each_time(
+    postgres: Postgres, tmp_path: Path, catalog: dict[str, Any], collection: dict[str, Any], left: list[int]
+) -> None:
+    left_by_classic(postgres)
+    loading = scene(tmp_path, postgres)
+    loading.catalog = {"streams": [CATALOG["streams"][0] | catalog]}
+    loading.collection = {"name": "all", "type": "all", "table_name": "source_all"} | collection
+    keyless = ANNOUNCED | {"key_properties": []}
+    for _ in range(2):
+        assert loading.load(keyless, row(4)).finished.records_read == 1
+    assert postgres.execute("SELECT id FROM loaded.source_my_stream_x ORDER BY 1") == [(number,) for number in left]
+
+
 def test_classics_own_key_may_have_other_columns(postgres: Postgres, tmp_path: Path) -> None:
     left_by_classic(postgres, key="")
     postgres.execute("ALTER TABLE loaded.source_my_stream_x ALTER COLUMN id SET NOT NULL")
