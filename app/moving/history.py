@@ -6,9 +6,9 @@ has given it.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
+from app.connectors.values import jsontext
 from app.domain.redaction import redact_json
 
 if TYPE_CHECKING:
@@ -18,4 +18,4 @@ if TYPE_CHECKING:
 def history_text(tasks: Iterable[dict[str, Any]], redact: Callable[[str], str]) -> str:
     """A line for each task, without secrets; always in the same order."""
     ordered = sorted(tasks, key=lambda task: [str(task.get(key, "")) for key in ("created_at", "id")])
-    return "".join(f"{json.dumps(redact_json(each, redact), ensure_ascii=False)}\n" for each in ordered)
+    return "".join(f"{jsontext.encode(redact_json(each, redact))}\n" for each in ordered)

@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 import redis
 import yaml
@@ -291,6 +292,37 @@ def test_the_last_tasks_have_no_secrets_of_what_is_not_used_or_of_what_programs_
     history = (moving.directory / "syncline.classic-tasks.jsonl").read_text()
     tasks = {task["id"]: task for task in map(json.loads, history.splitlines())}
     assert tasks["old"] == {"id": "old", "logs": [{"message": "*** *** *** *** ***"}]}
+
+
+@pytest.mark.parametrize(
+    "line", ['{"message":"half of a pair: \\ud800"}', '{"rows":NaN}', '{"message":' + "[" * 900 + "]" * 900 + "}"]
+)
+@pytest.mark.parametrize("priority", ["--5", "9" * 5000])
+def test_odd_values_of_tasks_are_written_as_they_are(moving: Moving, line: str, priority: str) -> None:
+    moving.redis.hset("sync_tasks#" + TASK[:-1] + "0", "priority", priority)
+    moving.redis.zadd("sync_tasks#" + TASK[:-1] + "0:logs", {line: 1})
+    moving.take_over("--tasks", "10")
+    first = (moving.directory / "syncline.classic-tasks.jsonl").read_text(encoding="utf-8").splitlines()[0]
+    written = msgspec.json.decode(first)
+    assert written["priority"] == priority
+    assert {"message": line} in written["logs"]
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("source#shop:collection#tap-shop:chunks", "hash"),
+        ("sync_tasks_index:source#shop:collection#all", "sorted set"),
+        (f"sync_tasks#{TASK[:-1]}0", "hash"),
+        (f"sync_tasks#{TASK[:-1]}0:logs", "sorted set"),
+    ],
+)
+def test_a_key_that_classic_cannot_have_written_is_named(moving: Moving, name: str, wanted: str) -> None:
+    moving.redis.set(name, "x")
+    assert moving.take_over("--tasks", "10", code=2).stderr == (
+        f"syncline: key '{name}' of Jitsu Classic is not a {wanted} in Redis, so Classic has not written it: check the "
+        "address, and the number of the database, or rename the key\n"
+    )
 
 
 def test_a_catalogue_that_was_changed_is_only_replaced_by_force(stored: Moving) -> None:
