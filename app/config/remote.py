@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 DEADLINE_SECONDS = 10.0
 _TIMEOUT = httpx.Timeout(3.0)
+_PAGE = re.compile(r"\s*<(!doctype\s+html|html)\b", re.IGNORECASE)
 _CONDITIONS = {b"If-None-Match": "ETag", b"If-Modified-Since": "Last-Modified"}
 
 
@@ -99,9 +101,12 @@ class RemoteText:
 
     def _decode(self, body: bytes) -> str:
         try:
-            return body.decode("utf-8-sig")
+            text = body.decode("utf-8-sig")
         except UnicodeDecodeError:
             raise self._unreadable("is not UTF-8") from None
+        if _PAGE.match(text):
+            raise self._unreadable("answered with an HTML page, such as that of a login: check the URL and its access")
+        return text
 
     def _unreadable(self, reason: str) -> UnreadableError:
         return UnreadableError(f"{self.name} {reason}")

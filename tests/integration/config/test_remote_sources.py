@@ -169,6 +169,14 @@ def test_a_text_that_is_not_utf8_is_refused(path: Path, site: Site) -> None:
     assert [problem.message for problem in examine_config(path, {}).problems] == [f"{site.url} is not UTF-8"]
 
 
+@pytest.mark.parametrize("page", [b"<!DOCTYPE html>\n<p>Log in</p>", b"\n<html lang='en'></html>"])
+def test_a_page_is_told_apart_from_a_catalogue(path: Path, site: Site, page: bytes) -> None:
+    site.body = page
+    assert [problem.message for problem in examine_config(path, {}).problems] == [
+        f"{site.url} answered with an HTML page, such as that of a login: check the URL and its access"
+    ]
+
+
 def test_a_place_in_the_remote_text_names_its_url(path: Path, site: Site) -> None:
     site.body = b"\ns:\n  type: synthetic\n  destinations: nowhere\n  collections: [a]\n  tipe: x\n"
     (problem,) = examine_config(path, {}).problems
