@@ -26,7 +26,9 @@ class NameTakenError(Exception):
     def __init__(self, name: str, *paths: Path) -> None:
         super().__init__(name)
         self.name = name
-        self.paths = [".".join(path) for path in paths]
+        dotted = [".".join(path) for path in paths]
+        # A field may have a dot in its name.
+        self.paths = dotted if len({*dotted}) == len(dotted) else [" > ".join(path) for path in paths]
 
 
 class Leaves:

@@ -240,6 +240,8 @@ def test_two_fields_that_become_one_column_are_refused() -> None:
     assert str(refused.value) == expected
     with pytest.raises(ConfigurationError, match=r"'a\.b' and 'a_b' would both become"):
         Loaded(table(), [{"a": {"b": 1}, "a_b": 2}])
+    with pytest.raises(ConfigurationError, match=r"'a\.b' and 'a > b' would both become"):
+        Loaded(table(), [{"a.b": 1, "a": {"b": 2}}])
 
 
 def test_what_an_object_lacks_becomes_null_if_it_is_declared_or_has_come_before() -> None:
