@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,8 @@ _CONNECT_SECONDS = 15
 _SETTINGS = {"lock_timeout": "60s", "timezone": "UTC", "datestyle": "ISO, MDY", "client_min_messages": "warning"}
 # Rows can also violate the table's own constraints, and other objects can depend on what is to go.
 _LASTING_CLASSES = (*LASTING_CLASSES, "23", "2B")
+# In messages of any language.
+_SYSTEM_COLUMN = re.compile(r"\b(tableoid|[cx]m(in|ax)|ctid)\b")
 
 
 def connect(options: PostgresDestinationOptions, *, application_name: str, log: Log) -> psycopg.Connection:
@@ -165,6 +168,8 @@ def _explain_table(error: psycopg.Error) -> str:
             f"{message}: a value of the key is too long for PostgreSQL's indexes. Choose a 'primary_key' with shorter "
             "values, or 'sync_mode: full_refresh' with 'write_mode: replace', which needs no index"
         )
+    if isinstance(error, psycopg.errors.DuplicateColumn) and _SYSTEM_COLUMN.search(message):
+        return f"{message}: give the field another name with 'columns.rename', or leave it out with 'columns.exclude'"
     if isinstance(error, psycopg.errors.TooManyColumns):
         return (
             f"{message}: leave fields out with 'columns.exclude'; or if columns were dropped, which still count, load "

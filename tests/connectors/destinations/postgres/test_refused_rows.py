@@ -53,3 +53,17 @@ def test_more_columns_than_postgresql_has_can_be_left_out(postgres: Postgres, tm
     scene = Scene(tmp_path, {"warehouse": postgres.options()}, collection={"sync_mode": "full_refresh"})
     failed = scene.load(schema(**{f"c{number}": "integer" for number in range(1601)}), record(c1=1)).failed
     assert "1600 columns: leave fields out with 'columns.exclude'" in failed.error
+
+
+@pytest.mark.parametrize("name", ["ctid", "xmin", "tableoid"])
+def test_a_name_of_postgresqls_own_can_be_changed(postgres: Postgres, tmp_path: Path, name: str) -> None:
+    scene = Scene(tmp_path, {"warehouse": postgres.options()}, collection={"sync_mode": "full_refresh"})
+    lines = [schema(**{name: "integer"}), record(**{name: 1})]
+    failed = scene.load(*lines).failed
+    assert failed.error == (
+        f"destination 'warehouse': cannot prepare table 'made': column name \"{name}\" conflicts with a system column "
+        "name: give the field another name with 'columns.rename', or leave it out with 'columns.exclude'"
+    )
+    assert not failed.retryable
+    scene.collection["columns"] = {"rename": {name: "own"}}
+    assert scene.load(*lines).finished.rows_written == 1
