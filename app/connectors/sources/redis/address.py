@@ -6,8 +6,10 @@ Classic v1.44.8, server/meta/redis_factory.go: a name, `redis://…`, `rediss://
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Final
+from urllib.parse import urlsplit
 
 from app.domain.ports import HIGHEST_PORT
 
@@ -16,6 +18,7 @@ SENTINEL_PORT: Final = 26379
 URLS: Final = ("redis://", "rediss://")
 SENTINEL: Final = "sentinel://"
 
+_DATABASE: Final = re.compile(r"(/[0-9]*)?")
 _FORM: Final = "write sentinel://master:password@node1:26379,node2:26379"
 
 Node = tuple[str, int]
@@ -51,6 +54,7 @@ def parse_host(host: str, port: int | None, master: str | None) -> Address:
     if host.startswith(URLS):
         if master:
             raise ValueError("with 'sentinel_master_name', 'host' has the sentinels: write node1:26379,node2:26379")
+        check_database(host)
         return Address(url=host)
     if "://" in host:
         raise ValueError(f"not a Redis address: write a host, redis://…, rediss://… or {SENTINEL}…")
@@ -58,6 +62,20 @@ def parse_host(host: str, port: int | None, master: str | None) -> Address:
         nodes = tuple(_parse_node(each, port or SENTINEL_PORT) for each in host.split(","))
         return Address(sentinels=Sentinels(master, nodes))
     return Address(node=_parse_node(host, port or PORT))
+
+
+def check_database(url: str) -> None:
+    """Whether the path of a URL is the number of a database: redis-py takes any other path for the database 0.
+
+    Raises:
+        ValueError: it is not; without its text, which may have a password.
+    """
+    try:
+        path = urlsplit(url).path
+    except ValueError:
+        return  # which is told when it is used
+    if not _DATABASE.fullmatch(path):
+        raise ValueError("the path of a Redis URL must be the number of a database: write redis://host:6379/0")
 
 
 def _parse_sentinels(text: str) -> Sentinels:

@@ -11,7 +11,7 @@ from app.connectors.contract.kind import SourceKind
 from app.connectors.options.installed import check_installed
 from app.connectors.options.passwords import PasswordCommand, check_one_password
 from app.connectors.options.types import Options, check_one_address
-from app.connectors.sources.redis.address import PORT, Address, parse_host
+from app.connectors.sources.redis.address import PORT, URLS, Address, check_database, parse_host
 from app.domain.numbers import Port, Whole  # noqa: TC001 - pydantic reads the annotations
 
 
@@ -36,8 +36,13 @@ class RedisOptions(Options):
     @field_validator("url")
     @classmethod
     def _check_url(cls, url: SecretStr | None) -> SecretStr | None:
-        if url is not None and not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+        if url is None:
+            return None
+        text = url.get_secret_value()
+        if not text.startswith((*URLS, "unix://")):
             raise ValueError("not a Redis URL; write redis://user:password@host:6379/0, or rediss:// for TLS")
+        if text.startswith(URLS):
+            check_database(text)
         return url
 
     @model_validator(mode="after")

@@ -54,6 +54,11 @@ def test_a_host_may_be_written_in_all_forms_of_jitsu_classic(given: dict[str, An
             "not the address of sentinels: write sentinel://master:password@node1:26379",
         ),
         ({"host": "http://u:hunter22@h"}, "not a Redis address: write a host, redis://…, rediss://… or sentinel://…"),
+        (
+            {"host": "redis://:hunter22@h/one"},
+            "the path of a Redis URL must be the number of a database: write redis://host:6379/0",
+        ),
+        ({"url": "rediss://:hunter22@h/1/2"}, "the path of a Redis URL must be the number of a database"),
         ({"host": "h:port"}, "a host must be a name, or name:port with a port from 1 to 65535"),
         ({"host": "redis://h", "sentinel_master_name": "m"}, "'host' has the sentinels: write node1:26379,node2:26379"),
         ({"url": "redis://h", "sentinel_master_name": "m"}, "'sentinel_master_name' needs 'host'"),
