@@ -12,6 +12,7 @@ from app.cli.causes import note_option, who_runs_this
 from app.cli.running import config_option, reports_errors, start, tell, with_pool
 from app.domain.counts import count
 from app.domain.errors import ConfigurationError
+from app.domain.keys import name_problem
 from app.domain.visible import make_visible
 
 if TYPE_CHECKING:
@@ -84,6 +85,8 @@ def classic(  # noqa: PLR0917 -- one for each option
     from app.moving.address import address_in, address_of_url
     from app.moving.configuration import read_classic, resolved
 
+    if project is not None and (problem := name_problem(project)):
+        raise ConfigurationError(f"--project: {problem}")
     settings = start()
     environment = substitution_environment(settings)
     file = config or settings.config or USUAL_CONFIG

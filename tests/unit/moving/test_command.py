@@ -201,3 +201,15 @@ def test_the_configuration_itself_is_never_replaced(tmp_path: Path) -> None:
     origin.write_text(EXPORT)
     refused = take_over(tmp_path, str(origin), "--config", str(origin), "--force", code=2)
     assert refused.stderr == f"syncline: '{origin}' is Jitsu Classic's: name another file with --config\n"
+
+
+@pytest.mark.parametrize(
+    ("project", "why"),
+    [("p/1", "a name must not contain '/'"), ("", "a name must not be empty")],
+)
+def test_a_project_that_no_id_can_begin_with_is_refused(tmp_path: Path, project: str, why: str) -> None:
+    origin = tmp_path / "eventnative.yaml"
+    origin.write_text(EXPORT)
+    refused = take_over(tmp_path, str(origin), "--project", project, code=2)
+    assert refused.stderr == f"syncline: --project: {why}\n"
+    assert not (tmp_path / "syncline.yaml").exists()
