@@ -245,9 +245,7 @@ async def _write_page(
 
 
 def _json_line(installation: str, event: FeedEvent) -> None:
-    import orjson
-
-    text = orjson.dumps(event.envelope(installation), option=orjson.OPT_UTC_Z).decode()
+    text = event.document(installation)
     # Without characters that a terminal would obey.
     click.echo(text if text.isprintable() else json.dumps(json.loads(text)))
 

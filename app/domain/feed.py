@@ -172,6 +172,10 @@ class FeedEvent(NamedTuple):
             "data": {**self._of_task(), "details": orjson.Fragment(self.details)},
         }
 
+    def document(self, installation: str) -> str:
+        """The envelope as JSON; times are in UTC."""
+        return orjson.dumps(self.envelope(installation), option=orjson.OPT_UTC_Z).decode()
+
     def _of_task(self) -> dict[str, Any]:
         """What the event is about, with the task that it happened to unless it is a fact."""
         if self.source is None or self.collection is None or self.status is None:

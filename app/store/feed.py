@@ -9,12 +9,26 @@ from uuid import UUID
 import orjson
 
 from app.domain.errors import EventsGoneError, SynclineError
-from app.domain.feed import BEGINNING, END, EVERYTHING, NOW, FeedEvent, Place, Selection
+from app.domain.events import TYPES
+from app.domain.feed import (
+    BEGINNING,
+    END,
+    EVERYTHING,
+    NOW,
+    PREFIX,
+    FeedEvent,
+    Place,
+    Selection,
+    public_type,
+    read_place,
+)
 from app.store.queries import load_statements
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
+
+    import asyncpg
 
     from app.domain.feed import Search
     from app.store.database import Pool
@@ -38,6 +52,14 @@ class FeedPage(NamedTuple):
     more: bool
 
 
+class DocumentPage(NamedTuple):
+    """As `FeedPage`, with each event in its envelope, as JSON."""
+
+    documents: Sequence[str]
+    reached: Place
+    more: bool
+
+
 class FoundEvents(NamedTuple):
     """Events in the order of a search, and how far it has come.
 
@@ -49,6 +71,14 @@ class FoundEvents(NamedTuple):
     looked_at: int
     reached: Place | None
     reached_at: datetime | None
+    more: bool
+
+
+class _HowFar(NamedTuple):
+    """From where the feed is complete, and with a selection the last event that was looked at, and if there is more."""
+
+    first: Place
+    last: tuple[str, str, int, int] | None
     more: bool
 
 
@@ -108,24 +138,56 @@ class Feed:
         Raises:
             EventsGoneError: the store lacks events after that place, or the one that is there.
         """
+        rows, how_far = await self._read_next(_SQL["next_events"], after, limit, selection)
+        events = [_event(row) for row in rows]
+        reached = events[-1].place if events else None
+        return FeedPage(events, *await self._end_of_page(how_far, after, reached, is_full=len(events) == limit))
+
+    async def read_documents(self, after: Place, *, limit: int, selection: Selection = EVERYTHING) -> DocumentPage:
+        """Read the same page as `read`, with the documents of the events, which PostgreSQL makes: that is much faster.
+
+        Raises:
+            EventsGoneError: as in `read`.
+        """
+        installation = await self.get_installation()
+        kinds = {type_: f'","source":"{installation}","type":"{PREFIX}{public_type(type_)}.v' for type_ in TYPES}
+        rows, how_far = await self._read_next(_SQL["next_documents"], after, limit, selection, kinds)
+        documents = [document for (document,) in rows]
+        if None in documents:
+            # Another release has recorded a type that this one does not know.
+            page = await self.read(after, limit=limit, selection=selection)
+            return DocumentPage([event.document(installation) for event in page.events], page.reached, page.more)
+        reached = read_place(orjson.loads(documents[-1])["id"]) if documents else None
+        end = await self._end_of_page(how_far, after, reached, is_full=len(documents) == limit)
+        return DocumentPage(documents, *end)
+
+    async def _read_next(
+        self, statement: str, after: Place, limit: int, selection: Selection, *more: Any
+    ) -> tuple[list[asyncpg.Record], _HowFar]:
+        """The rows of the next events, and how far they were looked for."""
         look_at = limit if selection.is_everything else max(limit, _MOST_LOOKED_AT)
         types = None if selection.types is None else [*selection.types]
         filters = (types, selection.source, selection.collection)
         check = after.is_event, after.check
-        rows = await self._pool.fetch(_SQL["next_events"], *after.key, look_at, limit, *filters, *check)
-        how_far = orjson.loads(rows.pop()["details"])
+        *rows, (*_, told) = await self._pool.fetch(statement, *after.key, look_at, limit, *filters, *check, *more)
+        how_far = orjson.loads(told)
         first = _complete_from(how_far["gone_upto"] and int(how_far["gone_upto"]))
         # Where reading may begin is known in any case: a server may have given out no position beyond it yet.
         _check_completeness(after, first, is_known=how_far["is_known"] or after == first)
-        events = [_event(row) for row in rows]
-        if len(events) == limit:
-            return FeedPage(events, events[-1].place, more=True)
-        if last := how_far["last"]:
-            position, task, version, check_of_last = last
-            reached = Place(int(position), UUID(task), version, check_of_last)
-        else:
-            reached = after if after.is_event else await self._get_last(after.position, first)
-        return FeedPage(events, reached, more=how_far["read"] == look_at)
+        return rows, _HowFar(first, how_far["last"], more=how_far["read"] == look_at)
+
+    async def _end_of_page(
+        self, how_far: _HowFar, after: Place, reached: Place | None, *, is_full: bool
+    ) -> tuple[Place, bool]:
+        """Where the next page begins, and whether there is more; `reached` is the place of this one's last event."""
+        if reached is not None and is_full:
+            return reached, True
+        if how_far.last is not None:
+            position, task, version, check = how_far.last
+            return Place(int(position), UUID(task), version, check), how_far.more
+        if reached is None:
+            reached = after if after.is_event else await self._get_last(after.position, how_far.first)
+        return reached, False
 
     async def search_before(self, search: Search, place: Place, *, limit: int, upto: int = END.position) -> FoundEvents:
         """Find at most `limit` events before a place and not beyond the position `upto`, newest first.

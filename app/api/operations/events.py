@@ -92,17 +92,12 @@ class Events(Endpoint):
             raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "Too many streams", why, headers={"Retry-After": "10"})
         # What fails, fails before a stream begins.
         after = await feed.find_place(_last_seen(request) or given)
-        installation = await feed.get_installation()
-        page = await feed.read(after, limit=PAGE if is_stream else limit, selection=selection)
         if is_stream:
+            page = await feed.read(after, limit=PAGE, selection=selection)
             return self._stream(request, page, selection)
+        documents, reached, more = await feed.read_documents(after, limit=limit, selection=selection)
         return JsonAnswer(
-            {
-                # Each as text at once: ten thousand envelopes that live together cost twice as much.
-                "events": [orjson.Fragment(as_json(event.envelope(installation))) for event in page.events],
-                "next": str(page.reached),
-                "more": page.more,
-            },
+            {"events": orjson.Fragment(f"[{','.join(documents)}]"), "next": str(reached), "more": more},
             headers=_HEADERS,
         )
 
@@ -134,7 +129,7 @@ def event_message(event: FeedEvent, installation: str) -> bytes:
     return b"id: %s\nevent: %s\ndata: %s\n\n" % (
         str(event.place).encode(),
         public_type(event.type).encode(),
-        as_json(event.envelope(installation)),
+        event.document(installation).encode(),
     )
 
 

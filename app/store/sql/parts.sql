@@ -135,7 +135,69 @@ syncline.uuid7_floor(greatest($1, timestamptz '1970-01-01 00:00:00Z'))
 
 -- name: columns_of_feed
 -- An event as it is in the feed. Bookmarks are left out: they may be large, and may have values of the source.
-e.xid, e.task, e.version, e.type, e.v, e.at, e.status, e.attempt, e.worker, e.data - 'bookmark' AS data
+e.xid, e.task, e.version, e.type, e.v, e.at, e.status, e.attempt, e.worker,
+      CASE WHEN e.data ? 'bookmark' THEN e.data - 'bookmark' ELSE e.data END AS data
+
+-- name: next_of_feed
+-- The events after place ($1, $2, $3): `next` are the first $4 of all, `wanted` at most $5 of them that the filters $6 (types), $7
+-- (source) and $8 (collection) let through.
+--
+-- Below the horizon all transactions have ended, so no event can appear before one that was read (see `next_transactions`).
+-- The index has positions alone: by these the next events are found, with all of their last transaction, and then sorted.
+-- Asked for the whole order at once, the planner would read and sort all events that are left, for every page.
+--
+-- What a task is about is in its first event. Mostly that is among the next, too: to look into the partitions for each task would
+-- take longer than all the rest. Names are found in an object, as joins without an index are pinned off (see `PINNED_PLANS`).
+horizon AS MATERIALIZED (
+  SELECT syncline.position(pg_snapshot_xmin(pg_current_snapshot())) AS xid
+), next AS MATERIALIZED (
+  SELECT * FROM (
+    SELECT {columns_of_feed} FROM syncline.events e
+    WHERE e.xid >= $1 AND (e.xid, e.task, e.version) > ($1, $2, $3) AND e.xid < (SELECT xid FROM horizon)
+    ORDER BY e.xid FETCH FIRST ($4::bigint) ROWS WITH TIES
+  ) AS whole
+  ORDER BY xid, task, version LIMIT $4
+), firsts AS MATERIALIZED (
+  SELECT task, data ->> 'source' AS source, data ->> 'collection' AS collection FROM next WHERE version = 1
+  UNION ALL
+  SELECT n.task, s.source, s.collection FROM (
+    SELECT DISTINCT task FROM next
+    WHERE task NOT IN (SELECT task FROM next WHERE version = 1) AND ($6::text[] IS NULL OR type = ANY ($6))
+  ) AS n CROSS JOIN LATERAL {subject} AS s
+), subjects AS MATERIALIZED (
+  SELECT jsonb_object_agg(task::text, jsonb_build_object('source', source, 'collection', collection)) AS of_tasks FROM firsts
+), wanted AS (
+  SELECT * FROM next n
+  WHERE ($6::text[] IS NULL OR type = ANY ($6)) AND ($7::text IS NULL OR {subject_of_next} ->> 'source' = $7)
+    AND ($8::text IS NULL OR {subject_of_next} ->> 'collection' = $8)
+  ORDER BY xid, task, version LIMIT $5
+)
+
+-- name: subject_of_next
+-- What event n of the next is about.
+((SELECT of_tasks FROM subjects) -> n.task::text)
+
+-- name: how_far
+-- How far `next_of_feed` has read: with filters, how many events, and the place of the last one; what retention has removed; and
+-- whether the store has the event at the place where it began ($9: it is one; $10: its check, 0 if it is not known) or has come as
+-- far as the position.
+jsonb_build_object(
+  'read', CASE WHEN {is_filtered} THEN (SELECT count(*) FROM next) END,
+  'last', CASE WHEN {is_filtered} THEN (
+            SELECT jsonb_build_array(xid, task, version, {check})
+            FROM (SELECT * FROM next ORDER BY xid DESC, task DESC, version DESC LIMIT 1) AS last
+          ) END,
+  'gone_upto', (SELECT gone_upto FROM syncline.retention),
+  'is_known', CASE WHEN $9::boolean THEN EXISTS (
+                     SELECT FROM syncline.events
+                     WHERE task = $2 AND version = $3 AND xid = $1 AND ($10::bigint = 0 OR $10 = {check})
+                   )
+                   ELSE $1 < (SELECT xid FROM horizon) END
+)::text
+
+-- name: is_filtered
+-- Whether the feed is read with filters.
+($6::text[] IS NOT NULL OR $7::text IS NOT NULL OR $8::text IS NOT NULL)
 
 -- name: horizon
 -- Below it all transactions have ended.

@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 
 import orjson
 
-from app.api.http.answers import as_json
 from app.domain import events
 from app.domain.choices import unknown_name
 from app.domain.counts import count
@@ -146,7 +145,7 @@ def _search(wanted: Filter) -> tuple[Search, list[str]]:
 
 def _row(event: FeedEvent, installation: str) -> EventRow:
     data = orjson.loads(event.details)
-    document = orjson.loads(as_json(event.envelope(installation)))
+    document = orjson.loads(event.document(installation))
     text = orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()
     of_task = event.source is not None and event.collection is not None and event.status is not None
     return EventRow(

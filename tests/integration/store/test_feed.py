@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+import orjson
 import pytest
 
 from app.domain.errors import EventsGoneError
@@ -97,6 +98,77 @@ async def test_a_selection_has_its_events_and_no_others(store: Store, limit: int
     ):
         wanted = [event for event in everything if selection.takes(event)]
         assert await read_all(feed, limit=limit, selection=selection) == wanted
+
+
+# As none or few real ones are: text that JSON escapes, whole seconds, no check, names and versions that are missing.
+UNUSUAL = """
+INSERT INTO syncline.events (task, version, type, v, at, status, attempt, worker, data)
+SELECT coalesce(task, syncline.uuid7(syncline.clock(), NULL)), version, type, v, at, status, attempt, worker, data
+FROM (VALUES
+  ($1::uuid, 1, 'TaskScheduled', 1, timestamptz '2026-11-30 09:58:27Z', 'SCHEDULED', 0, NULL::uuid,
+   jsonb_build_object('source', E'a "b"\\\\ é\\n\\x7f', 'collection', E'\\t/🦆')),
+  ($1, 2, 'TaskStarted', 3, timestamptz '2026-11-30 09:58:27.1Z', 'RUNNING', 1, $1,
+   '{"n": 1.50, "bookmark": "secret"}'),
+  (NULL, 1, 'TaskScheduled', 1, timestamptz 'epoch' + interval '4294.967296 s' * 400000, 'SCHEDULED', 0, NULL,
+   '{"source": "s", "collection": "c"}'),
+  (NULL, 1, 'TaskScheduled', 1, timestamptz '2026-11-30 09:58:27.000001Z', 'SCHEDULED', 0, NULL,
+   '{"source": "", "collection": ""}'),
+  (NULL, 1, 'TaskScheduled', 1, timestamptz '2026-11-30 09:58:27.123456Z', 'SCHEDULED', 0, NULL, '{"source": "s"}'),
+  (NULL, 1, 'CollectionPaused', 1, timestamptz '2026-11-30 09:58:27.5Z', NULL, 0, NULL,
+   '{"source": "s", "collection": "c", "note": "a\\nb"}'),
+  (NULL, 1, 'CollectionPaused', 1, timestamptz '2026-11-30 09:58:27.5Z', NULL, 0, NULL, '{"source": "a\\"b"}'),
+  (NULL, 1, 'CatalogueChanged', 1, timestamptz '2026-11-30 09:58:27.5Z', NULL, 0, NULL, '{}')
+) AS e (task, version, type, v, at, status, attempt, worker, data)
+"""
+
+
+async def read_documents(feed: Feed, *, limit: int, selection: Selection = EVERYTHING) -> list[str]:
+    """The documents of all pages, each of which ends where that of the events ends."""
+    documents: list[str] = []
+    after, more = BEGINNING, True
+    while more:
+        page = await feed.read_documents(after, limit=limit, selection=selection)
+        events = await feed.read(after, limit=limit, selection=selection)
+        assert (len(page.documents), page[1:]) == (len(events.events), events[1:])
+        assert page.reached.check == events.reached.check
+        documents += page.documents
+        after, more = page.reached, page.more
+    return documents
+
+
+@pytest.mark.parametrize("limit", [1, 3, 10_000])
+async def test_the_server_makes_the_same_documents_of_events(store: Store, limit: int) -> None:
+    await some_life(store)
+    await store.admin.execute(UNUSUAL, UUID(int=1))
+    await store.readable()
+    feed = Feed(store.pool)
+    events, installation = await read_all(feed, limit=10_000), await feed.get_installation()
+    assert {len(str(event.place).split(".")) for event in events} == {3, 4}
+    for selection in (EVERYTHING, Selection(source="many"), Selection(types={TASK_SUCCEEDED}, collection="c3")):
+        wanted = [event.document(installation) for event in events if selection.takes(event)]
+        assert await read_documents(feed, limit=limit, selection=selection) == wanted
+    assert not any("secret" in document for document in wanted)
+
+
+async def test_an_event_of_a_type_that_is_not_known_has_a_document(store: Store) -> None:
+    """As one of a later release, while not all processes have been upgraded."""
+    await store.schedule("c")
+    async with store.admin.transaction():
+        await store.admin.execute("SET LOCAL session_replication_role = replica")
+        await store.admin.execute("UPDATE syncline.events SET type = 'TaskTurnedBlue'")
+    await store.readable()
+    [document] = (await Feed(store.pool).read_documents(BEGINNING, limit=10)).documents
+    assert orjson.loads(document)["type"] == "dev.syncline.task.turned_blue.v1"
+    assert orjson.loads(document)["data"]["collection"] == "c"
+
+
+async def test_a_page_may_begin_within_the_life_of_a_task(store: Store) -> None:
+    await some_life(store)
+    feed = Feed(store.pool)
+    everything = await read_all(feed, limit=10_000)
+    for number, event in enumerate(everything):
+        page = await feed.read(event.place, limit=10_000)
+        assert page.events == everything[number + 1 :]
 
 
 async def test_a_reader_of_rare_events_goes_on_past_the_others(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
