@@ -6,6 +6,7 @@ import re
 from contextlib import aclosing
 from http import HTTPStatus
 from typing import TYPE_CHECKING, ClassVar, Final
+from urllib.parse import urlencode
 
 import orjson
 import structlog
@@ -18,6 +19,7 @@ from app.api.http.authentication import may_go_on
 from app.api.http.errors import RefusedError
 from app.api.http.operation import Endpoint, Operation
 from app.api.http.parameters import COLLECTION, SOURCE, Parameter, count_parameter
+from app.api.http.secrecy import secrecy_of
 from app.domain import events
 from app.domain.api_token import TokenScope
 from app.domain.errors import EventsGoneError
@@ -40,6 +42,8 @@ _JSON: Final = "application/json"
 _QUIET_SECONDS: Final = 15.0
 _RETRY_MILLISECONDS: Final = 2000
 _HEADERS: Final = {"Vary": "Accept"}
+# The parameters that the next page has, too: nothing else, in case it is a token.
+_KEPT: Final = (EVENTS.name, TYPES.name, SOURCE.name, COLLECTION.name)
 
 _logger = structlog.get_logger("syncline.api")
 
@@ -97,9 +101,21 @@ class Events(Endpoint):
             return self._stream(request, page, selection)
         documents, reached, more = await feed.read_documents(after, limit=limit, selection=selection)
         return JsonAnswer(
-            {"events": orjson.Fragment(f"[{','.join(documents)}]"), "next": str(reached), "more": more},
-            headers=_HEADERS,
+            {"events": [orjson.Fragment(each) for each in documents], "next": str(reached), "more": more},
+            headers=_HEADERS | (self._link(request, reached) if more else {}),
         )
+
+    def _link(self, request: Request, reached: Place) -> dict[str, str]:
+        """Says where the next page is before a client has decoded this one (https://www.rfc-editor.org/rfc/rfc8288).
+
+        The address is relative, as clients may see this API below another path. There is none for a client that sends
+        `Last-Event-ID` with every request, which has precedence: it would get this page again.
+        """
+        given = {name: request.query_params[name] for name in _KEPT if name in request.query_params}
+        secrecy = secrecy_of(self.services.catalogue().server.admin_token)
+        if "Last-Event-ID" in request.headers or any(map(secrecy.is_in, given.values())):
+            return {}
+        return {"Link": f'<?{urlencode(given | {EVENTS_AFTER.name: str(reached)})}>; rel="next"'}
 
     def _stream(self, request: Request, page: FeedPage, selection: Selection) -> Response:
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", **_HEADERS}

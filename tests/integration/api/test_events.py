@@ -74,6 +74,33 @@ async def test_a_client_goes_on_after_an_event_or_after_a_page(client: httpx.Asy
         assert (await client.get(EVENTS, params={"after": rest["next"]})).json()["events"] == []
 
 
+async def test_a_header_says_where_the_next_page_is(client: httpx.AsyncClient, store: Store) -> None:
+    for collection in ("a", "b", "c"):
+        await ended_task(store, collection)
+    filters = {"types": "task.scheduled,task.succeeded", "source": "s"}
+    wanted = (await client.get(EVENTS, params=filters)).json()["events"]
+    page = await client.get(EVENTS, params=filters | {"limit": "4", "after": "0", "other": "x"})
+    assert page.json()["events"] == wanted[:4]
+    assert page.links["next"]["url"].startswith("?")
+    rest = await client.get(str(page.url.join(page.links["next"]["url"])))
+    assert rest.url.params == httpx.QueryParams(filters | {"limit": "4", "after": page.json()["next"]})
+    assert (rest.json()["events"], rest.json()["more"]) == (wanted[4:], False)
+    assert "link" not in rest.headers
+
+
+async def test_the_header_has_no_token_and_is_not_there_where_another_has_precedence(
+    client: httpx.AsyncClient, store: Store
+) -> None:
+    await ended_task(store)
+    for parameters in ({"limit": "1", "token": TOKEN}, {"limit": "1"}):
+        page = await client.get(EVENTS, params=parameters)
+        assert page.json()["more"]
+        assert TOKEN not in page.headers["link"]
+    again = await client.get(EVENTS, params={"limit": "1"}, headers={"Last-Event-ID": page.json()["next"]})
+    assert again.json()["more"]
+    assert "link" not in again.headers
+
+
 @pytest.mark.parametrize(
     ("filters", "wanted"),
     [
