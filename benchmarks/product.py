@@ -11,6 +11,8 @@ from http import HTTPStatus
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any, Final
 
+import psycopg
+
 from benchmarks.programs import Program
 from tests.servers.postgres import ROOT
 
@@ -23,14 +25,20 @@ LOOPBACK: Final = "127.0.0.1"
 COLLECTIONS_A_SOURCE: Final = 1000
 SLOTS: Final = 1000
 NO_WORK: Final = {"records": 0, "log_lines": 0}
+_REGISTERED: Final = "SELECT count(*) FROM syncline.workers WHERE state = 'active' AND pid = %s"
 
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """The processes on one database; their files lie in `directory`."""
+    """The processes on one database; their files lie in `directory`.
+
+    `python` is the interpreter, `checkout` has the code: of this release, unless another one is to run.
+    """
 
     directory: Path
     url: str
+    python: str = sys.executable
+    checkout: Path = ROOT
 
     def write_catalogue(self, catalogue: dict[str, Any]) -> None:
         # JSON is YAML, and read ten times as fast.
@@ -38,6 +46,13 @@ class Product:
 
     def worker(self, number: int = 0) -> Program:
         return self._start(f"worker-{number}", "worker")
+
+    def registered_worker(self, number: int = 0) -> Program:
+        """A worker that claims tasks."""
+        program = self.worker(number)
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            program.wait_for("registration", lambda: connection.execute(_REGISTERED, [program.pid]).fetchone() == (1,))
+        return program
 
     @contextmanager
     def api(self) -> Iterator[Api]:
@@ -59,9 +74,9 @@ class Product:
             "SYNCLINE_DATA_DIR": str(self.directory / "data"),
             "SYNCLINE_LOG_FORMAT": "json",
             "SYNCLINE_LOG_LEVEL": "warn",
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": str(self.checkout),
         }
-        command = [sys.executable, "-m", "app.cli", *arguments]
+        command = [self.python, "-m", "app.cli", *arguments]
         return Program(command, output=self.directory / f"{name}.log", environment=environment)
 
 
@@ -98,18 +113,24 @@ def names(number: int) -> tuple[str, str]:
 
 
 def catalogue(
-    collections: int, *, parameters: dict[str, Any] | None = None, slots: int = SLOTS, **of_source: Any
+    collections: int,
+    *,
+    parameters: dict[str, Any] | None = None,
+    slots: int = SLOTS,
+    destination: dict[str, Any] | None = None,
+    **of_source: Any,
 ) -> dict[str, Any]:
-    """A catalogue of `synthetic` collections that go nowhere, named as `names` says."""
+    """A catalogue of `synthetic` collections, named as `names` says, that go to `destination`, or nowhere."""
     sources: dict[str, Any] = {}
+    name = "nowhere" if destination is None else "warehouse"
     for number in range(collections):
         source, collection = names(number)
         entry = sources.setdefault(
-            source, {"type": "synthetic", "destinations": ["nowhere"], "collections": [], **of_source}
+            source, {"type": "synthetic", "destinations": [name], "collections": [], **of_source}
         )
         entry["collections"].append({"name": collection, "parameters": parameters or NO_WORK})
     return {
         "server": {"admin_token": TOKEN, "sync_tasks": {"pool": {"size": slots}}},
-        "destinations": {"nowhere": {"type": "none"}},
+        "destinations": {name: destination or {"type": "none"}},
         "sources": sources,
     }

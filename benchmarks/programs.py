@@ -22,13 +22,15 @@ PATIENCE_SECONDS: Final = 120.0
 
 
 class Program:
-    """A running program; what it says goes to the file `output`."""
+    """A running program; what it says goes to the file `output`, in whose directory it runs."""
 
     def __init__(self, command: Sequence[str], *, output: Path, environment: Mapping[str, str]) -> None:
         self._output = output
         with output.open("wb") as sink:
             self._process = subprocess.Popen(
                 command,
+                # Python finds modules in it first, and they need not be those of this checkout.
+                cwd=output.parent,
                 env={"PATH": os.environ["PATH"], "HOME": str(output.parent), **environment},
                 stdout=sink,
                 stderr=subprocess.STDOUT,
@@ -62,6 +64,15 @@ class Program:
         own = psutil.Process(self.pid)
         return sum(process.memory_info().rss for process in (own, *own.children())) / 1e6
 
+    def all_processes(self) -> list[psutil.Process]:
+        """It, its children, their children and so on."""
+        own = psutil.Process(self.pid)
+        return [own, *own.children(recursive=True)]
+
+    def all_cpu_seconds(self) -> float:
+        """User and system time of it and of its descendants, those that have ended included."""
+        return sum(sum(cpu_times(each.pid)) for each in self.all_processes())
+
     def hold(self) -> None:
         """Let it do nothing until `release`."""
         self._process.send_signal(signal.SIGSTOP)
@@ -83,9 +94,9 @@ class Program:
         if code:
             raise RuntimeError(f"{self._process.args!r} ended with {code}: {self.output[-2000:]}")
 
-    def wait_for(self, what: str, condition: Callable[[], Any]) -> Any:
+    def wait_for(self, what: str, condition: Callable[[], Any], *, seconds: float = PATIENCE_SECONDS) -> Any:
         """The first true answer, while the program runs."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + seconds
         while not (answer := condition()):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"timed out waiting for {what}: {self.output[-2000:]}")
@@ -101,6 +112,17 @@ def run(command: Sequence[str], *, output: Path, environment: Mapping[str, str])
     with Program(command, output=output, environment=environment) as program:
         program.finish()
         return program.output
+
+
+def proportional_megabytes(process: psutil.Process) -> float:
+    """What it holds in memory now, in units of 1,000,000 bytes, with its share of what it shares with others (PSS).
+
+    Raises RuntimeError where the kernel does not show it: attempts hide their memory from all but root.
+    """
+    try:
+        return float(process.memory_full_info().pss) / 1e6
+    except psutil.AccessDenied:
+        raise RuntimeError("memory of attempts can be measured by root only") from None
 
 
 @contextmanager

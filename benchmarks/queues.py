@@ -89,11 +89,7 @@ class Syncline:
         Product(directory, url).write_catalogue(catalogue(tasks, slots=self.slots))
 
     def start_worker(self, url: str, directory: Path, number: int) -> Program:
-        program = Product(directory, url).worker(number)
-        registered = "SELECT count(*) FROM syncline.workers WHERE state = 'active' AND pid = %s"
-        with psycopg.connect(url, autocommit=True) as connection:
-            program.wait_for("registration", lambda: connection.execute(registered, [program.pid]).fetchone() == (1,))
-        return program
+        return Product(directory, url).registered_worker(number)
 
     def fill(self, url: str, directory: Path, tasks: int) -> None:  # noqa: ARG002 - the protocol's
         asyncio.run(_schedule(url, tasks))
