@@ -94,13 +94,15 @@ class Program:
         if code:
             raise RuntimeError(f"{self._process.args!r} ended with {code}: {self.output[-2000:]}")
 
-    def wait_for(self, what: str, condition: Callable[[], Any], *, seconds: float = PATIENCE_SECONDS) -> Any:
-        """The first true answer, while the program runs."""
+    def wait_for(
+        self, what: str, condition: Callable[[], Any], *, seconds: float = PATIENCE_SECONDS, pause: float = 0.02
+    ) -> Any:
+        """The first true answer, while the program runs; asked again after a `pause` in seconds."""
         deadline = time.monotonic() + seconds
         while not (answer := condition()):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"timed out waiting for {what}: {self.output[-2000:]}")
-            time.sleep(0.02)
+            time.sleep(pause)
         return answer
 
     def wait_until_it_says(self, word: str) -> None:

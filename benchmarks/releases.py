@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from benchmarks.server import Server
 
 _POLL_SECONDS: Final = 0.005
+_PAUSE_SECONDS: Final = 0.2
 _PATIENCE_SECONDS: Final = 900.0
 # Both releases have these.
 _ENDED: Final = """
@@ -86,7 +87,8 @@ def sync(client: HTTPConnection, source: str, collection: str) -> float:
 
 def succeeded(url: str) -> int:
     """How many tasks have succeeded since the database was made."""
-    return _ended(url)[0]
+    with psycopg.connect(url) as connection:
+        return _ended(connection)[0]
 
 
 def until_succeeded(worker: Program, url: str, tasks: int) -> float:
@@ -94,20 +96,21 @@ def until_succeeded(worker: Program, url: str, tasks: int) -> float:
 
     Raises RuntimeError if one fails.
     """
+    with psycopg.connect(url, autocommit=True) as connection:
 
-    def all_ended() -> bool:
-        done, failures, _ = _ended(url)
-        if failures:
-            raise RuntimeError(f"{failures} attempts or tasks have failed: {worker.output[-2000:]}")
-        return done >= tasks
+        def all_ended() -> bool:
+            done, failures, _ = _ended(connection)
+            if failures:
+                raise RuntimeError(f"{failures} attempts or tasks have failed: {worker.output[-2000:]}")
+            return done >= tasks
 
-    worker.wait_for(f"{tasks} tasks", all_ended, seconds=_PATIENCE_SECONDS)
-    return _ended(url)[2]
+        # Counting costs the server time, and the events say when it was.
+        worker.wait_for(f"{tasks} tasks", all_ended, seconds=_PATIENCE_SECONDS, pause=_PAUSE_SECONDS)
+        return _ended(connection)[2]
 
 
-def _ended(url: str) -> tuple[int, int, float]:
-    with psycopg.connect(url) as connection:
-        row = connection.execute(_ENDED).fetchone()
+def _ended(connection: psycopg.Connection[tuple[int, int, float]]) -> tuple[int, int, float]:
+    row = connection.execute(_ENDED).fetchone()
     assert row is not None
     return row
 

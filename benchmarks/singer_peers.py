@@ -9,6 +9,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
+from psycopg.conninfo import conninfo_to_dict
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -54,6 +56,35 @@ TARGET_AT_ITS_FASTEST: Final[Mapping[str, Any]] = MappingProxyType(
 TAP: Final = Package("meltanolabs-tap-postgres", "tap")
 MELTANO: Final = Package("meltano", "meltano")
 DLT: Final = Package("dlt", "dlt")
+
+
+def meltano_project(extractor: dict[str, Any], target_config: Mapping[str, Any]) -> dict[str, Any]:
+    """`meltano.yml` of a tap and `target-postgres`, which are there already: nothing is installed, nobody is asked."""
+    loader = {
+        "name": "target-postgres",
+        "namespace": "target_postgres",
+        "executable": TARGET.command("target-postgres"),
+        "config": dict(target_config),
+    }
+    return {
+        "default_environment": "measured",
+        "environments": [{"name": "measured"}],
+        "send_anonymous_usage_stats": False,
+        "project_id": "5cf30ee2-6e0c-4d2b-9a6e-6a1f3c9f2f8b",
+        "plugins": {"extractors": [extractor], "loaders": [loader]},
+    }
+
+
+def postgres_settings(url: str) -> dict[str, str | int]:
+    """A database as the tap's and the target's settings name it."""
+    given = conninfo_to_dict(url)
+    return {
+        "host": str(given["host"]),
+        "port": int(given["port"] or 5432),
+        "user": str(given["user"]),
+        "password": str(given.get("password") or "none"),
+        "database": str(given["dbname"]),
+    }
 
 
 def format_settings(settings: Mapping[str, Any]) -> str:

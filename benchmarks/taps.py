@@ -3,7 +3,7 @@
 Meltano runs with the target's defaults, and with the settings with which the target is fastest.
 
 Every side starts the same tap with the same table, in the same server. The first sync copies all rows, the second one
-finds nothing new.
+finds nothing new. Syncline's worker and API run, and a sync is measured as a client of the API sees it.
 """
 
 from __future__ import annotations
@@ -12,21 +12,37 @@ import json
 import shlex
 import shutil
 import tempfile
+import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 import yaml
-from psycopg.conninfo import conninfo_to_dict
 
-from benchmarks.attempt import Ended, attempted, job_of, ran
+from benchmarks.attempt import ran
+from benchmarks.product import TOKEN
+from benchmarks.releases import THIS, sync
 from benchmarks.report import OURS, Figure, Goal, Report
 from benchmarks.run import Size, is_wanted, main
 from benchmarks.server import durable_server, settle
-from benchmarks.singer_peers import MELTANO, TAP, TARGET, TARGET_AT_ITS_FASTEST, Package, format_settings
+from benchmarks.singer_peers import (
+    MELTANO,
+    TAP,
+    TARGET,
+    TARGET_AT_ITS_FASTEST,
+    Package,
+    format_settings,
+    meltano_project,
+    postgres_settings,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
+    from http.client import HTTPConnection
+
+    from benchmarks.product import Product
+    from benchmarks.server import Server
 
 ROWS: Final = Size(full=200_000, small=2_000)
 REPETITIONS: Final = Size(full=3, small=1)
@@ -34,8 +50,9 @@ ALONE: Final = "tap-postgres alone"
 PEER: Final = "meltano run"
 FASTEST: Final = "meltano run at its fastest"
 MOST_TIMES_THE_TAP: Final = 1.15
-MOST_TIMES_THE_IDLE_TAP: Final = 1.2
+MOST_TIMES_THE_IDLE_TAP: Final = 1.1
 FASTER_THAN_MELTANO: Final = 2
+_SETTLING_SECONDS: Final = 2.0
 _STREAM: Final = "public-made"
 _COUNTS: Final = "SELECT count(*), count(DISTINCT id) FROM {}"
 _MADE: Final = """
@@ -55,24 +72,9 @@ def measure() -> Report:
     missing = {side: why for side, packages in needed.items() for each in packages if (why := each.missing())}
     if OURS in missing:
         raise RuntimeError(missing[OURS])
-    with durable_server() as server, tempfile.TemporaryDirectory() as name:
-        whole: dict[str, list[Ended]] = {side: [] for side in needed if side not in missing and is_wanted(side)}
-        nothing: dict[str, list[Ended]] = {side: [] for side in whole}
-        for turn in range(REPETITIONS.value):
-            with server.database_over_tcp() as url:
-                with psycopg.connect(url, autocommit=True) as connection:
-                    connection.execute(_MADE.replace("$1", str(ROWS.value)).encode())
-                settle(url)
-                synced = Synced(url, Path(name, str(turn)))
-                for side, found in whole.items():
-                    way = synced.ways()[side]
-                    found.append(way())
-                    nothing[side].append(way())
-                    print(f"{side}: {found[-1].seconds:.1f} s, then {nothing[side][-1].seconds:.1f} s", flush=True)
-        figures = [
-            Figure(what, "s", {side: [each.seconds for each in found] for side, found in runs.items()})
-            for what, runs in (("all rows", whole), ("nothing new", nothing))
-        ]
+    with durable_server() as server:
+        sides = [side for side in needed if side not in missing and is_wanted(side)]
+        figures = measured(server, sides, repetitions=REPETITIONS.value)
         return Report(
             name="taps",
             title="A whole sync of tap-postgres into PostgreSQL",
@@ -83,30 +85,43 @@ def measure() -> Report:
                 **server.settings,
             },
             figures=figures,
-            goals=list(_goals(*figures)),
+            goals=list(goals_of(*figures)),
             notes=list(dict.fromkeys(missing.values())),
         )
 
 
-class Synced:
-    """One source database, and what each side has done with it so far."""
+def measured(server: Server, sides: Sequence[str], *, repetitions: int) -> list[Figure]:
+    """Seconds of the sync that copies all rows, and of the one that finds nothing new."""
+    whole: dict[str, list[float]] = {side: [] for side in sides}
+    nothing: dict[str, list[float]] = {side: [] for side in sides}
+    for _ in range(repetitions):
+        with server.database_over_tcp() as url, tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+            with psycopg.connect(url, autocommit=True) as connection:
+                connection.execute(_MADE.replace("$1", str(ROWS.value)).encode())
+            synced = Synced(url, Path(name), stack.enter_context(THIS.product(server)), stack)
+            settle(url)
+            for side in sides:
+                way = synced.ways()[side]
+                whole[side].append(way())
+                nothing[side].append(way())
+                print(f"{side}: {whole[side][-1]:.2f} s, then {nothing[side][-1]:.2f} s", flush=True)
+    return [Figure("all rows", "s", whole), Figure("nothing new", "s", nothing)]
 
-    def __init__(self, url: str, directory: Path) -> None:
+
+class Synced:
+    """One source database, and what each side has done with it so far; `product` is Syncline's."""
+
+    def __init__(self, url: str, directory: Path, product: Product, stack: ExitStack) -> None:
         self._url = url
         self._directory = directory
-        directory.mkdir(parents=True)
-        place = conninfo_to_dict(url)
-        self._place: dict[str, Any] = {
-            "host": str(place["host"]),
-            "port": int(place["port"] or 5432),
-            "user": str(place["user"]),
-            "password": str(place.get("password") or "none"),
-            "database": str(place["dbname"]),
-        }
-        self._config = self._place | {"filter_schemas": ["public"], "stream_maps": {}}
+        self._product = product
+        self._stack = stack
+        self._config: dict[str, Any] = {**postgres_settings(url), "filter_schemas": ["public"], "stream_maps": {}}
         self._state: Path | None = None
+        self._client: HTTPConnection | None = None
 
-    def ways(self) -> dict[str, Callable[[], Ended]]:
+    def ways(self) -> dict[str, Callable[[], float]]:
+        """By side, what syncs and takes the seconds."""
         return {
             ALONE: self._alone,
             OURS: self._ours,
@@ -114,7 +129,7 @@ class Synced:
             FASTEST: lambda: self._meltano("fastest", TARGET_AT_ITS_FASTEST),
         }
 
-    def _alone(self) -> Ended:
+    def _alone(self) -> float:
         """Into a file: the tap writes as fast as it can, and its last state is there for the second run."""
         config, catalog, output = (self._directory / name for name in ("config.json", "catalog.json", "output.jsonl"))
         config.write_text(json.dumps(self._config))
@@ -123,43 +138,54 @@ class Synced:
             self._run(f"{shlex.join([*tap, '--discover'])} > {catalog}")
             catalog.write_text(json.dumps(_incremental(json.loads(catalog.read_text()))))
         state = [] if self._state is None else ["--state", str(self._state)]
-        ended = self._run(f"exec {shlex.join([*tap, '--catalog', str(catalog), *state])} > {output}")
+        seconds = self._run(f"exec {shlex.join([*tap, '--catalog', str(catalog), *state])} > {output}")
         states = [line for line in output.read_text().splitlines() if '"STATE"' in line]
         self._state = self._directory / "state.json"
         self._state.write_text(json.dumps(json.loads(states[-1])["value"]))
-        return ended
+        return seconds
 
-    def _ours(self) -> Ended:
-        job = job_of(
-            "singer",
-            {"command": [TAP.command("tap-postgres")], "config": self._config},
-            {"type": "postgres", "url": self._url, "schema": "loaded"},
-            name="made",
-            data_dir=self._directory,
-            type=_STREAM,
-            sync_mode="incremental",
-            cursor_field="at",
-            primary_key=["id"],
-        )
-        ended, _ = attempted(job)
+    def _ours(self) -> float:
+        """From the request until the API says that it has succeeded."""
+        self._client = self._client or self._started()
+        seconds = sync(self._client, "made", "made")
         self._check("loaded")
-        return ended
+        return seconds
 
-    def _meltano(self, schema: str, settings: Mapping[str, Any]) -> Ended:
+    def _started(self) -> HTTPConnection:
+        """A worker and an API that are ready."""
+        collection = {"name": "made", "type": _STREAM, "sync_mode": "incremental", "cursor_field": "at"}
+        source = {
+            "type": "singer",
+            "destinations": ["warehouse"],
+            "config": {"command": [TAP.command("tap-postgres")], "config": self._config},
+            "collections": [{**collection, "primary_key": ["id"]}],
+        }
+        self._product.write_catalogue(
+            {
+                "server": {"admin_token": TOKEN},
+                "destinations": {"warehouse": {"type": "postgres", "url": self._url, "schema": "loaded"}},
+                "sources": {"made": source},
+            }
+        )
+        api = self._stack.enter_context(self._product.api())
+        self._stack.enter_context(self._product.registered_worker())
+        time.sleep(_SETTLING_SECONDS)
+        return self._stack.enter_context(api.client())
+
+    def _meltano(self, schema: str, settings: Mapping[str, Any]) -> float:
         """`settings` are the target's."""
         project = self._directory / schema
         if not project.exists():
             project.mkdir()
-            target = self._place | {"default_target_schema": schema} | dict(settings)
-            (project / "meltano.yml").write_text(yaml.safe_dump(self._project(target)))
+            target = {**postgres_settings(self._url), "default_target_schema": schema, **settings}
+            (project / "meltano.yml").write_text(yaml.safe_dump(meltano_project(self._extractor(), target)))
         command = [MELTANO.command("meltano"), "--cwd", str(project), "run", "tap-postgres", "target-postgres"]
-        ended = ran(command, None, environment=MELTANO.environment)
+        seconds = ran(command, None, environment=MELTANO.environment).seconds
         self._check(schema)
-        return ended
+        return seconds
 
-    def _project(self, target_config: dict[str, Any]) -> dict[str, Any]:
-        """Programs that are there already: nothing is installed, and nobody is asked what they are."""
-        tap = {
+    def _extractor(self) -> dict[str, Any]:
+        return {
             "name": "tap-postgres",
             "namespace": "tap_postgres",
             "executable": TAP.command("tap-postgres"),
@@ -167,19 +193,6 @@ class Synced:
             "config": self._config,
             "select": [f"{_STREAM}.*"],
             "metadata": {_STREAM: {"replication-method": "INCREMENTAL", "replication-key": "at"}},
-        }
-        target = {
-            "name": "target-postgres",
-            "namespace": "target_postgres",
-            "executable": TARGET.command("target-postgres"),
-            "config": target_config,
-        }
-        return {
-            "default_environment": "measured",
-            "environments": [{"name": "measured"}],
-            "send_anonymous_usage_stats": False,
-            "project_id": "5cf30ee2-6e0c-4d2b-9a6e-6a1f3c9f2f8b",
-            "plugins": {"extractors": [tap], "loaders": [target]},
         }
 
     def _check(self, schema: str) -> None:
@@ -194,8 +207,8 @@ class Synced:
         if (ROWS.value, ROWS.value) not in counts:
             raise RuntimeError(f"{schema} does not have all rows: {dict(zip(tables, counts, strict=True))}")
 
-    def _run(self, script: str) -> Ended:
-        return ran([shutil.which("sh") or "sh", "-c", script], None, environment=TAP.environment)
+    def _run(self, script: str) -> float:
+        return ran([shutil.which("sh") or "sh", "-c", script], None, environment=TAP.environment).seconds
 
 
 def _incremental(catalog: dict[str, Any]) -> dict[str, Any]:
@@ -209,7 +222,7 @@ def _incremental(catalog: dict[str, Any]) -> dict[str, Any]:
     return catalog
 
 
-def _goals(whole: Figure, nothing: Figure) -> list[Goal]:
+def goals_of(whole: Figure, nothing: Figure) -> list[Goal]:
     goals = []
     if {OURS, ALONE} <= whole.runs.keys():
         ratios = whole.ratio(ALONE), nothing.ratio(ALONE)

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Identifier
 
 from benchmarks.attempt import Ended, attempted, job_of, ran
@@ -21,7 +20,7 @@ from benchmarks.loading import record
 from benchmarks.report import OURS, Figure, Goal, Report
 from benchmarks.run import Size, is_wanted, main
 from benchmarks.server import durable_server
-from benchmarks.singer_peers import TARGET, TARGET_AT_ITS_FASTEST, format_settings
+from benchmarks.singer_peers import TARGET, TARGET_AT_ITS_FASTEST, format_settings, postgres_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -86,16 +85,7 @@ def ours(url: str, stream: Path) -> Ended:
 
 
 def theirs(url: str, stream: Path, *, schema: str, settings: Mapping[str, Any]) -> Ended:
-    place = conninfo_to_dict(url)
-    config = {
-        "host": str(place["host"]),
-        "port": int(place["port"] or 5432),
-        "user": str(place["user"]),
-        "password": str(place.get("password") or "none"),
-        "database": str(place["dbname"]),
-        "default_target_schema": schema,
-        **settings,
-    }
+    config = {**postgres_settings(url), "default_target_schema": schema, **settings}
     path = stream.parent / "target.json"
     path.write_text(json.dumps(config))
     ended = ran([TARGET.command("target-postgres"), "--config", str(path)], stream, environment=TARGET.environment)
