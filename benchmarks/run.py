@@ -33,6 +33,7 @@ BENCHMARKS: Final = (
     "targets",
     "databases",
     "taps",
+    "attempts",
     "schedules",
     "idle",
     "reads",

@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from benchmarks import peer_queues
+from benchmarks import attempts, peer_queues
 from benchmarks.bars import bars
 from benchmarks.drain import PROCESSES, SIDES, Drained, both_figures, check_each_once
 from benchmarks.history import BYTES_A_TASK, fitting
@@ -107,3 +107,18 @@ def test_bars_show_only_what_compares_sides() -> None:
     assert "prefers-color-scheme: dark" in drawn
     texts = [text.text for text in root.iter("{http://www.w3.org/2000/svg}text")]
     assert texts == ["rate (tasks/s)", OURS, "1,000", "<other> & co", "2,000"]
+
+
+def test_the_goals_for_attempts_are_those_of_the_sides_that_were_measured() -> None:
+    rates = {OURS: [50.0, 60.0, 40.0], "dlt": [1.0, 1.0, 1.0]}
+    measured = {
+        "syncs": rates,
+        "POST → SUCCESS of one alone, p50": {OURS: [50.0]},
+        "POST → SUCCESS of one alone, p99": {OURS: [160.0]},
+        "memory of an attempt (PSS)": {OURS: [14.0]},
+        "worker and its attempt servers, idle (PSS)": {OURS: [121.0]},
+    }
+    goals = {goal.text: goal for goal in attempts.goals_of(measured)}
+    assert goals["≥ 25 × as many syncs a second as dlt"].measured == 50
+    assert [goal.met for goal in goals.values()] == [True, True, False, True, False]
+    assert attempts.goals_of({"syncs": {"dlt": [1.0]}}) == []
