@@ -34,6 +34,7 @@ BENCHMARKS: Final = (
     "databases",
     "taps",
     "attempts",
+    "fleet",
     "schedules",
     "idle",
     "reads",

@@ -82,7 +82,7 @@ def minutes_of_due_schedules(server: Server) -> Iterator[tuple[float, float]]:
         product = Product(Path(name), url)
         product.write_catalogue(catalogue(DUE.value, schedule=_EVERY_MINUTE))
         with product.worker() as worker, psycopg.connect(url, autocommit=True) as connection:
-            _until_stored(connection, DUE.value)
+            until_stored(connection, DUE.value)
             minute = _next_minute(connection)
             for _ in range(MINUTES.value):
                 yield _after(connection, _DECIDED, minute), _after(connection, _ENDED, minute)
@@ -97,7 +97,7 @@ def idle_costs(server: Server) -> tuple[float, list[tuple[float, float]]]:
         product.write_catalogue(catalogue(WAITING.value, schedule=_LEAP_DAYS, slots=SLOTS))
         began = time.monotonic()
         with product.worker() as worker, psycopg.connect(url, autocommit=True) as connection:
-            _until_stored(connection, WAITING.value)
+            until_stored(connection, WAITING.value)
             loading = time.monotonic() - began
             connection.execute("VACUUM ANALYZE")
             connection.execute("CHECKPOINT")
@@ -118,7 +118,7 @@ def _print_each(minutes: Iterator[tuple[float, float]]) -> Iterator[tuple[float,
         yield queued, ended
 
 
-def _until_stored(connection: psycopg.Connection[Any], schedules: int) -> None:
+def until_stored(connection: psycopg.Connection[Any], schedules: int) -> None:
     deadline = time.monotonic() + _PATIENCE_SECONDS
     query = "SELECT count(*) FROM syncline.schedules WHERE active"
     while connection.execute(query).fetchone() != (schedules,):

@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from benchmarks import attempts, peer_queues
+from benchmarks import attempts, fleet, peer_queues
 from benchmarks.bars import bars
 from benchmarks.drain import PROCESSES, SIDES, Drained, both_figures, check_each_once
 from benchmarks.history import BYTES_A_TASK, fitting
@@ -122,3 +122,15 @@ def test_the_goals_for_attempts_are_those_of_the_sides_that_were_measured() -> N
     assert goals["≥ 25 × as many syncs a second as dlt"].measured == 50
     assert [goal.met for goal in goals.values()] == [True, True, False, True, False]
     assert attempts.goals_of({"syncs": {"dlt": [1.0]}}) == []
+
+
+def test_a_fleet_is_told_by_the_intervals_between_its_samples() -> None:
+    def sample(at: float, worker: float) -> fleet.Sample:
+        return fleet.Sample(at=at, waiting=1, running=1, oldest=0.0, cpu=(worker, 7.0, 1.0), answer=1.0)
+
+    every = fleet.SAMPLE_SECONDS.full
+    samples = [sample(100.0, 0.0), sample(100.0 + every, every / 2), sample(100.0 + 2 * every, every / 4)]
+    lines = fleet.lines_of(samples, [100.0, 101.0, 100.5 + every, 100.5 + 2 * every], seconds=every)
+    assert lines["attempts"] == [2 / every, 1 / every]
+    assert lines["worker and attempts"] == [50.0, 0.0]
+    assert lines["API"] == lines["PostgreSQL"] == [0.0, 0.0]
