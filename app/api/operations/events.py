@@ -42,8 +42,6 @@ _JSON: Final = "application/json"
 _QUIET_SECONDS: Final = 15.0
 _RETRY_MILLISECONDS: Final = 2000
 _HEADERS: Final = {"Vary": "Accept"}
-# The parameters that the next page has, too: nothing else, in case it is a token.
-_KEPT: Final = (EVENTS.name, TYPES.name, SOURCE.name, COLLECTION.name)
 
 _logger = structlog.get_logger("syncline.api")
 
@@ -70,6 +68,8 @@ TYPES: Final = Parameter(
     {"type": "string", "pattern": _TYPES_PATTERN, "examples": ["task.failed,task.succeeded"]},
     read_types,
 )
+# The parameters that the next page has, too: nothing else, in case it is a token.
+_KEPT: Final = (EVENTS.name, TYPES.name, SOURCE.name, COLLECTION.name)
 
 
 class Events(Endpoint):
