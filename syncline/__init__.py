@@ -15,7 +15,18 @@ internal.
 
 from __future__ import annotations
 
-from syncline.reading import Bookmark, Context, Interval, Item, PermanentError, Records
+from syncline.reading import Bookmark, Context, Interval, Item, PermanentError, Records, RetryLater
 from syncline.schema import ColumnType, Mode, Schema
 
-__all__ = ["Bookmark", "ColumnType", "Context", "Interval", "Item", "Mode", "PermanentError", "Records", "Schema"]
+__all__ = [
+    "Bookmark",
+    "ColumnType",
+    "Context",
+    "Interval",
+    "Item",
+    "Mode",
+    "PermanentError",
+    "Records",
+    "RetryLater",
+    "Schema",
+]

@@ -58,6 +58,31 @@ class PermanentError(Exception):
     """Raise this from a function if a retry cannot help; its message is shown to the user unchanged."""
 
 
+class RetryLater(Exception):  # noqa: N818 -- it is no error: the source is as it should be
+    """Raise this from a function if the source cannot be read before `at`, for example because a quota is used up.
+
+    `at` is a datetime with a time zone, or a timedelta from now. The attempt ends without a failure, and the next one
+    begins then, at the last committed `Bookmark`. `reason` is shown to the user.
+
+    Raises:
+        TypeError: `at` is something else.
+        ValueError: it has no time zone, or is too far away for a datetime.
+    """
+
+    def __init__(self, at: dt.datetime | dt.timedelta, reason: str = "") -> None:
+        super().__init__(reason)
+        if isinstance(at, dt.timedelta):
+            try:
+                at = dt.datetime.now(dt.UTC) + at
+            except OverflowError:
+                raise ValueError(f"RetryLater: {at} from now is too far away") from None
+        elif not isinstance(at, dt.datetime):
+            raise TypeError(f"RetryLater: `at` is a datetime or a timedelta, not of type {type(at).__name__}")
+        elif at.utcoffset() is None:
+            raise ValueError(f"RetryLater: {at} has no time zone; give it one, or write a timedelta from now")
+        self.at = at
+
+
 Item: TypeAlias = Mapping[str, Any] | Bookmark | Schema
 Records: TypeAlias = Iterator[Item]
 """The annotation for what a function returns."""

@@ -19,7 +19,7 @@ from app.connectors.contract.blame import joined
 from app.connectors.contract.passes import Checkpoint, Completed, Doubt, Emptied, Rows, Unreadable
 from app.connectors.contract.schema import Table
 from app.domain.attempt_protocol import Finished
-from app.domain.errors import LeaseLostError, SynclineError
+from app.domain.errors import LeaseLostError, RetryLaterError, SynclineError
 from app.failpoints import fail_point
 
 if TYPE_CHECKING:
@@ -102,10 +102,21 @@ class Pass:
         self._waiting_for_more: set[str] = set()
         self._completed = 0
         self._reached = False
+        self._is_beyond = False
         self._unread: list[Unreadable] = []
 
     def run(self, items: Iterable[Item]) -> SynclineError | None:
-        """Copies everything; returns the error of tables that cannot be read: the pass is then not complete."""
+        """Copies everything; returns the error of what cannot be read (yet): the pass is then not complete."""
+        try:
+            return self._run(items)
+        except RetryLaterError as error:
+            # What was read may have cost a part of a quota.
+            if self._reached and not self._is_beyond and self._commits_midway:
+                self._commit(final=False)
+                self._report_tables()
+            return joined([*(each.error for each in self._unread), error], subject=self._writing.subject)
+
+    def _run(self, items: Iterable[Item]) -> SynclineError | None:
         for item in items:
             self._offer(item, items)
             if all(sink.failure for sink in self._sinks):
@@ -198,6 +209,7 @@ class Pass:
         self._unread.append(unreadable)
 
     def _take(self, rows: Rows) -> None:
+        self._is_beyond = True
         self._writing.check_rows(self._tables[rows.table], rows.batch)
         self._uncommitted += len(rows.batch)
         self._rows[rows.table] += len(rows.batch)
@@ -216,6 +228,7 @@ class Pass:
     def _reach(self, checkpoint: Checkpoint) -> None:
         self._bookmark = checkpoint.bookmark
         self._reached = True
+        self._is_beyond = False
         late = time.monotonic() - self._committed_at >= _COMMIT_SECONDS
         much = self._uncommitted >= _COMMIT_RECORDS or self._completed >= _COMMIT_COLUMNS
         if (late or much) and (self._uncommitted or self._completed) and self._commits_midway:

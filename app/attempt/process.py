@@ -8,6 +8,7 @@ import signal
 import sys
 import traceback
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -40,7 +41,7 @@ from app.domain.attempt_protocol import (
     Sync,
     TryDestination,
 )
-from app.domain.errors import ConfigurationError, LoginRefusedError, OvertakenError, SynclineError
+from app.domain.errors import ConfigurationError, LoginRefusedError, OvertakenError, RetryLaterError, SynclineError
 from app.failpoints import arm
 from app.lifeline import adopt_orphans, end_own_descendants, follow_parent
 
@@ -94,6 +95,8 @@ def _attempt(pipe: WorkerPipe) -> Finished | Failed:
             error=_one_line(error),
             retryable=not isinstance(error, ConfigurationError | OvertakenError),
             login_refused=isinstance(error, LoginRefusedError),
+            # Not the time, for the database's clock decides.
+            retry_after=(error.at - datetime.now(UTC)).total_seconds() if isinstance(error, RetryLaterError) else None,
         )
     except RecursionError:  # JSON from outside; nothing else here has any depth
         traceback.print_exc()

@@ -355,12 +355,14 @@ class Finished(msgspec.Struct, frozen=True, tag="finished"):
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
     """The attempt has failed. `retryable` is False if another attempt cannot help.
 
-    `login_refused`: a server has refused a password that may have changed meanwhile.
+    `login_refused`: a server has refused a password that may have changed meanwhile. `retry_after`: nothing is wrong,
+    but the source cannot be read for so many seconds.
     """
 
     error: str
     retryable: bool = True
     login_refused: bool = False
+    retry_after: float | None = None
 
 
 AttemptMessage = (

@@ -61,6 +61,7 @@ class Inherited(About):
     misfire_window: Window = None
     timeout: Timeout = dt.timedelta(hours=48)
     max_attempts: Attempts = 3
+    max_delay: Duration = dt.timedelta(hours=24)
     write_mode: WriteMode | None = None
     schema_policy: SchemaPolicy = SchemaPolicy.EVOLVE
     lookback: Duration = dt.timedelta()

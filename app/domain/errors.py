@@ -8,10 +8,16 @@ from app.domain.visible import make_visible
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from datetime import datetime
+    from typing import Self
 
 
 class SynclineError(Exception):
     """An expected error; its message can be shown to users."""
+
+    def with_message(self, message: str) -> Self:
+        """The same error in other words."""
+        return type(self)(message)
 
 
 class ConfigurationError(SynclineError):
@@ -20,6 +26,17 @@ class ConfigurationError(SynclineError):
 
 class LoginRefusedError(SynclineError):
     """A server refuses a password that is read again for each attempt or connection, so that another try may help."""
+
+
+class RetryLaterError(SynclineError):
+    """A source cannot be read before `at` (aware), and says so: nothing is wrong with it."""
+
+    def __init__(self, message: str, *, at: datetime) -> None:
+        super().__init__(message)
+        self.at = at
+
+    def with_message(self, message: str) -> Self:
+        return type(self)(message, at=self.at)
 
 
 class UnknownSourceError(ConfigurationError):

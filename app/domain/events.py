@@ -39,7 +39,8 @@ ATTEMPT_FAILED: Final = "AttemptFailed"
 # The worker's lease expired; the attempt counts as failed.
 ATTEMPT_RESCUED: Final = "AttemptRescued"
 # A worker gave the task back, which does not count as a failure: it is draining, it never received the claim, or its
-# catalogue does not have the collection (no worker that claimed the task has known it since `unknown_since`).
+# catalogue does not have the collection (no worker that claimed the task has known it since `unknown_since`). Or its
+# source cannot be read before `run_at` (the task has done nothing but wait for it since `postponed_since`).
 ATTEMPT_HANDED_BACK: Final = "AttemptHandedBack"
 TASK_SUCCEEDED: Final = "TaskSucceeded"
 TASK_FAILED: Final = "TaskFailed"

@@ -90,6 +90,8 @@ def _rescued(facts: _Facts) -> tuple[str, str]:
 
 
 def _handed_back(facts: _Facts) -> tuple[str, str]:
+    if "postponed_since" in facts.data:
+        return f"Attempt {facts.attempt} was postponed to {_time(facts.data['run_at'])}", facts.reason
     return f"Attempt {facts.attempt} was handed back", facts.reason
 
 

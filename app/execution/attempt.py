@@ -7,6 +7,7 @@ import os
 import random
 import time
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -41,6 +42,7 @@ from app.execution.endings import PAUSE_SECONDS
 from app.execution.fork_server import ServerLostError
 from app.execution.jobs import is_made_load, made_load_parameters, make_job
 from app.execution.outcome import CANCELED, HANDED_BACK, SERVER_LOST, Outcome, Result, ending_of
+from app.execution.postponed import postponed
 from app.execution.renewals import NotKeptError, Renewals
 from app.execution.schema_changes import describe_changes, revise
 from app.failpoints import fail_point
@@ -122,6 +124,7 @@ class Attempt:
         self._mask(self._renewals.redact)
         self._mask(self._learned.redact)
         self._records_read = 0
+        self._has_committed_rows = False
         self.is_ending = False
 
     def stop(self, reason: StopReason) -> None:
@@ -208,8 +211,8 @@ class Attempt:
                 outcome = await self._run_child(job)
                 if outcome.login_refused and (changed := await self._with_new_passwords(job)) is not None:
                     await self._log.write("warn", f"{outcome.error}; a password has changed since: trying again")
-                    return await self._run_child(changed)
-                return outcome
+                    outcome = await self._run_child(changed)
+                return await self._postpone_if_asked(outcome, collection.max_delay)
         except TimeoutError:
             if not deadline.expired():
                 raise
@@ -217,6 +220,18 @@ class Attempt:
             longest = format_duration(collection.timeout)
             subject = collection_subject(self.claim.source, self.claim.collection)
             return Outcome(Result.FAILED, f"{subject}: timeout: the attempt took longer than {longest}; {read}")
+
+    async def _postpone_if_asked(self, outcome: Outcome, longest: timedelta) -> Outcome:
+        """Let the next attempt begin when the source can be read again; a failure if that is too late."""
+        if outcome.retry_after is None:
+            return outcome
+        since = self.claim.at
+        if not self._has_committed_rows:
+            find = partial(self._context.queue.get_waiting_since, self.claim, "postponed_since")
+            since = await self._until_answered(find, delayed="postponement.delayed")
+        # By the database's clock, which may differ from this machine's.
+        now = self.claim.at + timedelta(seconds=time.monotonic() - self._began)
+        return postponed(outcome.error or "", outcome.retry_after, now=now, since=since, longest=longest)
 
     async def _with_new_passwords(self, job: Sync | Backfill) -> Sync | Backfill | None:
         """The job with passwords as they are in their files now; None if they are the same."""
@@ -304,6 +319,7 @@ class Attempt:
             LeaseLostError: the attempt no longer belongs to this worker.
         """
         self._commits += 1
+        self._has_committed_rows |= committed.rows > 0
         fail_point("bookmark.saving")
         save = partial(
             self._context.streams.save_bookmark,
@@ -387,7 +403,7 @@ class Attempt:
 
     async def _outcome_of_unknown(self, error: ConfigurationError) -> Outcome:
         try:
-            since = await self._context.queue.get_unknown_since(self.claim)
+            since = await self._context.queue.get_waiting_since(self.claim, "unknown_since")
         except UNREACHABLE:
             # During an outage assume that this is the first claim: no reason to fail.
             since = self.claim.at
@@ -438,7 +454,13 @@ def _outcome_of_last_message(last: AttemptMessage | None, exit_code: int) -> Out
         case Finished():
             return Outcome(Result.SUCCEEDED, records_read=last.records_read, rows_written=last.rows_written)
         case Failed():
-            return Outcome(Result.FAILED, last.error, retryable=last.retryable, login_refused=last.login_refused)
+            return Outcome(
+                Result.FAILED,
+                last.error,
+                retryable=last.retryable,
+                login_refused=last.login_refused,
+                retry_after=None if last.retry_after is None else timedelta(seconds=last.retry_after),
+            )
         case _ if exit_code < 0:
             return Outcome(Result.FAILED, f"the attempt's process was killed by signal {-exit_code}")
         case _:

@@ -38,22 +38,26 @@ class Outcome:
         error: of a failure.
         retryable: whether another attempt can help after a failure.
         login_refused: whether a failure is about a password that may have changed meanwhile.
+        retry_after: how long the source cannot be read; None if the attempt has failed.
         records_read: by a success.
         rows_written: by a success.
         reason: why an attempt was handed back.
         delay: how long the task waits after that.
         unknown_since: since when no worker that claimed the task has known its collection, if that is the reason.
+        postponed_since: since when the task has done nothing but wait for its source, if that is the reason.
     """
 
     result: Result
     error: str | None = None
     retryable: bool = True
     login_refused: bool = False
+    retry_after: timedelta | None = None
     records_read: int = 0
     rows_written: int = 0
     reason: str = ""
     delay: timedelta = timedelta()
     unknown_since: datetime | None = None
+    postponed_since: datetime | None = None
 
 
 CANCELED: Final = Outcome(Result.CANCELED)
@@ -105,6 +109,8 @@ def ending_of(
             details["reason"] = outcome.reason
             if outcome.unknown_since:
                 details["unknown_since"] = outcome.unknown_since
+            if outcome.postponed_since:
+                details["postponed_since"] = outcome.postponed_since
             return ending(events.ATTEMPT_HANDED_BACK, Status.SCHEDULED, delay=outcome.delay, if_canceled=canceled())
         case Result.FAILED if outcome.retryable and claim.failures + 1 < claim.max_attempts:
             delay = retry_delay(claim.failures + 1, rng=rng)

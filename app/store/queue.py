@@ -196,9 +196,12 @@ class TaskQueue:
     async def _list_waiting_pools(self) -> list[str]:
         return [row["pool"] for row in await self._pool.fetch(_SQL["waiting_pools"])]
 
-    async def get_unknown_since(self, claim: Claim) -> datetime:
-        """Since when no worker that claimed the task has known its collection; `claim.at` if this is the first one."""
-        since: datetime | None = await self._pool.fetchval(_SQL["unknown_since"], claim.task)
+    async def get_waiting_since(self, claim: Claim, why: str) -> datetime:
+        """Since when every attempt of the task was handed back for the same reason; `claim.at` if this is the first.
+
+        `why` is the field of their events: `unknown_since` or `postponed_since`.
+        """
+        since: datetime | None = await self._pool.fetchval(_SQL["waiting_since"], claim.task, why)
         return since or claim.at
 
     async def end_attempts(self, worker: UUID, endings: Sequence[Ending]) -> list[Ending]:

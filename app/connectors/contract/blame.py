@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from app.domain.errors import ConfigurationError, LoginRefusedError, SynclineError
+from app.domain.errors import ConfigurationError, LoginRefusedError, RetryLaterError, SynclineError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,23 +38,28 @@ def prefix_errors(subject: str) -> Iterator[None]:
 
 def blamed(error: SynclineError, subject: str) -> SynclineError:
     """`error`, which begins with `subject` once: one that was thrown into a source may already do so."""
-    return type(error)(f"{subject}: {_without(subject, error)}")
+    return error.with_message(f"{subject}: {_without(subject, error)}")
 
 
 def joined(errors: Sequence[SynclineError], *, subject: str = "") -> SynclineError:
     """All `errors` (at least one) as one, which begins with `subject`.
 
-    It is a `ConfigurationError` if a retry can fix none of them, a `LoginRefusedError` if another password can fix one.
+    It is a `ConfigurationError` if a retry can fix none of them, a `LoginRefusedError` if another password can fix one,
+    and a `RetryLaterError` for the last of their times if all are.
     """
     if subject:
-        return blamed(joined([type(error)(_without(subject, error)) for error in errors]), subject)
+        return blamed(joined([error.with_message(_without(subject, error)) for error in errors]), subject)
     if len(errors) == 1:
         return errors[0]
-    lasting = all(isinstance(error, ConfigurationError) for error in errors)
     more = f"; and {len(errors) - _SHOWN} more" if len(errors) > _SHOWN else ""
+    message = "; ".join(map(str, errors[:_SHOWN])) + more
+    times = [error.at for error in errors if isinstance(error, RetryLaterError)]
+    if len(times) == len(errors):
+        return RetryLaterError(message, at=max(times))
+    lasting = all(isinstance(error, ConfigurationError) for error in errors)
     refused = any(isinstance(error, LoginRefusedError) for error in errors)
     kind = ConfigurationError if lasting else LoginRefusedError if refused else SynclineError
-    return kind("; ".join(map(str, errors[:_SHOWN])) + more)
+    return kind(message)
 
 
 def _without(subject: str, error: SynclineError) -> str:

@@ -74,7 +74,7 @@ class LateFields:
             try:
                 self._types = self._ask()
             except SynclineError as error:
-                raise type(error)(f"{what}, and discovering its type failed: {error}") from error
+                raise error.with_message(f"{what}, and discovering its type failed: {error}") from error
         return self._types.get(stream, {})
 
 

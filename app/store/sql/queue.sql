@@ -227,11 +227,11 @@ FROM syncline.events e
 LEFT JOIN syncline.collections c ON c.source = e.data ->> 'source' AND c.collection = e.data ->> 'collection' AND c.task = e.task
 WHERE e.task = $1 AND e.version = 1 AND NOT EXISTS (SELECT FROM syncline.tasks WHERE task = $1)
 
--- name: unknown_since
--- Since when every worker that claimed task $1 has not known its collection; null if the last one did. The latest event
--- that queued the task decides: a start, failure or hand-back for another reason starts the time again.
-SELECT (data ->> 'unknown_since')::timestamptz FROM syncline.events
-WHERE task = $1 AND status = 'SCHEDULED' ORDER BY version DESC LIMIT 1
+-- name: waiting_since
+-- Since when every attempt of task $1 was handed back for the reason of field $2; null if the last one was not. The latest
+-- event that queued the task decides: a start, failure or hand-back for another reason starts the time again.
+SELECT (data ->> $2)::timestamptz FROM syncline.events
+WHERE task = $1 AND status = 'SCHEDULED' AND type <> 'RunAgainRequested' ORDER BY version DESC LIMIT 1
 
 -- name: cancel_task
 -- Cancels a queued task, or requests the cancellation of a running one. Returns the new status, or no row if the task is

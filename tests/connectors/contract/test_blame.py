@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
 from app.connectors.contract.blame import joined, prefix_errors
-from app.domain.errors import ConfigurationError, SynclineError
+from app.domain.errors import ConfigurationError, RetryLaterError, SynclineError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -53,3 +54,12 @@ def test_a_reading_can_be_given_up() -> None:
     assert next(reading) == 1
     reading.close()
     assert list(reading) == []
+
+
+def test_what_can_be_read_later_is_read_when_all_of_it_can_unless_something_else_is_wrong() -> None:
+    early, late = datetime(2026, 12, 1, tzinfo=UTC), datetime(2026, 12, 2, tzinfo=UTC)
+    waits = [RetryLaterError("one", at=late), RetryLaterError("source 's': two", at=early)]
+    error = joined(waits, subject="source 's'")
+    assert isinstance(error, RetryLaterError)
+    assert (error.at, str(error)) == (late, "source 's': one; two")
+    assert type(joined([*waits, ConfigurationError("three")])) is SynclineError

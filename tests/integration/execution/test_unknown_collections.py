@@ -186,10 +186,10 @@ async def test_with_a_newest_version_that_is_refused_the_line_says_so(
 async def test_an_outage_while_it_asks_since_when_is_no_failed_attempt(
     store: Store, database_url: str, old: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def away(_queue: TaskQueue, _claim: Claim) -> NoReturn:
+    async def away(_queue: TaskQueue, _claim: Claim, _why: str) -> NoReturn:
         raise ConnectionResetError
 
-    monkeypatch.setattr(TaskQueue, "get_unknown_since", away)
+    monkeypatch.setattr(TaskQueue, "get_waiting_since", away)
     async with running_worker(database_url, old):
         task = await store.schedule("c0", "fresh", max_attempts=1)
         await handed_back(store, task)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,20 @@ FAILED = Outcome(Result.FAILED, "the source is 100% gone")
         (CANCELED, 3, "warn", r"CANCELED in \[75\.35\] seconds \(~ 1\.26 minutes\)"),
         (HANDED_BACK, 3, "warn", r"attempt 1 was handed back after 75\.35 seconds: the worker is stopping"),
         (
+            Outcome(
+                Result.HANDED_BACK,
+                reason="the quota is used up",
+                delay=timedelta(days=100),
+                postponed_since=datetime(2026, 11, 30, tzinfo=UTC),
+            ),
+            3,
+            "warn",
+            (
+                r"attempt 1 was handed back after 75\.35 seconds: "
+                r"waiting until 20\d\d-\d\d-\d\d \d\d:\d\d:\d\dZ because the quota is used up"
+            ),
+        ),
+        (
             FAILED,
             3,
             "error",
@@ -39,7 +53,7 @@ FAILED = Outcome(Result.FAILED, "the source is 100% gone")
         ),
         (FAILED, 1, "error", r"FINISHED WITH ERROR in \[75\.35\] seconds \(~ 1\.26 minutes\): the source is 100% gone"),
     ],
-    ids=["success", "canceled", "handed back", "failed", "failed for good"],
+    ids=["success", "canceled", "handed back", "postponed", "failed", "failed for good"],
 )
 async def test_an_ending_tells_how_and_when_the_attempt_ended(
     store: Store, outcome: Outcome, tries: int, level: str, text: str

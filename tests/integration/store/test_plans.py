@@ -148,7 +148,7 @@ async def test_the_hot_statements_are_ordered_index_scans(store: Store) -> None:
     lines = [one, one, one, array, array, array]
     statements = {
         "waiting_pools": (QUEUE, []),
-        "unknown_since": (QUEUE, [task]),
+        "waiting_since": (QUEUE, [task, "'unknown_since'"]),
         "active_tasks": (QUEUE, [array, array]),
         "held_attempts": (QUEUE, [worker]),
         "running_claims": (QUEUE, [worker, "false"]),
@@ -170,6 +170,7 @@ async def test_the_hot_statements_are_ordered_index_scans(store: Store) -> None:
         ),
         "append_log": (LOG, [worker, array, array, tasks, one, one, one, one, one, *lines[2:], "true"]),
         "task_row": (READS, [task]),
+        "waits_of": (READS, [tasks]),
         "source_is_known": (READS, ["'s'"]),
         "due_schedules": (SCHEDULES, [hour]),
         "seconds_until_next": (SCHEDULES, [hour, hour]),

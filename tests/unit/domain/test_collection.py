@@ -24,6 +24,7 @@ SAID = {
     "misfire_window": timedelta(hours=1),
     "timeout": timedelta(minutes=90),
     "max_attempts": 7,
+    "max_delay": timedelta(hours=6),
     "write_mode": WriteMode.UPSERT,
     "schema_policy": SchemaPolicy.FREEZE,
     "lookback": timedelta(minutes=10),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncline import Bookmark, Context, PermanentError, Records, Schema
+from app.domain.errors import RetryLaterError
+from syncline import Bookmark, Context, PermanentError, Records, RetryLater, Schema
 from syncline.testing import SourceError, check_resumes, run
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def counting(schema: Schema, *, skips: int = 0, repeats: int = 0, every: int = 2
 
 KEYED = Schema(columns={"id": int}, key="id", mode="incremental")
 KEYLESS = Schema(columns={"id": int}, mode="incremental")
+NAIVE = dt.datetime(2030, 1, 1)  # noqa: DTZ001
 CURSOR = Schema(columns={"id": int}, mode="incremental", cursor_field="id")
 
 
@@ -118,6 +120,38 @@ def test_errors_name_the_place_in_the_function() -> None:
         SourceError, match=r"collection 'function': test_testing.py, line \d+, in function: no such shop"
     ):
         run(function)
+
+
+@pytest.mark.parametrize(
+    ("at", "minutes"),
+    [
+        (dt.timedelta(minutes=5), 5),
+        (dt.datetime.now(dt.UTC) + dt.timedelta(minutes=10), 10),
+        (dt.datetime.now(dt.timezone(dt.timedelta(hours=-9))) + dt.timedelta(minutes=20), 20),
+    ],
+)
+def test_a_function_says_when_to_read_on(at: dt.datetime | dt.timedelta, minutes: int) -> None:
+    def function(_: Context) -> Records:
+        raise RetryLater(at, "the quota is used up")
+
+    with pytest.raises(RetryLaterError, match=r"test_testing.py, line \d+, in function: the quota is used up") as later:
+        run(function)
+    assert abs(later.value.at - dt.datetime.now(dt.UTC) - dt.timedelta(minutes=minutes)) < dt.timedelta(minutes=4)
+    assert isinstance(later.value, SourceError)
+
+
+@pytest.mark.parametrize(
+    ("at", "complaint"),
+    [
+        (NAIVE, "RetryLater: 2030-01-01 00:00:00 has no time zone; give it one, or write a timedelta from now"),
+        (dt.timedelta.max, "RetryLater: 999999999 days, 23:59:59.999999 from now is too far away"),
+        (60, "RetryLater: `at` is a datetime or a timedelta, not of type int"),
+        (dt.date(2030, 1, 1), "not of type date"),
+    ],
+)
+def test_when_to_read_on_is_checked(at: Any, complaint: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=complaint):
+        RetryLater(at)
 
 
 @pytest.mark.parametrize(

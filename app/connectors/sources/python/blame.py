@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import app
-from app.domain.errors import ConfigurationError, SynclineError
+from app.domain.errors import ConfigurationError, RetryLaterError, SynclineError
 from app.domain.redaction import Redactor
 from app.domain.shortening import shortened
-from syncline import PermanentError
+from syncline import PermanentError, RetryLater
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -47,13 +47,17 @@ class Blame:
 
         Raises:
             ConfigurationError: with `permanent`, and for a `PermanentError`.
+            RetryLaterError: for a `RetryLater`.
             SynclineError: for everything else.
         """
         try:
             yield
         except _THEIR_ERRORS as error:
+            message = self._message(doing + _describe(error), self.place_of(error))
+            if isinstance(error, RetryLater) and not permanent:
+                raise RetryLaterError(message, at=error.at) from error
             kind = ConfigurationError if permanent or isinstance(error, PermanentError) else SynclineError
-            raise kind(self._message(doing + _describe(error), self.place_of(error))) from error
+            raise kind(message) from error
         except GeneratorExit:
             raise
         except BaseException as stop:
@@ -111,6 +115,6 @@ def _describe(error: BaseException) -> str:
         text = str(error)
     except Exception:  # noqa: BLE001 -- a message of the user's own making
         text = ""
-    if isinstance(error, PermanentError):
-        return text or "the code raised PermanentError"
+    if isinstance(error, (PermanentError, RetryLater)):
+        return text or f"the code raised {type(error).__name__}"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from app.connectors.dlt.runtime import chain, describe_error, isolate, translate_errors
 from app.connectors.sources.rest.casting import cast_texts
 from app.connectors.sources.rest.validation import check_config
-from app.domain.errors import ConfigurationError, LoginRefusedError
+from app.domain.errors import ConfigurationError, LoginRefusedError, RetryLaterError
 from app.domain.redaction import Redactor
 from app.domain.secret_values import secrets_in
 
@@ -74,7 +74,7 @@ class Api:
         with iterator:
             iterator.set_context(contexts)
             while True:
-                with translate_errors("cannot read", config=self._written), self._mark_permanent():
+                with translate_errors("cannot read", config=self._written), self._classify_errors():
                     found = next(iterator, None)
                 if found is None:
                     return
@@ -139,17 +139,28 @@ class Api:
             resource = self._parent(resource)
 
     @contextmanager
-    def _mark_permanent(self) -> Iterator[None]:
-        """Turns what trying again cannot help into a `ConfigurationError`."""
+    def _classify_errors(self) -> Iterator[None]:
+        """Tells apart errors that trying again cannot help, and those that it can help only later.
+
+        Raises:
+            ConfigurationError: trying again cannot help.
+            LoginRefusedError: the login is refused, but may be another one for the next attempt.
+            RetryLaterError: the API says when to come back.
+        """
+        from app.connectors.sources.rest.waits import when_to_return  # noqa: PLC0415 -- dlt takes seconds
+
         try:
             yield
         except Exception as error:
             for each in chain(error):
-                status = getattr(getattr(each, "response", None), "status_code", None)
+                response = getattr(each, "response", None)
+                status = getattr(response, "status_code", None)
                 if isinstance(each, ConfigurationError) or status in _PERMANENT:
                     renewable = status == _UNAUTHORIZED and self._may_change
                     kind = LoginRefusedError if renewable else ConfigurationError
                     raise kind(f"cannot read: {describe_error(error, self._written)}") from None
+                if response is not None and (at := when_to_return(response)):
+                    raise RetryLaterError(f"cannot read: {describe_error(error, self._written)}", at=at) from None
             raise
 
     def _parent(self, resource: DltResource) -> DltResource | None:

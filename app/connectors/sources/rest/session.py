@@ -13,6 +13,7 @@ from requests.exceptions import InvalidSchema, InvalidURL, JSONDecodeError, TooM
 
 from app.connectors.dlt.runtime import REQUEST_ATTEMPTS
 from app.connectors.sources.rest.addresses import mask_url
+from app.connectors.sources.rest.waits import LONGEST_PAUSE, is_long_wait
 from app.connectors.values.repeats import check_names
 from app.domain.errors import ConfigurationError, SynclineError
 
@@ -32,9 +33,10 @@ _OF_THE_BODY: Final = {"Content-Type", "Content-Length"}
 
 
 def make_session(tokens: Sequence[OAuth2ClientCredentials], *, log: Log, redact: Callable[[str], str]) -> Session:
-    """A session that retries 429 and 5xx after `Retry-After` seconds or growing delays, within bounds.
+    """A session that retries 429 and 5xx after `Retry-After` or growing delays, up to `LONGEST_PAUSE`.
 
-    A 401 is retried once with a new token if one of `tokens` provided the old one.
+    It gives up at once if the API asks for a longer wait. A 401 is retried once with a new token if one of `tokens`
+    provided the old one.
     """
     watch = _Watch(tokens, log=log, redact=redact)
     # dlt does not ask the condition where its own lists already decide.
@@ -43,6 +45,7 @@ def make_session(tokens: Sequence[OAuth2ClientCredentials], *, log: Log, redact:
         status_codes=(),
         exceptions=(),
         request_max_attempts=REQUEST_ATTEMPTS,
+        request_max_retry_delay=LONGEST_PAUSE.total_seconds(),
         retry_condition=watch.tries_again,
     ).session
     session.send = partial(_send, session, session.send)  # type: ignore[method-assign]
@@ -72,6 +75,8 @@ class _Watch:
         if response.status_code not in (_UNAUTHORIZED, *DEFAULT_RETRY_STATUS):
             return False
         self._log("warn", self._redact(_describe_failure(response)))
+        if is_long_wait(response):
+            return False
         return response.status_code != _UNAUTHORIZED or self._renew(response.request)
 
     def _renew(self, request: PreparedRequest) -> bool:

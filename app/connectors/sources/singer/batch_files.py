@@ -120,7 +120,7 @@ def _records_in(path: Path) -> Iterator[tuple[list[dict[str, Any]], int]]:
         try:
             records.append(_record(line))
         except SynclineError as error:
-            raise type(error)(f"line {number} of {text}: {error}") from None
+            raise error.with_message(f"line {number} of {text}: {error}") from None
         size += len(line)
         lines.append(line)
     if records:

@@ -185,7 +185,7 @@ class Reading:
                     first_text = first_text or f"line {number} is {self._text(line).strip()[:_SHOWN_CHARACTERS]!r}"
                     self._log_text(line)
             except SynclineError as error:
-                raise type(error)(f"line {number} of the tap's output: {error}") from error
+                raise error.with_message(f"line {number} of the tap's output: {error}") from error
         yield from self._rows(stream, records, size)
         self._output_log.end()
         if first_text and not (messages or self._tables or self._skipped or self._reached):

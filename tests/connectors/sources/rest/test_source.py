@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from email.utils import format_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +15,7 @@ import pytest
 
 from app.connectors.contract.passes import Checkpoint, Rows
 from app.connectors.contract.schema import Table
-from app.domain.errors import ConfigurationError, LoginRefusedError, SynclineError
+from app.domain.errors import ConfigurationError, LoginRefusedError, RetryLaterError, SynclineError
 from app.failpoints import VARIABLE
 from tests.connectors.sources.rest.web import Server, Web, order
 
@@ -210,6 +212,49 @@ def test_a_refusal_is_waited_for_and_told(web: Web, monkeypatch: pytest.MonkeyPa
         "503 Service Unavailable",
         "500 Internal Server Error",
     ]
+
+
+@pytest.mark.parametrize(
+    ("status", "minutes", "tries"),
+    [
+        (HTTPStatus.TOO_MANY_REQUESTS, 60, 1),
+        (HTTPStatus.SERVICE_UNAVAILABLE, 60, 1),
+        (HTTPStatus.TOO_MANY_REQUESTS, 1, 6),
+    ],
+)
+@pytest.mark.parametrize("as_date", [False, True])
+def test_after_a_long_wait_or_with_no_quota_left_it_is_read_later(
+    web: Web, monkeypatch: pytest.MonkeyPatch, status: HTTPStatus, minutes: int, tries: int, *, as_date: bool
+) -> None:
+    monkeypatch.setattr("tenacity.nap.time.sleep", lambda _seconds: None)
+    at = datetime.now(UTC) + timedelta(minutes=minutes)
+    after = format_datetime(at, usegmt=True) if as_date else str(60 * minutes)
+    web.server.failures = [("/links", status, {"Retry-After": after})] * 20
+    said = f"^source 'web', collection 'made': cannot read: {status.value} "
+    with pytest.raises(RetryLaterError, match=said) as later:
+        web.read()
+    assert len(web.server.asked) == tries
+    # The header has whole seconds.
+    assert at - timedelta(seconds=1) <= later.value.at <= datetime.now(UTC) + timedelta(minutes=minutes)
+
+
+@pytest.mark.parametrize(
+    ("status", "asked"),
+    [
+        (HTTPStatus.SERVICE_UNAVAILABLE, "60"),
+        (HTTPStatus.TOO_MANY_REQUESTS, "soon"),
+        (HTTPStatus.TOO_MANY_REQUESTS, "0"),
+        (HTTPStatus.FORBIDDEN, "3600"),
+    ],
+)
+def test_otherwise_a_refusal_is_a_failure(
+    web: Web, monkeypatch: pytest.MonkeyPatch, status: HTTPStatus, asked: str
+) -> None:
+    monkeypatch.setattr("tenacity.nap.time.sleep", lambda _seconds: None)
+    web.server.failures = [("/links", status, {"Retry-After": asked})] * 20
+    with pytest.raises(SynclineError) as failed:
+        web.read()
+    assert not isinstance(failed.value, RetryLaterError)
 
 
 def test_tries_are_bounded(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
