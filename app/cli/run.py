@@ -13,6 +13,7 @@ from app.cli.causes import note_option
 from app.cli.remote import (
     WHERE_THE_API_IS,
     ProgressLine,
+    clock_time,
     end_text,
     explain_unknown,
     find_source,
@@ -190,7 +191,8 @@ class _Pace:
     def text(self) -> str:
         task, seconds = self.task, time.monotonic() - self._began
         if task["status"] == "SCHEDULED":
-            return f"{name_of(task)} waits" + (f" for attempt {task['attempt'] + 1}" if task["attempt"] else "")
+            until = f" until {clock_time(task['waiting']['until'])}" if "waiting" in task else ""
+            return f"{name_of(task)} waits{until}" + (f" for attempt {task['attempt'] + 1}" if task["attempt"] else "")
         parts = [f"{name_of(task)} running"]
         if "records_read" in task:
             parts.append(f"{task['records_read']:,} rows read")

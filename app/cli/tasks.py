@@ -24,6 +24,7 @@ from app.cli.values import COLLECTION, DURATION, NAME, SOURCE, TASK
 from app.client.paths import path_of
 from app.domain.elapsed import span_in_words
 from app.domain.timestamp import utc_second
+from app.domain.waiting import waiting_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -127,8 +128,16 @@ def _row(task: dict[str, Any]) -> tuple[str, ...]:
         "-" if seconds is None else span_in_words(seconds),
         f"{task['rows']:,}",
         task["id"],
-        task.get("error", "").split("\n")[0],
+        _trouble(task).split("\n")[0],
     )
+
+
+def _trouble(task: dict[str, Any]) -> str:
+    """Why the task failed, or what it waits for."""
+    error, waiting = str(task.get("error", "")), task.get("waiting")
+    if not waiting or waiting["reason"] == error:
+        return error
+    return waiting_in_words(dt.datetime.fromisoformat(waiting["until"]), waiting["reason"])
 
 
 @click.command(short_help="Show the log of a task.", epilog=WHERE_THE_API_IS)

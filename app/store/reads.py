@@ -101,9 +101,9 @@ class Reader:
         return await fetch_projection_lags(self._pool)
 
     async def get_task(self, task: UUID) -> Row | None:
-        """The task's row, with `progress` while it runs; None if there is no such task."""
+        """The task's row, with `progress` or `waiting` while it is active; None if there is no such task."""
         row = await self._pool.fetchrow(_SQL["task_row"], task)
-        return row and (await self._with_progress([row]))[0]
+        return row and (await self._with_present([row]))[0]
 
     async def get_task_as_of(self, task: UUID, moment: Moment) -> Row | None:
         """The task's row as it was; None if there was no such task yet."""
@@ -160,11 +160,11 @@ class Reader:
     async def page_tasks(self, selection: TaskFilter) -> AsyncIterator[list[Row]]:
         """Yield pages of tasks, oldest first."""
         async for page in page_rows(self._pool, selection):
-            yield list(page) if selection.as_of else await self._with_progress(page)
+            yield list(page) if selection.as_of else await self._with_present(page)
 
     async def list_recent(self, wanted: RecentTasks, limit: int) -> list[Row]:
         """List the newest `limit` of these tasks, newest first."""
-        return await self._with_progress(await fetch_recent(self._pool, wanted, limit))
+        return await self._with_present(await fetch_recent(self._pool, wanted, limit))
 
     async def list_last_runs(
         self, collections: Sequence[tuple[str, str]], most: int, since: datetime, moment: Moment = LATEST
@@ -190,14 +190,22 @@ class Reader:
         """List how many rows tasks have written by hour or day, as `fetch_periods` says."""
         return await fetch_periods(self._pool, wanted)
 
-    async def _with_progress(self, rows: list[asyncpg.Record]) -> list[Row]:
-        """Add `progress` to the rows of running tasks: the latest report of their attempt, if there is one."""
+    async def _with_present(self, rows: list[asyncpg.Record]) -> list[Row]:
+        """Add what is only true now: `progress` to the rows of running tasks, and `waiting` to those between attempts.
+
+        `progress` is the latest report of the attempt, if there is one; `waiting` has the time `until` the next attempt
+        and the `reason`.
+        """
         running = [(row["task"], row["attempt"]) for row in rows if row["status"] == Status.RUNNING]
-        if not running:
-            return list(rows)
-        reports = await self._pool.fetch(_SQL["progress_of"], *map(list, zip(*running, strict=True)))
-        progress = {row["task"]: row["data"] for row in reports}
-        return [{**row, "progress": progress[row["task"]]} if row["task"] in progress else row for row in rows]
+        between = [row["task"] for row in rows if row["status"] == Status.SCHEDULED and row["attempt"]]
+        more: dict[UUID, dict[str, Any]] = {}
+        if running:
+            reports = await self._pool.fetch(_SQL["progress_of"], *map(list, zip(*running, strict=True)))
+            more |= {row["task"]: {"progress": row["data"]} for row in reports}
+        if between:
+            waits = await self._pool.fetch(_SQL["waits_of"], between)
+            more |= {row["task"]: {"waiting": {"until": row["until"], "reason": row["reason"]}} for row in waits}
+        return [{**row, **more[row["task"]]} if row["task"] in more else row for row in rows]
 
     async def page_log(self, task: UUID, selection: LogFilter) -> AsyncIterator[list[asyncpg.Record]]:
         """Yield pages of a task's log in the order of attempts and lines."""

@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse
 
 from app.domain.elapsed import ago_in_words, span_in_words
 from app.domain.task import Status
-from app.domain.timestamp import utc_second
+from app.domain.timestamp import utc_in_words, utc_second
 from app.domain.visible import make_visible
 from app.ui.charts import SMALL, Bar, draw_bars
 
@@ -66,6 +66,7 @@ def _environment() -> Environment:
         "clock": lambda at: f"{at:%H:%M:%S}",
         "field": lambda at: f"{at:%Y-%m-%dT%H:%M:%S}",
         "utc": utc_second,
+        "in_words": utc_in_words,
         "day_and_time": lambda at: f"{at:%a %d %b} {_time(at)}",
         "local": lambda at: f"{_time(at)} {at:%Z}",
         "sparkline": _sparkline,

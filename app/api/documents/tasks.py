@@ -29,6 +29,13 @@ BackfillRequest = TypedDict(
 BackfillRequest.__doc__ = "An interval of a collection to load again: from `from` to just before `to`."
 
 
+class Waiting(TypedDict):
+    """A task between two attempts: when the next one may begin, and why not before."""
+
+    until: Time
+    reason: str
+
+
 class Task(TypedDict):
     """One task as it is now."""
 
@@ -48,6 +55,7 @@ class Task(TypedDict):
     failures: int
     rows: Annotated[int, Field(description="rows inserted or changed, all destinations together")]
     error: NotRequired[str]
+    waiting: NotRequired[Waiting]
     records_read: NotRequired[
         Annotated[
             int, Field(description="records that the running attempt has read so far, updated at most once a second")
@@ -136,6 +144,8 @@ def task_document(row: Row) -> Task:
     for name in _TASK_TIMES:
         if name in document:
             document[name] = serializable_time(document[name])
+    if waiting := row.get("waiting"):
+        document["waiting"] = {"until": serializable_time(waiting["until"]), "reason": waiting["reason"]}
     if progress := row.get("progress"):
         document |= {"records_read": progress["records_read"], "bytes_read": progress["bytes_read"]}
         if (share := progress.get("share")) is not None:

@@ -33,6 +33,19 @@ CROSS JOIN LATERAL (
   ORDER BY e.version DESC LIMIT 1
 ) AS latest
 
+-- name: waits_of
+-- Until when tasks $1 wait for their next attempt, and why: of those whose time has not come. What has ended the last attempt says
+-- so.
+SELECT t.task, latest.until, latest.reason
+FROM unnest($1::uuid[]) AS t (task)
+CROSS JOIN LATERAL (
+  SELECT (e.data ->> 'run_at')::timestamptz AS until, coalesce(e.data ->> 'reason', e.data ->> 'error', '') AS reason
+  FROM syncline.events e
+  WHERE e.task = t.task AND e.status = 'SCHEDULED' AND e.type <> 'RunAgainRequested'
+  ORDER BY e.version DESC LIMIT 1
+) AS latest
+WHERE latest.until > syncline.clock()
+
 -- name: log_page
 -- A page of $6 lines of a task's log, in order.
 SELECT attempt, line, at, level, message, system FROM (

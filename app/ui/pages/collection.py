@@ -22,6 +22,7 @@ from app.domain.redaction import redactor_of
 from app.domain.story import describe_change, entry_of
 from app.domain.table_columns import TableColumn
 from app.domain.task import Status, task_id
+from app.domain.waiting import waiting_in_words
 from app.store.recent_tasks import AFTER_ALL_TASKS, RecentTasks, TaskKey
 from app.store.task_lists import TaskFilter
 from app.ui.charts import LARGE, Bar, Run, draw_bars
@@ -135,8 +136,14 @@ def _task(row: Row, now: datetime) -> dict[str, Any]:
         "interval": row["backfill"],
         "time": row["started_at"] and span_in_words((until - row["started_at"]).total_seconds()),
         "rows": row["rows"],
-        "error": row["error"] or "",
+        "error": _trouble(row),
     }
+
+
+def _trouble(row: Row) -> str:
+    """Why the task failed, or what it waits for."""
+    error, waiting = row["error"] or "", row.get("waiting")
+    return waiting_in_words(**waiting) if waiting and waiting["reason"] != error else error
 
 
 def _older(source: str, collection: str, tasks: Sequence[Row]) -> str | None:

@@ -61,6 +61,7 @@ async def show_task(view: View) -> Response:
         status=WORDS_OF_STATUS[status],
         is_active=status in ACTIVE,
         facts=_facts(row, view.now),
+        waiting=row.get("waiting"),
         before=neighbours.before and task_id(row["source"], row["collection"], neighbours.before),
         after=neighbours.after and task_id(row["source"], row["collection"], neighbours.after),
         story=[
