@@ -108,4 +108,5 @@ def _facts(known: Mapping[str, Any]) -> Facts:
 def _next(collection: Mapping[str, Any], now: dt.datetime) -> str:
     if "next_fire_at" not in collection:
         return "-" if "schedule" in collection else "on request"
-    return ago_in_words(dt.datetime.fromisoformat(collection["next_fire_at"]), now)
+    starts = collection.get("next_start_at", collection["next_fire_at"])
+    return ago_in_words(dt.datetime.fromisoformat(starts), now)

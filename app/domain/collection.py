@@ -57,6 +57,7 @@ class Inherited(About):
 
     schedule: Schedule = None
     timezone: Timezone = "UTC"
+    spread: Duration = dt.timedelta()
     misfire: Misfire = "latest"
     misfire_window: Window = None
     timeout: Timeout = dt.timedelta(hours=48)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from app.domain.schedule import parse_schedule
+from app.domain.duration import parse_duration
+from app.domain.schedule import PeriodicSchedule, parse_schedule
+from app.domain.spread import spread_delay
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Iterable, Iterator, Mapping
 
     from app.config.outline import CollectionOutline, Outline, SourceOutline
@@ -38,7 +40,8 @@ class Change:
     """A part that was added or removed, or a `key` of it that has changed.
 
     `before` and `after` are its values; both None if they may be secret. Of a collection that was added or removed they
-    are its schedule. `next_fire_at` is when it fires next, if it is new or has another schedule.
+    are its schedule. `next_fire_at` is when it fires next, if it is new or has another schedule; its task starts
+    `delay` later.
     """
 
     verb: Verb
@@ -49,6 +52,12 @@ class Change:
     before: Any = None
     after: Any = None
     next_fire_at: dt.datetime | None = None
+    delay: dt.timedelta = dt.timedelta()
+
+    @property
+    def next_start_at(self) -> dt.datetime | None:
+        """When the task of the next fire time starts."""
+        return self.next_fire_at and self.next_fire_at + self.delay
 
     @property
     def subject(self) -> str:
@@ -97,12 +106,13 @@ def _about_collection(
     source: str, name: str, before: CollectionOutline | None, after: CollectionOutline | None, now: dt.datetime
 ) -> Iterator[Change]:
     was, planned = (_schedule(each.settings) if each else None for each in (before, after))
-    fires = _next_fire(after.settings, now) if after else None
+    delay = _delay(source, name, after.settings) if after else dt.timedelta()
+    fires = _next_fire(after.settings, now, delay) if after else None
     if before is None or after is None:
-        yield Change(_verb(before), Kind.COLLECTION, name, source, "", was, planned, fires)
+        yield Change(_verb(before), Kind.COLLECTION, name, source, "", was, planned, fires, delay)
         return
     if was != planned:
-        yield Change(Verb.CHANGED, Kind.COLLECTION, name, source, "schedule", was, planned, fires)
+        yield Change(Verb.CHANGED, Kind.COLLECTION, name, source, "schedule", was, planned, fires, delay)
     settings = [_without_schedule(each.settings) for each in (before, after)]
     for key in [*_settings(*settings), *_digests(before.digests, after.digests)]:
         yield Change(Verb.CHANGED, Kind.COLLECTION, name, source, *key)
@@ -116,10 +126,16 @@ def _schedule(settings: Mapping[str, Any]) -> str | None:
     return f"{settings['schedule']}" if zone == _UTC else f"{settings['schedule']} ({zone})"
 
 
-def _next_fire(settings: Mapping[str, Any], now: dt.datetime) -> dt.datetime | None:
+def _delay(source: str, name: str, settings: Mapping[str, Any]) -> dt.timedelta:
+    return spread_delay(source, name, parse_duration(settings.get("spread", "0s")))
+
+
+def _next_fire(settings: Mapping[str, Any], now: dt.datetime, delay: dt.timedelta) -> dt.datetime | None:
+    """The fire time of the next task to start."""
     if "schedule" not in settings:
         return None
-    return parse_schedule(settings["schedule"], settings.get("timezone", _UTC)).next_after(now)
+    schedule = parse_schedule(settings["schedule"], settings.get("timezone", _UTC))
+    return schedule.next_after(now if isinstance(schedule, PeriodicSchedule) else now - delay)
 
 
 def _without_schedule(settings: Mapping[str, Any]) -> dict[str, Any]:

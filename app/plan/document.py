@@ -42,6 +42,7 @@ def _change_document(change: Change) -> dict[str, Any]:
         "before": change.before,
         "after": change.after,
         "next_fire_at": fires and format_moment(fires),
+        "next_start_at": format_moment(fires + change.delay) if fires and change.delay else None,
     }
     found = {name: value for name, value in optional.items() if value is not None}
     return {"change": change.verb.value, "kind": change.kind.value, **names, **found}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from app.domain.counts import count
@@ -12,7 +14,6 @@ from app.plan.changes import Kind, Verb
 from app.plan.tables import Fate
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Iterator, Mapping, Sequence
 
     from app.plan.changes import Change
@@ -68,7 +69,8 @@ def _about_changes(changes: Sequence[Change], now: dt.datetime) -> Iterator[Line
         elif what not in told:
             told.add(what)
             name = f"{change.source}: {count(alike[what], 'collection')}"
-            yield Line(_MARKS[change.verb], change.kind, name, _text(change, now))
+            # Each has a delay of its own.
+            yield Line(_MARKS[change.verb], change.kind, name, _text(replace(change, delay=dt.timedelta()), now))
 
 
 def _what(change: Change) -> tuple[str, ...]:
@@ -85,7 +87,8 @@ def _about_tables(tables: Sequence[TableChange], rows: Mapping[tuple[str, str], 
 
 
 def _text(change: Change, now: dt.datetime) -> str:
-    fires = f", fires {ago_in_words(change.next_fire_at, now)}" if change.next_fire_at else ""
+    verb, starts = "starts" if change.delay else "fires", change.next_start_at
+    fires = f", {verb} {ago_in_words(starts, now)}" if starts else ""
     if change.verb is Verb.CHANGED:
         if change.before is None and change.after is None and change.key != "schedule":
             return change.key

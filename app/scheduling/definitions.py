@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from app.domain.schedule import parse_schedule
+from app.domain.schedule import PeriodicSchedule, parse_schedule
+from app.domain.spread import spread_delay
 from app.store.schedules import ScheduleDefinition
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def definitions_of(catalogue: Catalogue) -> list[ScheduleDefinition]:
             misfire=collection.misfire,
             misfire_window=collection.misfire_window,
             pool=source.pool,
+            delay=spread_delay(source.id, collection.name, collection.spread),
         )
         for source in catalogue.sources.values()
         for collection in source.collections.values()
@@ -91,9 +93,16 @@ def _has_collection(catalogue: Catalogue, source: str, collection: str) -> bool:
 
 
 def begin_of(definition: ScheduleDefinition, stored: StoredSchedule | None, now: datetime) -> datetime | None:
-    """The first fire time of a schedule that is new or changed; a period goes on from the last fire it had."""
+    """When a schedule that is new or changed starts its first task: after now, and `delay` after a fire time.
+
+    A period goes on from the last fire time it had.
+    """
     last_fire = stored.last_fire_at if stored else None
-    return parse_schedule(definition.expression, definition.timezone).next_after(now, last_fire)
+    schedule = parse_schedule(definition.expression, definition.timezone)
+    # A period that begins now has no fire times before.
+    is_new_period = isinstance(schedule, PeriodicSchedule) and last_fire is None
+    fires = schedule.next_after(now if is_new_period else now - definition.delay, last_fire)
+    return fires and fires + definition.delay
 
 
 class Definitions:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from app.domain.errors import SynclineError
-from app.domain.misfire import FIRE_TIMES_PER_PASS, MisfirePolicy, MisfireRule, decide_fire_times
+from app.domain.misfire import FIRE_TIMES_PER_PASS, MisfirePolicy, MisfireRule, Pause, decide_fire_times
 from app.domain.priority import PriorityClass
 from app.domain.schedule import parse_schedule
 from app.failpoints import fail_point
@@ -113,13 +113,15 @@ class _Pass:
 
 def _decide(due: DueSchedule, *, limit: int) -> _Pass:
     definition = due.definition
+    # As if the clock, and with it each pause, were slow by the delay: the ledger keeps fire times as they are written.
+    delay = definition.delay
     decided = decide_fire_times(
         parse_schedule(definition.expression, definition.timezone),
         MisfireRule(MisfirePolicy(definition.misfire), definition.misfire_window),
-        next_fire_at=due.next_fire_at,
-        now=due.now,
+        next_fire_at=due.next_start_at - delay,
+        now=due.now - delay,
         collection_active=due.busy,
-        pauses=due.pauses,
+        pauses=[Pause(pause.begin - delay, pause.end - delay) for pause in due.pauses],
         limit=limit,
     )
     return _Pass(
@@ -127,7 +129,7 @@ def _decide(due: DueSchedule, *, limit: int) -> _Pass:
         Advance(
             definition.source,
             definition.collection,
-            decided.next_fire_at,
+            decided.next_fire_at and decided.next_fire_at + delay,
             decided.decisions[-1].fire_time if decided.decisions else None,
         ),
     )

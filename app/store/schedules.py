@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from app.domain.claim import NewTask
@@ -19,7 +20,7 @@ from app.store.queue import schedule_tasks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
-    from datetime import datetime, timedelta
+    from datetime import datetime
     from uuid import UUID
 
     from app.domain.misfire import Decision, Settled
@@ -31,7 +32,7 @@ _DAY: Final = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class ScheduleDefinition:
-    """A collection's schedule, as the catalogue defines it."""
+    """A collection's schedule, as the catalogue defines it. Its tasks start `delay` after their fire times."""
 
     source: str
     collection: str
@@ -42,6 +43,7 @@ class ScheduleDefinition:
     misfire: str
     misfire_window: timedelta | None
     pool: str = DEFAULT_POOL
+    delay: timedelta = timedelta()
 
     @property
     def key(self) -> tuple[str, str]:
@@ -62,11 +64,13 @@ class StoredSchedule:
 class DueSchedule:
     """A schedule that this pass has locked; `busy` if its collection has an active task.
 
+    `next_start_at` is its first undecided fire time plus its delay.
+
     `pauses` are the last one of the collection and the last one of its source, up to now.
     """
 
     definition: ScheduleDefinition
-    next_fire_at: datetime
+    next_start_at: datetime
     now: datetime
     busy: bool
     pauses: tuple[Pause, ...]
@@ -82,11 +86,11 @@ class FireTime:
 
 @dataclass(frozen=True, slots=True)
 class Advance:
-    """The fire times of a schedule after a pass."""
+    """A schedule after a pass; `next_start_at` is its first undecided fire time plus its delay."""
 
     source: str
     collection: str
-    next_fire_at: datetime | None
+    next_start_at: datetime | None
     last_fire_at: datetime | None
 
     @property
@@ -126,7 +130,7 @@ class Schedules:
         return int(await self._pool.fetchval(_SQL["digest_of_schedules"]))
 
     async def put(self, schedules: Sequence[tuple[ScheduleDefinition, datetime | None]]) -> None:
-        """Add and change schedules; the time is the first fire time of a new or changed one."""
+        """Add and change schedules; the time is the first fire time of a new or changed one, plus its delay."""
         if not schedules:
             return
         columns = zip(*((*(getattr(d, c) for c in _DEFINITION), begin) for d, begin in schedules), strict=True)
@@ -176,7 +180,7 @@ class Schedules:
                 [
                     DueSchedule(
                         ScheduleDefinition(*(row[column] for column in _DEFINITION)),
-                        row["next_fire_at"],
+                        row["next_start_at"],
                         row["now"],
                         (row["source"], row["collection"]) in busy,
                         tuple(map(Pause, row["paused_from"], row["paused_to"])),
@@ -211,9 +215,9 @@ class DuePass:
             )
             entries += [_entry(definition, one, task) for one in settled]
             if waits is not None:
-                waiting[key] = waits
+                waiting[key] = waits + definition.delay
         await self._write(worker, entries)
-        await self._advance([replace(a, next_fire_at=waiting.get(a.key, a.next_fire_at)) for a in advances])
+        await self._advance([replace(a, next_start_at=waiting.get(a.key, a.next_start_at)) for a in advances])
         return Counter(entry.outcome for entry in entries)
 
     async def _find_undecided(self, fire_times: Sequence[FireTime]) -> dict[ScheduleDefinition, list[Decision]]:

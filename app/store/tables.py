@@ -206,6 +206,7 @@ schedules = Table(
     _required("updated_at", INSTANT),
     Column("missing_since", INSTANT),
     _required("pool", Text, server_default=text("'default'")),
+    _required("delay", Interval, server_default=text("'00:00:00'")),
     PrimaryKeyConstraint("source", "collection", name="schedules_pkey"),
     CheckConstraint("misfire IN ('skip', 'latest', 'all')", name="schedules_misfire"),
     Index("schedules_due", "next_fire_at", postgresql_where=text("active")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from app.api.operations.pauses import pause_fields
@@ -33,6 +34,7 @@ class CollectionState:
     schedule: str | None
     timezone: str
     next_fire_at: datetime | None
+    delay: timedelta = timedelta()
     last_task_uuid: UUID | None
     paused_alone: bool
     about: About
@@ -41,6 +43,11 @@ class CollectionState:
     def is_active(self) -> bool:
         """Whether its last task waits or runs."""
         return self.facts.last_status in ACTIVE
+
+    @property
+    def next_start_at(self) -> datetime | None:
+        """When the task of the next fire time starts."""
+        return self.next_fire_at and self.next_fire_at + self.delay
 
     @property
     def name(self) -> str:
@@ -135,6 +142,7 @@ def _state_of(source: str, collection: Collection, rows: _Rows) -> CollectionSta
         schedule=schedule,
         timezone=collection.timezone,
         next_fire_at=head["next_fire_at"] if head and schedule else None,
+        delay=head["delay"] if head and head["delay"] else timedelta(),
         last_task_uuid=head["last_task"] if head else None,
         paused_alone=rows.pause is not None,
         about=collection,

@@ -86,6 +86,9 @@ class Collection(Pausable, Described):
     schedule: NotRequired[str]
     timezone: NotRequired[str]
     next_fire_at: NotRequired[Time]
+    next_start_at: NotRequired[
+        Annotated[Time, Field(description="when the task of that fire time starts, if `spread` delays it")]
+    ]
     last_task_id: NotRequired[TaskId]
     last_status: NotRequired[Status]
     last_success_at: NotRequired[Time]

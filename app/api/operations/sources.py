@@ -36,6 +36,7 @@ from app.store.pauses import WHOLE_SOURCE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -206,6 +207,12 @@ def _table_document(row: Mapping[str, Any]) -> LoadedTable:
     return cast("LoadedTable", {"destination": row["destination"], "table": row["table_name"], "columns": columns})
 
 
+def _next_start(row: Mapping[str, Any]) -> datetime | None:
+    """When the task of the next fire time starts; None if that is at once."""
+    fires: datetime | None = row.get("next_fire_at")
+    return fires + row["delay"] if fires and row["delay"] else None
+
+
 def _collection_document(
     source: str,
     collection: domain.Collection,
@@ -223,6 +230,7 @@ def _collection_document(
             schedule=collection.schedule,
             timezone=collection.timezone if scheduled else None,
             next_fire_at=known.get("next_fire_at") if scheduled else None,
+            next_start_at=_next_start(known) if scheduled else None,
             last_task_id=last_task and task_id(source, collection.name, last_task),
             last_status=known.get("last_status"),
             last_success_at=known.get("last_success_at"),

@@ -88,11 +88,12 @@ WHERE w.ended
 SELECT task::text FROM syncline.collections WHERE source = $1 AND collection = $2 AND status IN ('SCHEDULED', 'RUNNING')
 
 -- name: collection_rows
--- All collections: the last task, its status and why it failed, the last success and failure, and the next fire time.
+-- All collections: the last task, its status and why it failed, the last success and failure, the next fire time, and how long
+-- after it a task starts.
 SELECT coalesce(c.source, s.source) AS source, coalesce(c.collection, s.collection) AS collection,
        c.task AS last_task, c.status AS last_status, c.last_success_at, c.last_failure_at, coalesce(c.consecutive_failures, 0) AS consecutive_failures,
        CASE WHEN c.status = 'FAILED' THEN c.error END AS last_error,
-       s.next_fire_at
+       s.next_fire_at - s.delay AS next_fire_at, s.delay
 FROM syncline.collections c
 FULL JOIN (SELECT * FROM syncline.schedules WHERE active) AS s ON s.source = c.source AND s.collection = c.collection
 

@@ -4,7 +4,7 @@ SELECT syncline.clock()
 
 -- name: all_schedules
 -- All schedules, including ended ones.
-SELECT source, collection, source_type, max_attempts, expression, timezone, misfire, misfire_window, pool, last_fire_at,
+SELECT source, collection, source_type, max_attempts, expression, timezone, misfire, misfire_window, pool, delay, last_fire_at,
        active, missing_since
 FROM syncline.schedules
 
@@ -12,27 +12,29 @@ FROM syncline.schedules
 -- One number for all definitions, whether they are active and since when they are missing, independent of the order of the
 -- rows.
 SELECT coalesce(sum(hash_record_extended(
-  (source, collection, source_type, max_attempts, expression, timezone, misfire, misfire_window, pool, active, missing_since), 0
+  (source, collection, source_type, max_attempts, expression, timezone, misfire, misfire_window, pool, delay, active,
+   missing_since), 0
 )), 0)
 FROM syncline.schedules
 
 -- name: put_schedules
 -- Adds schedules and updates those that differ. A new, changed or re-added schedule starts with its next fire time, so
 -- that nothing in the past fires. An unchanged one keeps its next fire time, so that those missed in a downtime are
--- caught up.
+-- caught up. `next_fire_at` has the delay of the schedule in it: it is when the next task starts.
 INSERT INTO syncline.schedules AS s
-  (source, collection, source_type, max_attempts, expression, timezone, misfire, misfire_window, pool, next_fire_at, active,
-   updated_at)
+  (source, collection, source_type, max_attempts, expression, timezone, misfire, misfire_window, pool, delay, next_fire_at,
+   active, updated_at)
 SELECT w.*, true, syncline.clock()
 FROM unnest($1::text[], $2::text[], $3::text[], $4::smallint[], $5::text[], $6::text[], $7::text[], $8::interval[], $9::text[],
-            $10::timestamptz[])
-  AS w (source, collection, source_type, max_attempts, expression, timezone, misfire, misfire_window, pool, next_fire_at)
+            $10::interval[], $11::timestamptz[])
+  AS w (source, collection, source_type, max_attempts, expression, timezone, misfire, misfire_window, pool, delay, next_fire_at)
 ORDER BY source, collection
 ON CONFLICT (source, collection) DO UPDATE
 SET source_type = excluded.source_type, max_attempts = excluded.max_attempts, misfire = excluded.misfire,
     misfire_window = excluded.misfire_window, pool = excluded.pool, expression = excluded.expression,
-    timezone = excluded.timezone, active = true, missing_since = NULL, updated_at = excluded.updated_at,
+    timezone = excluded.timezone, delay = excluded.delay, active = true, missing_since = NULL, updated_at = excluded.updated_at,
     next_fire_at = CASE WHEN s.active AND s.expression = excluded.expression AND s.timezone = excluded.timezone
+                         AND s.delay = excluded.delay
                         THEN s.next_fire_at ELSE excluded.next_fire_at END
 
 -- name: end_schedules
@@ -102,8 +104,8 @@ FROM (SELECT syncline.clock() AS at) AS now, LATERAL (
 -- for their collection's active task: under the policy `all` misfires (later than $1) run one after the other, and under
 -- any policy a backfill runs first. While the collection is paused none waits, because none would start a task.
 -- The pauses of the collection and of its source end a second after now if they go on.
-SELECT s.source, s.collection, s.source_type, s.max_attempts, s.expression, s.timezone, s.misfire, s.misfire_window, s.pool,
-       s.next_fire_at, now.at AS now,
+SELECT s.source, s.collection, s.source_type, s.max_attempts, s.expression, s.timezone, s.misfire, s.misfire_window, s.pool, s.delay,
+       s.next_fire_at AS next_start_at, now.at AS now,
        ARRAY(SELECT p.since FROM syncline.pauses p WHERE {of_collection} ORDER BY p.collection) AS paused_from,
        ARRAY(SELECT least(p.ends_at, now.at + interval '1 s') FROM syncline.pauses p WHERE {of_collection} ORDER BY p.collection)
          AS paused_to
@@ -143,7 +145,7 @@ FROM unnest($2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::text[], $
   AS d (source, collection, fire_time, outcome, misfire, reason, task)
 
 -- name: advance_schedules
--- Moves schedules to their first undecided fire time.
-UPDATE syncline.schedules s SET next_fire_at = a.next_fire_at, last_fire_at = coalesce(a.last_fire_at, s.last_fire_at)
-FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[]) AS a (source, collection, next_fire_at, last_fire_at)
+-- Moves schedules to their first undecided fire time, plus their delay.
+UPDATE syncline.schedules s SET next_fire_at = a.next_start_at, last_fire_at = coalesce(a.last_fire_at, s.last_fire_at)
+FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[]) AS a (source, collection, next_start_at, last_fire_at)
 WHERE s.source = a.source AND s.collection = a.collection

@@ -17,6 +17,7 @@ from app.connectors.kinds import READ_INTERVALS
 from app.domain.api_token import TokenScope
 from app.domain.condition import OF_STATUS, WORDS_OF_STATUS
 from app.domain.counts import count
+from app.domain.duration import format_duration
 from app.domain.elapsed import span_in_words
 from app.domain.redaction import redactor_of
 from app.domain.story import describe_change, entry_of
@@ -187,6 +188,7 @@ def _schedule(state: CollectionState | None) -> dict[str, Any] | None:
         "words": schedule_in_words(state.schedule),
         "zone": state.timezone,
         "next": fire_times,
+        "delay": state.delay and format_duration(state.delay),
     }
 
 

@@ -184,12 +184,13 @@ def _future(state: CollectionState, period: Period, now: datetime) -> Iterator[t
     while at is not None and at < period.end:
         span = period.span_of(at)
         is_paused = facts.paused_since is not None and (facts.paused_until is None or at < facts.paused_until)
-        if at < now:
+        starts = at + state.delay
+        if starts < now:
             kind, words = "due", "due; not yet picked up by a worker"
         else:
             kind, words = ("paused", "to come, and paused") if is_paused else ("future", "to come")
         if span >= 0:
-            yield span, Cell(1, kind, _ICONS[kind], f"{utc_in_words(at)} {words}, {ago_in_words(at, now)}")
+            yield span, Cell(1, kind, _ICONS[kind], f"{utc_in_words(at)} {words}, {ago_in_words(starts, now)}")
         # To the next span: many fire times may lie in one.
         beyond = max(at, period.start + max(span + 1, 0) * period.span - timedelta(microseconds=1))
         at = schedule.next_after(beyond, state.next_fire_at)

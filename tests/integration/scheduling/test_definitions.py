@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
+from app.domain.spread import spread_delay
 from app.scheduling import definitions as definitions_module
 from tests.integration.scheduling.scheduling import Catalogues, a_schedule, went_down
 
@@ -64,6 +66,33 @@ async def test_a_change_of_what_is_not_the_time_keeps_the_place(scheduling: Sche
     await catalogues.write("*/5 * * * *", max_attempts=7)
     row = await scheduling.row()
     assert (row["next_fire_at"], row["max_attempts"]) == (place, 7)
+
+
+async def test_a_spread_delays_the_next_start_and_keeps_the_fire_time(
+    scheduling: Scheduling, catalogues: Catalogues
+) -> None:
+    delay = spread_delay("s", "c", timedelta(days=1))
+    await catalogues.write("*/5 * * * *")
+    before = (await scheduling.row())["next_fire_at"]
+    await catalogues.write("*/5 * * * *", spread="1d")
+    row = await scheduling.row()
+    starts, now = row["next_fire_at"], await scheduling.now()
+    assert row["delay"] == delay > timedelta(hours=1)
+    assert now < starts <= now + timedelta(minutes=5), "what has fired today is still to start"
+    assert (before - starts + delay) % timedelta(minutes=5) == timedelta(), "each fire time is one of the schedule"
+    await catalogues.write("*/5 * * * *", spread="1d", max_attempts=7)
+    assert (await scheduling.row())["next_fire_at"] == starts
+    await catalogues.write("*/5 * * * *")
+    assert (await scheduling.row())["next_fire_at"] == before
+
+
+async def test_periods_that_begin_together_are_spread_from_the_first_on(
+    scheduling: Scheduling, catalogues: Catalogues
+) -> None:
+    await catalogues.write("@every 1h", spread="10m")
+    starts, now = (await scheduling.row())["next_fire_at"], await scheduling.now()
+    expected = now + timedelta(hours=1) + spread_delay("s", "c", timedelta(minutes=10))
+    assert abs(starts - expected) < timedelta(minutes=1)
 
 
 async def test_a_change_of_the_pool_counts_from_the_next_task_on(

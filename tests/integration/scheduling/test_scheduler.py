@@ -60,6 +60,44 @@ async def test_a_started_fire_time_is_in_its_task(scheduling: Scheduling) -> Non
     assert row["priority"] // 10**12 == 199  # 200 × 10^12 less the seconds
 
 
+async def test_a_task_starts_some_time_after_its_fire_time_which_the_ledger_keeps(scheduling: Scheduling) -> None:
+    fires, delay = five_minutes_before(await scheduling.now()), timedelta(minutes=7)
+    await scheduling.put(fires + delay, a_schedule(delay=delay))
+    assert await scheduling.decide() == 0
+    await scheduling.store.move_clock("10 minutes")
+    await scheduling.store.pool.expire_connections()
+    last = five_minutes_before(await scheduling.now() - delay)
+    await scheduling.decide()
+    ledger = await scheduling.ledger()
+    assert ledger[0][0] == fires
+    assert ledger[-1] == (last, "started", None)
+    assert await scheduling.store.pool.fetchval("SELECT fire_time FROM syncline.collections") == last
+    row = await scheduling.row()
+    assert (row["last_fire_at"], row["next_fire_at"]) == (last, last + timedelta(minutes=5) + delay)
+
+
+async def test_a_delayed_fire_time_that_waits_for_a_backfill_keeps_its_delay(scheduling: Scheduling) -> None:
+    store, delay = scheduling.store, timedelta(hours=2)
+    await store.schedule("c", backfill="2024-01-01T00:00:00Z/2024-02-01T00:00:00Z")
+    starts = await scheduling.now() - timedelta(seconds=1)
+    await scheduling.put(starts, a_schedule(expression="@every 1h", delay=delay))
+    assert await scheduling.decide() == 0
+    worker = await store.worker()
+    [claim] = await store.queue.claim(worker, 1)
+    assert await store.queue.end_attempts(worker, [ending(claim)]) == []
+    assert await scheduling.decide() == 1
+    assert await scheduling.ledger() == [(starts - delay, "started", None)]
+
+
+async def test_a_pause_skips_what_would_start_in_it_however_long_ago_it_has_fired(scheduling: Scheduling) -> None:
+    delay = timedelta(hours=2)
+    await Pauses(scheduling.store.pool).pause("s", "c")
+    starts = await scheduling.now()
+    await scheduling.put(starts, a_schedule(expression="@every 1h", delay=delay))
+    await scheduling.decide()
+    assert await scheduling.ledger() == [(starts - delay, "skipped", "paused")]
+
+
 async def test_a_started_task_is_in_the_pool_of_its_schedule(scheduling: Scheduling) -> None:
     due = await scheduling.now() - timedelta(seconds=1)
     await scheduling.put(due, a_schedule("c", pool="eu"), a_schedule("d"))

@@ -20,6 +20,7 @@ SAID = {
     "runbook": "https://wiki.example.com/shop",
     "schedule": "@hourly",
     "timezone": "Europe/Berlin",
+    "spread": timedelta(minutes=10),
     "misfire": "all",
     "misfire_window": timedelta(hours=1),
     "timeout": timedelta(minutes=90),

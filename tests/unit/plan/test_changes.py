@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import orjson
 
 from app.api.documents.sources import destination_documents, with_outline
+from app.domain.spread import spread_delay
 from app.plan.changes import changes_between
+from app.plan.document import plan_document
 from app.plan.lines import lines_of, summary_of
 from app.plan.markdown import markdown_of
 from app.plan.running import read_running
@@ -159,3 +161,20 @@ def test_what_does_not_fit_into_a_comment_is_counted() -> None:
     assert len(text) < 65_536
     shown = text.count("source")
     assert f"\n{100 - shown} more lines are not shown: run `syncline plan`." in text
+
+
+def test_a_schedule_that_is_spread_says_when_each_collection_starts_and_many_when_they_fire() -> None:
+    delay = spread_delay("shop", "orders", timedelta(minutes=10))
+    assert delay == timedelta(minutes=4, seconds=32)
+    before, after = of_shop("orders"), of_shop("orders", schedule="@hourly", spread="10m")
+    assert told(before, after) == [
+        "~ collection shop.orders schedule: on request → @hourly, starts in 16 min",
+        "~ collection shop.orders spread: default → 10m",
+    ]
+    [change, _] = plan_document(changes_between(before, after, NOW), [], {})["changes"]
+    assert (change["next_fire_at"], change["next_start_at"]) == ("2026-01-01T12:00:00Z", "2026-01-01T12:04:32Z")
+    many = [f"c{number}" for number in range(10)]
+    assert told(of_shop(*many), of_shop(*many, schedule="@hourly", spread="10m")) == [
+        "~ collection shop: 10 collections schedule: on request → @hourly, fires in 12 min",
+        "~ collection shop: 10 collections spread: default → 10m",
+    ]

@@ -19,7 +19,7 @@ PAUSE = {"source": "shop", "collection": "orders", "since": NOW, "until": None, 
 
 
 def a_head(collection: str, status: str, **values: Any) -> dict[str, Any]:
-    names = ("last_success_at", "last_failure_at", "last_error", "next_fire_at")
+    names = ("last_success_at", "last_failure_at", "last_error", "next_fire_at", "delay")
     known = {"source": "shop", "collection": collection, "last_task": TASK, "last_status": status}
     return {**dict.fromkeys(names), **known, "consecutive_failures": 0, **values}
 
