@@ -67,6 +67,8 @@ def open_sinks(job: CopyJob, report: Report, *, work_dir: Path, log: Log) -> lis
     """
     sinks = [Sink.open(job, name, work_dir=work_dir, log=log) for name in job.destinations]
     for sink in sinks:
+        if sink.name in job.probes and sink.failure is None:
+            report.report_reached(sink)
         if sink.position.completed:
             report.report_completed(sink)
     return sinks

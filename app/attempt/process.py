@@ -41,7 +41,14 @@ from app.domain.attempt_protocol import (
     Sync,
     TryDestination,
 )
-from app.domain.errors import ConfigurationError, LoginRefusedError, OvertakenError, RetryLaterError, SynclineError
+from app.domain.errors import (
+    ConfigurationError,
+    DestinationsUnreachableError,
+    LoginRefusedError,
+    OvertakenError,
+    RetryLaterError,
+    SynclineError,
+)
 from app.failpoints import arm
 from app.lifeline import adopt_orphans, end_own_descendants, follow_parent
 
@@ -97,6 +104,7 @@ def _attempt(pipe: WorkerPipe) -> Finished | Failed:
             login_refused=isinstance(error, LoginRefusedError),
             # Not the time, for the database's clock decides.
             retry_after=(error.at - datetime.now(UTC)).total_seconds() if isinstance(error, RetryLaterError) else None,
+            unreachable=error.destinations if isinstance(error, DestinationsUnreachableError) else (),
         )
     except RecursionError:  # JSON from outside; nothing else here has any depth
         traceback.print_exc()

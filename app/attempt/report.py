@@ -16,6 +16,7 @@ from app.domain.attempt_protocol import (
     Installing,
     LogLine,
     Progress,
+    Reached,
     SecretLearned,
     TableDescribed,
 )
@@ -55,6 +56,9 @@ class Report:
             share = None if self._source is None else self._source.progress()
             share = None if share is None else min(max(share, 0.0), 1.0)
             self._pipe.send(Progress(records_read=self.records_read, bytes_read=self._bytes_read, share=share))
+
+    def report_reached(self, sink: Sink) -> None:
+        self._pipe.send(Reached(destination=sink.name))
 
     def report_commit(self, sink: Sink, *, rows: int, bookmark: str | None) -> None:
         self.rows_written += rows

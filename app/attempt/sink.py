@@ -21,7 +21,13 @@ from app.connectors.contract.passes import (
 from app.connectors.contract.standing import Standing
 from app.connectors.making import make_loading_destination
 from app.connectors.warehouse.layout import ReloadRefusedError
-from app.domain.errors import ConfigurationError, LeaseLostError, SynclineError
+from app.domain.errors import (
+    ConfigurationError,
+    DatabaseUnreachableError,
+    DestinationsUnreachableError,
+    LeaseLostError,
+    SynclineError,
+)
 from app.domain.naming import AS_IS, namer, reserved_table_problem
 
 if TYPE_CHECKING:
@@ -241,11 +247,16 @@ def close(sinks: Iterable[Sink], *, unread: Iterable[SynclineError | None] = ())
 
     Raises:
         ConfigurationError: a retry cannot fix any of the failures.
+        DestinationsUnreachableError: destinations cannot be reached, and nothing else is wrong.
         SynclineError: a retry may fix one of them.
     """
     # Earlier failures come first in the message.
     in_order = sorted(sinks, key=lambda sink: sink.failure is None)
     for sink in in_order:
         sink.close()
-    if failures := [each for each in (*unread, *(sink.failure for sink in in_order)) if each is not None]:
+    failures = [each for each in (*unread, *(sink.failure for sink in in_order)) if each is not None]
+    if failures and all(isinstance(each, DatabaseUnreachableError) for each in failures):
+        names = tuple(sink.name for sink in in_order if sink.failure is not None)
+        raise DestinationsUnreachableError(str(joined(failures)), destinations=names)
+    if failures:
         raise joined(failures)

@@ -74,6 +74,7 @@ class CopyJob(SourceJob, frozen=True, kw_only=True):
     collection, so destinations use it for fencing. `bookmarks` has those of destinations that do not keep their own;
     `set_bookmarks` what those that were set by hand mean to each. `destinations_from_files` names those some of whose
     options were in files. `renewed_settings` has what the programs of destinations have renewed, as `renewed_config`.
+    The worker wants to know which of the destinations `probes` are `Reached`.
     """
 
     task: str
@@ -85,6 +86,7 @@ class CopyJob(SourceJob, frozen=True, kw_only=True):
     set_bookmarks: dict[str, SetBookmark] = {}
     destinations_from_files: frozenset[str] = frozenset()
     renewed_settings: dict[str, str] = {}
+    probes: frozenset[str] = frozenset()
 
 
 class Sync(CopyJob, frozen=True, tag="sync", tag_field="mode"):
@@ -198,6 +200,12 @@ class SecretLearned(msgspec.Struct, frozen=True, tag="secret_learned"):
     """The process has a secret that the catalogue does not have; it is masked in all that follows."""
 
     secret: str
+
+
+class Reached(msgspec.Struct, frozen=True, tag="reached"):
+    """A destination that could not be reached by earlier attempts has been opened."""
+
+    destination: str
 
 
 class Installing(msgspec.Struct, frozen=True, tag="installing"):
@@ -356,19 +364,22 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
     """The attempt has failed. `retryable` is False if another attempt cannot help.
 
     `login_refused`: a server has refused a password that may have changed meanwhile. `retry_after`: nothing is wrong,
-    but the source cannot be read for so many seconds.
+    but the source cannot be read for so many seconds. `unreachable`: these destinations cannot be reached, and nothing
+    else is wrong.
     """
 
     error: str
     retryable: bool = True
     login_refused: bool = False
     retry_after: float | None = None
+    unreachable: tuple[str, ...] = ()
 
 
 AttemptMessage = (
     Hidden
     | LogLine
     | SecretLearned
+    | Reached
     | Installing
     | Progress
     | Committed

@@ -39,6 +39,17 @@ class RetryLaterError(SynclineError):
         return type(self)(message, at=self.at)
 
 
+class DestinationsUnreachableError(SynclineError):
+    """These `destinations` cannot be reached, and nothing else is wrong."""
+
+    def __init__(self, message: str, *, destinations: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.destinations = destinations
+
+    def with_message(self, message: str) -> Self:
+        return type(self)(message, destinations=self.destinations)
+
+
 class UnknownSourceError(ConfigurationError):
     """The catalogue has no usable source with this id; `left_out` says why one was left out, `known` are the others."""
 

@@ -40,7 +40,8 @@ ATTEMPT_FAILED: Final = "AttemptFailed"
 ATTEMPT_RESCUED: Final = "AttemptRescued"
 # A worker gave the task back, which does not count as a failure: it is draining, it never received the claim, or its
 # catalogue does not have the collection (no worker that claimed the task has known it since `unknown_since`). Or its
-# source cannot be read before `run_at` (the task has done nothing but wait for it since `postponed_since`).
+# source cannot be read before `run_at` (the task has done nothing but wait for it since `postponed_since`),
+# or a destination cannot be reached (it has waited for that since `unreachable_since`).
 ATTEMPT_HANDED_BACK: Final = "AttemptHandedBack"
 TASK_SUCCEEDED: Final = "TaskSucceeded"
 TASK_FAILED: Final = "TaskFailed"

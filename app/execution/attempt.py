@@ -29,6 +29,7 @@ from app.domain.attempt_protocol import (
     LogLine,
     Offered,
     Progress,
+    Reached,
     SecretLearned,
     Sync,
     TableDescribed,
@@ -41,6 +42,7 @@ from app.execution.child import AttemptProcess, finish
 from app.execution.endings import PAUSE_SECONDS
 from app.execution.fork_server import ServerLostError
 from app.execution.jobs import is_made_load, made_load_parameters, make_job
+from app.execution.outages import waits_for
 from app.execution.outcome import CANCELED, HANDED_BACK, SERVER_LOST, Outcome, Result, ending_of
 from app.execution.postponed import postponed
 from app.execution.renewals import NotKeptError, Renewals
@@ -51,6 +53,7 @@ from app.store.database import UNREACHABLE, MissingRightError, is_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
+    from datetime import datetime
     from pathlib import Path
     from typing import Any
     from uuid import UUID
@@ -62,10 +65,12 @@ if TYPE_CHECKING:
     from app.domain.renewal import Owner, Renewal, SealedConfig
     from app.domain.table_columns import SchemaRevision
     from app.execution.endings import Endings
+    from app.execution.outages import KnownOutages
     from app.execution.progress import ProgressReports
     from app.execution.task_log import AttemptLog, TaskLog
     from app.execution.unknown import LeftToOthers
     from app.store.bookmarks import Bookmarks
+    from app.store.outages import Outage
     from app.store.queue import TaskQueue
     from app.store.renewals import RenewedConfigs
     from app.store.streams import AttemptStreams
@@ -102,6 +107,7 @@ class AttemptContext:
     progress: ProgressReports
     left_to_others: LeftToOthers
     renewed: RenewedConfigs
+    outages: KnownOutages
 
 
 class Attempt:
@@ -125,6 +131,7 @@ class Attempt:
         self._mask(self._learned.redact)
         self._records_read = 0
         self._has_committed_rows = False
+        self._probed: set[str] = set()
         self.is_ending = False
 
     def stop(self, reason: StopReason) -> None:
@@ -196,7 +203,7 @@ class Attempt:
         made = make_job(catalogue, self.claim, self._context.data_dir)
         job = await self._renewals.lay_over(made, catalogue.server.secret_key)
         set_bookmarks = await self._context.bookmarks.get_set_since(self.claim, list(job.destinations))
-        job = structs.replace(job, set_bookmarks=set_bookmarks)
+        job = structs.replace(job, set_bookmarks=set_bookmarks, probes=frozenset(self._probed))
         if all(DESTINATIONS[described["type"]].keeps_bookmark for described in job.destinations.values()):
             return job
         return structs.replace(job, bookmarks=await self._context.streams.get_saved_bookmarks(self.claim))
@@ -205,6 +212,10 @@ class Attempt:
         source, collection = catalogue.find(self.claim.source, self.claim.collection)
         try:
             async with asyncio.timeout(collection.timeout.total_seconds()) as deadline:
+                admit = partial(self._context.outages.admit, source.destinations)
+                self._probed, outage = await self._until_answered(admit, delayed="outage.delayed")
+                if outage is not None:
+                    return await self._wait_for(outage, collection.max_delay)
                 job = await self._make_job(catalogue)
                 if isinstance(job, Sync) and is_made_load(catalogue, source):
                     return await self._run_here(job)
@@ -212,7 +223,7 @@ class Attempt:
                 if outcome.login_refused and (changed := await self._with_new_passwords(job)) is not None:
                     await self._log.write("warn", f"{outcome.error}; a password has changed since: trying again")
                     outcome = await self._run_child(changed)
-                return await self._postpone_if_asked(outcome, collection.max_delay)
+                return await self._unless_it_waits(outcome, collection.max_delay)
         except TimeoutError:
             if not deadline.expired():
                 raise
@@ -221,17 +232,32 @@ class Attempt:
             subject = collection_subject(self.claim.source, self.claim.collection)
             return Outcome(Result.FAILED, f"{subject}: timeout: the attempt took longer than {longest}; {read}")
 
-    async def _postpone_if_asked(self, outcome: Outcome, longest: timedelta) -> Outcome:
-        """Let the next attempt begin when the source can be read again; a failure if that is too late."""
+    async def _unless_it_waits(self, outcome: Outcome, longest: timedelta) -> Outcome:
+        """Let the next attempt wait for the source or a destination, if it has to; a failure if it may not."""
+        if outcome.unreachable:
+            error = self._log.clean(outcome.error or "")
+            report = partial(self._context.outages.report, outcome.unreachable, error, probed=self._probed)
+            outage = await self._until_answered(report, delayed="outage.delayed")
+            return outcome if outage is None else await self._wait_for(outage, longest)
         if outcome.retry_after is None:
             return outcome
-        since = self.claim.at
-        if not self._has_committed_rows:
-            find = partial(self._context.queue.get_waiting_since, self.claim, "postponed_since")
-            since = await self._until_answered(find, delayed="postponement.delayed")
-        # By the database's clock, which may differ from this machine's.
-        now = self.claim.at + timedelta(seconds=time.monotonic() - self._began)
-        return postponed(outcome.error or "", outcome.retry_after, now=now, since=since, longest=longest)
+        since = await self._waiting_since("postponed_since")
+        return postponed(outcome.error or "", outcome.retry_after, now=self._now(), since=since, longest=longest)
+
+    async def _wait_for(self, outage: Outage, longest: timedelta) -> Outcome:
+        since = await self._waiting_since("unreachable_since")
+        return waits_for(outage, now=self._now(), since=since, longest=longest)
+
+    async def _waiting_since(self, why: str) -> datetime:
+        """Since when the task does nothing but wait for the same reason."""
+        if self._has_committed_rows:
+            return self.claim.at
+        find = partial(self._context.queue.get_waiting_since, self.claim, why)
+        return await self._until_answered(find, delayed="postponement.delayed")
+
+    def _now(self) -> datetime:
+        """By the database's clock, which may differ from this machine's."""
+        return self.claim.at + timedelta(seconds=time.monotonic() - self._began)
 
     async def _with_new_passwords(self, job: Sync | Backfill) -> Sync | Backfill | None:
         """The job with passwords as they are in their files now; None if they are the same."""
@@ -309,6 +335,9 @@ class Attempt:
                 await self._renewals.keep_noted()
             case TableDescribed():
                 await self._note_schema(message)
+            case Reached():
+                end = partial(self._context.outages.end, message.destination)
+                await self._until_answered(end, delayed="outage.delayed")
             case Installing() | Checked() | Finished() | Failed() | Offered():
                 pass
 
@@ -460,6 +489,7 @@ def _outcome_of_last_message(last: AttemptMessage | None, exit_code: int) -> Out
                 retryable=last.retryable,
                 login_refused=last.login_refused,
                 retry_after=None if last.retry_after is None else timedelta(seconds=last.retry_after),
+                unreachable=last.unreachable,
             )
         case _ if exit_code < 0:
             return Outcome(Result.FAILED, f"the attempt's process was killed by signal {-exit_code}")

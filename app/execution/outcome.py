@@ -39,12 +39,14 @@ class Outcome:
         retryable: whether another attempt can help after a failure.
         login_refused: whether a failure is about a password that may have changed meanwhile.
         retry_after: how long the source cannot be read; None if the attempt has failed.
+        unreachable: the destinations that cannot be reached, if that alone is the failure.
         records_read: by a success.
         rows_written: by a success.
         reason: why an attempt was handed back.
         delay: how long the task waits after that.
         unknown_since: since when no worker that claimed the task has known its collection, if that is the reason.
         postponed_since: since when the task has done nothing but wait for its source, if that is the reason.
+        unreachable_since: since when it has done nothing but wait for a destination, if that is the reason.
     """
 
     result: Result
@@ -52,12 +54,14 @@ class Outcome:
     retryable: bool = True
     login_refused: bool = False
     retry_after: timedelta | None = None
+    unreachable: tuple[str, ...] = ()
     records_read: int = 0
     rows_written: int = 0
     reason: str = ""
     delay: timedelta = timedelta()
     unknown_since: datetime | None = None
     postponed_since: datetime | None = None
+    unreachable_since: datetime | None = None
 
 
 CANCELED: Final = Outcome(Result.CANCELED)
@@ -107,10 +111,9 @@ def ending_of(
             return canceled()
         case Result.HANDED_BACK:
             details["reason"] = outcome.reason
-            if outcome.unknown_since:
-                details["unknown_since"] = outcome.unknown_since
-            if outcome.postponed_since:
-                details["postponed_since"] = outcome.postponed_since
+            for name in ("unknown_since", "postponed_since", "unreachable_since"):
+                if since := getattr(outcome, name):
+                    details[name] = since
             return ending(events.ATTEMPT_HANDED_BACK, Status.SCHEDULED, delay=outcome.delay, if_canceled=canceled())
         case Result.FAILED if outcome.retryable and claim.failures + 1 < claim.max_attempts:
             delay = retry_delay(claim.failures + 1, rng=rng)

@@ -13,6 +13,7 @@ import structlog
 from app.execution.attempt import Attempt, AttemptContext, StopReason
 from app.execution.endings import Endings
 from app.execution.lease import LeaseKeeper, lease_clock
+from app.execution.outages import KnownOutages
 from app.execution.outcome import NEVER_STARTED, ending_of
 from app.execution.progress import ProgressReports
 from app.execution.start_facts import StartFacts
@@ -22,6 +23,7 @@ from app.failpoints import fail_point
 from app.loops import first_of, repeat, running_alongside
 from app.store.bookmarks import Bookmarks
 from app.store.catalogues import Catalogues
+from app.store.outages import Outages
 from app.store.queue import TaskQueue
 from app.store.renewals import RenewedConfigs
 from app.store.streams import AttemptStreams
@@ -82,6 +84,7 @@ class Tenure:
             progress=self._progress,
             left_to_others=LeftToOthers(watcher),
             renewed=RenewedConfigs(pool),
+            outages=KnownOutages(Outages(pool), watcher, due=notifier.notify),
         )
         self._start_facts = StartFacts(Catalogues(pool), watcher, release=options.release)
         self._keeper = LeaseKeeper(self._leases, worker, options.lease, registered_at=registered_at)
@@ -170,7 +173,8 @@ class Tenure:
             return _CLAIM_SECONDS
         facts = await self._start_facts.current()
         try:
-            left = self._context.left_to_others.current()
+            await self._context.outages.refresh()
+            left = self._context.left_to_others.current() | self._context.outages.left_out()
             claims = await self._queue.claim(
                 self.worker,
                 free,

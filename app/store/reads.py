@@ -191,20 +191,25 @@ class Reader:
         return await fetch_periods(self._pool, wanted)
 
     async def _with_present(self, rows: list[asyncpg.Record]) -> list[Row]:
-        """Add what is only true now: `progress` to the rows of running tasks, and `waiting` to those between attempts.
+        """Add what is only true now: `progress` to the rows of running tasks, and `waiting` to those that have to wait.
 
         `progress` is the latest report of the attempt, if there is one; `waiting` has the time `until` the next attempt
         and the `reason`.
         """
         running = [(row["task"], row["attempt"]) for row in rows if row["status"] == Status.RUNNING]
-        between = [row["task"] for row in rows if row["status"] == Status.SCHEDULED and row["attempt"]]
+        queued = [row for row in rows if row["status"] == Status.SCHEDULED]
+        between = [row["task"] for row in queued if row["attempt"]]
         more: dict[UUID, dict[str, Any]] = {}
         if running:
             reports = await self._pool.fetch(_SQL["progress_of"], *map(list, zip(*running, strict=True)))
             more |= {row["task"]: {"progress": row["data"]} for row in reports}
         if between:
             waits = await self._pool.fetch(_SQL["waits_of"], between)
-            more |= {row["task"]: {"waiting": {"until": row["until"], "reason": row["reason"]}} for row in waits}
+            more |= {row["task"]: {"waiting": _waiting(row)} for row in waits}
+        if queued:
+            outages = await self._pool.fetch(_SQL["waits_for_destinations"], [*{row["source"] for row in queued}])
+            waiting = {row["source"]: _waiting(row) for row in outages}
+            more |= {row["task"]: {"waiting": waiting[row["source"]]} for row in queued if row["source"] in waiting}
         return [{**row, **more[row["task"]]} if row["task"] in more else row for row in rows]
 
     async def page_log(self, task: UUID, selection: LogFilter) -> AsyncIterator[list[asyncpg.Record]]:
@@ -236,3 +241,7 @@ class Reader:
     async def find_lines(self, task: UUID, search: LogSearch, *, limit: int) -> FoundLines:
         """Find lines of a task's log, as `find_lines` of `app.store.log_search` says."""
         return await find_lines(self._pool, task, search, limit=limit)
+
+
+def _waiting(row: asyncpg.Record) -> dict[str, Any]:
+    return {"until": row["until"], "reason": row["reason"]}

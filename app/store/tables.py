@@ -311,6 +311,18 @@ pauses = Table(
     Index("pauses_ends_at", "ends_at"),
 )
 
+outages = Table(
+    "outages",
+    metadata,
+    _required("destination", Text),
+    _required("sources", ARRAY(Text)),
+    _required("since", INSTANT),
+    _required("probes", Integer),
+    _required("probe_at", INSTANT),
+    _required("error", Text),
+    PrimaryKeyConstraint("destination", name="outages_pkey"),
+)
+
 checkpoints = Table(
     "checkpoints",
     metadata,

@@ -30,7 +30,7 @@ BackfillRequest.__doc__ = "An interval of a collection to load again: from `from
 
 
 class Waiting(TypedDict):
-    """A task between two attempts: when the next one may begin, and why not before."""
+    """A task that waits for its source or a destination: when the next attempt may begin, and why not before."""
 
     until: Time
     reason: str

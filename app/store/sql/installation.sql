@@ -56,7 +56,7 @@ SELECT n.nspname || '.' || c.relname, r.right
 FROM (VALUES (ARRAY['log_events', 'fire_times'], ARRAY['SELECT', 'INSERT']),
              (ARRAY['collections', 'tasks', 'bookmarks', 'schedules', 'workers', 'resets', 'checkpoints',
                     'daily_collection_stats', 'daily_collection_histogram', 'table_schemas', 'renewed_configs', 'catalogues',
-                    'catalogue_parts', 'pauses'],
+                    'catalogue_parts', 'pauses', 'outages'],
               ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']),
              (ARRAY['catalogue_content'], ARRAY['SELECT', 'UPDATE']),
              (ARRAY['sync_requests'], ARRAY['SELECT', 'UPDATE', 'DELETE']),

@@ -46,6 +46,13 @@ CROSS JOIN LATERAL (
 ) AS latest
 WHERE latest.until > syncline.clock()
 
+-- name: waits_for_destinations
+-- Until when the tasks of sources $1 wait for a destination that cannot be reached, and why.
+SELECT DISTINCT ON (s.source) s.source, o.probe_at AS until, o.error AS reason
+FROM syncline.outages o CROSS JOIN LATERAL unnest(o.sources) AS s (source)
+WHERE s.source = ANY ($1::text[]) AND o.probe_at > syncline.clock()
+ORDER BY s.source, o.probe_at DESC
+
 -- name: log_page
 -- A page of $6 lines of a task's log, in order.
 SELECT attempt, line, at, level, message, system FROM (
