@@ -63,6 +63,7 @@ IN_SCHEMA: Final = (
     Check("projections", work.look_at_projections),
     Check("workers", work.look_at_workers),
     Check("queue", work.look_at_queue),
+    Check("outages", work.look_at_outages),
     Check("pools", work.look_at_pools),
     Check("schedules", work.look_at_schedules),
     Check("seals", history.look_at_seals),

@@ -10,7 +10,7 @@ from app.doctor.finding import fail, ok, warn
 from app.domain.counts import count
 from app.domain.duration import format_duration
 from app.domain.visible import make_visible
-from app.store.installation import fetch_queue, fetch_schedules, list_unserved_pools, list_workers
+from app.store.installation import fetch_queue, fetch_schedules, list_held_up, list_unserved_pools, list_workers
 from app.store.reads import fetch_projection_lags
 
 if TYPE_CHECKING:
@@ -70,6 +70,23 @@ async def look_at_queue(installation: Installation) -> list[Finding]:
         return [ok("queue", text)]
     text += f"; the oldest has been waiting for {_duration(queue['seconds'])}"
     return [warn("queue", text, "Start more workers, or raise server.sync_tasks.pool.size.")]
+
+
+async def look_at_outages(installation: Installation) -> list[Finding]:
+    async with installation.connected() as connection:
+        outages = await list_held_up(connection)
+    return [_outage(each) for each in outages] or [ok("outages", "no task waits for a destination")]
+
+
+def _outage(outage: Record) -> Finding:
+    name, error = make_visible(outage["destination"]), make_visible(outage["error"])
+    since = f"{outage['since']:%Y-%m-%d %H:%M:%S} UTC ({_duration(outage['seconds'])})"
+    return warn(
+        "outages",
+        f"{count(outage['tasks'], 'task')} waiting for destination '{name}', which cannot be reached since {since}: "
+        f"{error}",
+        "Start its server, or correct its address: one task tries it again every minute, and the others follow.",
+    )
 
 
 async def look_at_pools(installation: Installation) -> list[Finding]:

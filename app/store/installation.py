@@ -106,6 +106,11 @@ async def fetch_queue(connection: Connection) -> asyncpg.Record:
     return row
 
 
+async def list_held_up(connection: Connection) -> list[asyncpg.Record]:
+    """Each `destination` that cannot be reached: `since` when, for how many `seconds`, the `error`, waiting `tasks`."""
+    return await connection.fetch(_SQL["held_up"])
+
+
 async def list_unserved_pools(connection: Connection) -> list[asyncpg.Record]:
     """Each `pool` that has ready `tasks` and no live worker, `since` when, and the `seconds` since then."""
     return await connection.fetch(_SQL["unserved_pools"])

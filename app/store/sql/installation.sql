@@ -114,6 +114,13 @@ SELECT count(*) FILTER (WHERE ready AND NOT paused) AS ready, count(*) FILTER (W
 FROM (SELECT s.status, s.run_at, s.status = 'SCHEDULED' AND s.run_at <= syncline.clock() AS ready, {is_paused} AS paused
       FROM syncline.collections s WHERE s.status IN ('SCHEDULED', 'RUNNING')) AS q
 
+-- name: held_up
+-- The destinations that cannot be reached, since when and why, and how many queued tasks wait for each.
+SELECT o.destination, o.since, extract(epoch FROM syncline.clock() - o.since)::float8 AS seconds, o.error,
+       (SELECT count(*) FROM syncline.collections c WHERE c.status = 'SCHEDULED' AND c.source = ANY (o.sources)) AS tasks
+FROM syncline.outages o WHERE o.probe_at > syncline.clock() - interval '1 hour'
+ORDER BY o.destination
+
 -- name: unserved_pools
 -- The pools with tasks that could start now, none of which any worker will claim: how many tasks, since when and for how many
 -- seconds the first one has waited. A worker without pools claims the tasks of all.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from app.doctor import work
+from app.store.outages import Outages
 from app.store.pauses import Pauses
 from tests.harness import FOREVER
 from tests.integration.doctor.looking import installation_at, look, look_once
@@ -50,6 +52,23 @@ async def test_tasks_that_wait_for_long_are_warned_of(store: Store, database_url
     _, state, text, _ = await look_once(work.look_at_queue, installation_at(database_url))
     assert state == "warn"
     assert text.startswith("1 task waiting, 0 running; the oldest has been waiting for 1h")
+
+
+async def test_a_destination_that_cannot_be_reached_is_named_with_what_waits_for_it(
+    store: Store, database_url: str
+) -> None:
+    found = await look_once(work.look_at_outages, installation_at(database_url))
+    assert found[1:3] == ("ok", "no task waits for a destination")
+    await store.schedule()
+    await store.schedule("c", "elsewhere")
+    error = "destination 'lake': cannot connect: refused"
+    times = {"first": timedelta(), "longest": timedelta()}
+    await Outages(store.pool).report("lake", ["s"], error, is_probe=False, **times)
+    _, state, text, remedy = await look_once(work.look_at_outages, installation_at(database_url))
+    assert state == "warn"
+    assert text.startswith("1 task waiting for destination 'lake', which cannot be reached since 20")
+    assert text.endswith(f"): {error}")
+    assert remedy.startswith("Start its server, or correct its address: one task tries it again")
 
 
 async def test_tasks_that_wait_in_a_pause_need_no_worker(store: Store, database_url: str) -> None:
