@@ -59,6 +59,12 @@ async def first_of(*signals: asyncio.Event, timeout: float | None) -> bool:  # n
             wait.cancel()
 
 
+async def set_after(signal: asyncio.Event, *others: asyncio.Event) -> None:
+    """Set `signal` once one of the others is set."""
+    await first_of(*others, timeout=None)
+    signal.set()
+
+
 @asynccontextmanager
 async def running_alongside(*coroutines: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     """Run coroutines while the block runs; if one failed, raise its error when the block ends."""

@@ -1,9 +1,10 @@
-"""`syncline worker`: wires together everything that a worker process runs."""
+"""`syncline worker`: wires together everything that a worker process runs until it is stopped."""
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
@@ -41,18 +42,43 @@ from app.store.schedules import Schedules
 from app.store.sync_requests import SyncRequests
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from app.config.catalogue import Catalogue
     from app.config.settings import Settings
+    from app.store.address import DatabaseAddress
+    from app.store.database import Pool
 
 _PATIENCE_SECONDS = 30
 _CONNECTIONS = 8
 
 
-async def run_worker(settings: Settings, config: Path, *, pools: tuple[str, ...]) -> None:
-    """Claim tasks of `pools`, schedule, rescue and project until SIGTERM or SIGINT, then drain."""
-    signals = StopSignals.listen()
+@dataclass(frozen=True, slots=True)
+class WorkerParts:
+    """A worker that has not begun to work, and what everything beside it needs."""
+
+    worker: Worker
+    options: WorkerOptions
+    pool: Pool
+    notifier: Notifier
+    watcher: CatalogueWatcher
+    address: DatabaseAddress
+
+
+@asynccontextmanager
+async def worker_parts(
+    settings: Settings, config: Path, *, pools: tuple[str, ...], slots: int | None = None
+) -> AsyncIterator[WorkerParts]:
+    """Read the catalogue, clean up after killed attempts, and connect to the database.
+
+    `slots` None: as many as the catalogue says.
+
+    Raises:
+        ConfigurationError: something that the user has configured cannot work.
+        DatabaseUnreachableError: the database does not answer.
+        SchemaVersionError: the schema is not one that this release can work with.
+    """
     ORPHANS.adopt()
     address = database_address(settings)
     watcher = CatalogueWatcher(config, substitution_environment(settings))
@@ -77,8 +103,16 @@ async def run_worker(settings: Settings, config: Path, *, pools: tuple[str, ...]
         await require_schema(Reader(pool))
         notifier = Notifier(pool)
         stack.push_async_callback(notifier.aclose)
-        options = worker_options(settings, watcher.current, pools)
+        options = worker_options(settings, watcher.current, pools, slots=slots)
         worker = Worker(pool, Leases(lease_pool), watcher, options, notifier)
+        yield WorkerParts(worker, options, pool, notifier, watcher, address)
+
+
+async def run_worker(settings: Settings, config: Path, *, pools: tuple[str, ...]) -> None:
+    """Claim tasks of `pools`, schedule, rescue and project until SIGTERM or SIGINT, then drain."""
+    signals = StopSignals.listen()
+    async with worker_parts(settings, config, pools=pools) as parts:
+        worker, pool, notifier, watcher = parts.worker, parts.pool, parts.notifier, parts.watcher
         scheduler = Scheduler(pool, notifier, lambda: worker.id)
         stop = signals.stop
         definitions = Definitions(Schedules(pool), watcher, changed=scheduler.wake.set)
@@ -90,13 +124,13 @@ async def run_worker(settings: Settings, config: Path, *, pools: tuple[str, ...]
             endless = [
                 group.create_task(watcher.run()),
                 group.create_task(repeat("housekeeping", housekeeping.step, stop=stop)),
-                group.create_task(listen(address.direct, worker.wake, password=address.password)),
+                group.create_task(listen(parts.address.direct, worker.wake, password=parts.address.password)),
             ]
             for name, step in (
                 ("definitions", definitions.step),
                 ("catalogue", catalogue_changes.step),
                 ("requests", requested_syncs.step),
-                ("rescuer", Rescuer(pool, notifier, options.lease).step),
+                ("rescuer", Rescuer(pool, notifier, parts.options.lease).step),
                 ("positions", partial(watch_positions, pool)),
             ):
                 group.create_task(repeat(name, step, stop=stop))
@@ -115,10 +149,13 @@ def _clean_up(data_dir: Path) -> None:
     sweep(data_dir)
 
 
-def worker_options(settings: Settings, catalogue: Catalogue, pools: tuple[str, ...]) -> WorkerOptions:
+def worker_options(
+    settings: Settings, catalogue: Catalogue, pools: tuple[str, ...], *, slots: int | None = None
+) -> WorkerOptions:
+    """The options as the catalogue says; `slots` instead of its own, if given."""
     tasks = catalogue.server.sync_tasks
     return WorkerOptions(
-        slots=tasks.pool.size,
+        slots=tasks.pool.size if slots is None else slots,
         lease=timedelta(seconds=tasks.stalled.last_heartbeat_threshold_seconds),
         drain_seconds=catalogue.server.drain_seconds,
         data_dir=settings.data_dir.absolute(),

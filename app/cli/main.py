@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from itertools import chain
 from typing import TYPE_CHECKING
 
 import click
@@ -21,6 +20,7 @@ from app.cli.plan import plan
 from app.cli.run import run
 from app.cli.running import (
     config_option,
+    fail_points_option,
     reporting_output_errors,
     reports_errors,
     run_loop,
@@ -32,7 +32,8 @@ from app.cli.status import status
 from app.cli.tasks import cancel, logs, tasks
 from app.cli.tokens import token
 from app.cli.ui import ui
-from app.cli.values import PATH, POOLS
+from app.cli.values import PATH
+from app.cli.worker import worker
 from app.domain.ports import HIGHEST_PORT
 from app.hiding import hide_from_others
 
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _host = click.option("--host", help="The address to listen on.  [default: 127.0.0.1]")
-_fail_points = click.option("--with-fail-points", is_flag=True, hidden=True)
 _port = click.option(
     "--port",
     type=click.IntRange(0, HIGHEST_PORT),
@@ -70,7 +70,7 @@ def cli() -> None:
 @config_option
 @_host
 @_port
-@_fail_points
+@fail_points_option
 @reports_errors
 def api(config: Path | None, host: str | None, port: int | None, *, with_fail_points: bool) -> None:
     """Serve the HTTP API. Run any number of replicas behind a load balancer."""
@@ -79,33 +79,6 @@ def api(config: Path | None, host: str | None, port: int | None, *, with_fail_po
 
     settings = start(with_fail_points=with_fail_points)
     run_loop(run_api(settings, config_path(settings, config), host=host, port=port))
-
-
-@cli.command()
-@config_option
-@click.option(
-    "--pool",
-    "pools",
-    metavar="NAME",
-    type=POOLS,
-    multiple=True,
-    help="A pool whose tasks to run; repeat it, or put commas between several.  [default: environment variable "
-    "SYNCLINE_POOLS, else 'default']",
-)
-@click.option("--every-pool", is_flag=True, hidden=True)
-@_fail_points
-@reports_errors
-def worker(
-    config: Path | None, pools: tuple[tuple[str, ...], ...], *, every_pool: bool, with_fail_points: bool
-) -> None:
-    """Claim and run tasks, and schedule new ones. Run any number of replicas."""
-    from app.bootstrap.environment import config_path, worker_pools
-    from app.bootstrap.worker import run_worker
-    from app.domain.pool import EVERY_POOL
-
-    settings = start(with_fail_points=with_fail_points)
-    served = EVERY_POOL if every_pool else worker_pools(settings, chain.from_iterable(pools))
-    run_loop(run_worker(settings, config_path(settings, config), pools=served))
 
 
 @cli.command(short_help="Run everything in one terminal.")
@@ -118,7 +91,7 @@ def worker(
     type=PATH,
     help="The directory for all data.  [default: environment variable SYNCLINE_DATA_DIR, else .syncline]",
 )
-@_fail_points
+@fail_points_option
 @reports_errors
 def dev(config: Path | None, host: str | None, port: int | None, data: Path | None, *, with_fail_points: bool) -> None:
     """Run everything in one terminal: PostgreSQL (unless DATABASE_URL is set), migrations, API and worker."""
@@ -183,6 +156,7 @@ def verify() -> None:
     click.echo("Every projection matches the events.")
 
 
+cli.add_command(worker)
 cli.add_command(init)
 cli.add_command(import_)
 cli.add_command(check)

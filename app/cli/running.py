@@ -61,6 +61,10 @@ def config_option(command: Callable[Arguments, None]) -> Callable[Arguments, Non
     return option(command)
 
 
+fail_points_option = click.option("--with-fail-points", is_flag=True, hidden=True)
+"""The option of processes that the tests make die at fail points."""
+
+
 def align(rows: Sequence[Sequence[str]]) -> list[str]:
     """Rows as lines with aligned columns; what is invisible in a cell is escaped."""
     cells = [[make_visible(cell) for cell in row] for row in rows]

@@ -15,6 +15,7 @@ from app.domain.timestamp import read_day_or_time
 
 if TYPE_CHECKING:
     import datetime as dt
+    from uuid import UUID
 
     from click import Context, Parameter
     from click.shell_completion import CompletionItem
@@ -111,6 +112,18 @@ class _TaskType(_NameType):
 
         given = ctx.params.get(str(param.name))
         return complete_collection(ctx, given[0], incomplete) if given else complete_source(ctx, incomplete)
+
+
+class _TaskUuidType(click.ParamType["UUID"]):
+    name = "uuid"
+
+    def convert(self, value: Any, param: Parameter | None, ctx: Context | None) -> UUID:
+        from app.domain.task import uuid_in
+
+        try:
+            return uuid_in(value)
+        except ValueError:
+            self.fail(f"{value!r} is not the id of a task, nor the UUID at its end", param, ctx)
 
 
 class _PlaceType(click.ParamType["Place"]):
@@ -212,6 +225,9 @@ COLLECTION: Final = _CollectionType()
 
 TASK: Final = _TaskType()
 """The id of a task, or a source, and then a collection."""
+
+TASK_UUID: Final = _TaskUuidType()
+"""The id of a task, or its UUID alone."""
 
 PLACE: Final = _PlaceType()
 """The id of an event in the feed, or a position."""

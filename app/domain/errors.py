@@ -70,6 +70,13 @@ class UnknownCollectionError(ConfigurationError):
         self.known = known
 
 
+class UnknownTaskError(SynclineError):
+    """The store has no task with this id."""
+
+    def __init__(self, task: object) -> None:
+        super().__init__(f"there is no task {task}: its id is wrong, or retention has removed it")
+
+
 class CollectionBusyError(SynclineError):
     """An active task of the collection stands in the way."""
 

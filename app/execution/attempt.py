@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     from app.config.catalogue import Catalogue
     from app.config.watch import CatalogueWatcher
     from app.domain.attempt_protocol import AttemptMessage, Backfill
-    from app.domain.claim import Claim
+    from app.domain.claim import Claim, Ending
     from app.domain.renewal import Owner, Renewal, SealedConfig
     from app.domain.table_columns import SchemaRevision
     from app.execution.endings import Endings
@@ -133,6 +133,8 @@ class Attempt:
         self._has_committed_rows = False
         self._probed: set[str] = set()
         self.is_ending = False
+        self.ending: Ending | None = None
+        """What was written at the end; None before, and if the attempt no longer belonged to this worker."""
 
     def stop(self, reason: StopReason) -> None:
         """Stop the attempt early. The first reason counts, except that a lost lease overrides it."""
@@ -464,6 +466,7 @@ class Attempt:
         )
         left = await self._context.endings.end_all([ending], lease_lost=self._has_lost_lease)
         if not left:
+            self.ending = ending
             _logger.info(
                 "attempt.ended",
                 task=self.claim.task_id,

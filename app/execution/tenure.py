@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from app.domain.errors import LeaseLostError
 from app.execution.attempt import Attempt, AttemptContext, StopReason
 from app.execution.endings import Endings
 from app.execution.lease import LeaseKeeper, lease_clock
@@ -20,7 +22,7 @@ from app.execution.start_facts import StartFacts
 from app.execution.task_log import TaskLog
 from app.execution.unknown import LeftToOthers
 from app.failpoints import fail_point
-from app.loops import first_of, repeat, running_alongside
+from app.loops import first_of, repeat, running_alongside, set_after
 from app.store.bookmarks import Bookmarks
 from app.store.catalogues import Catalogues
 from app.store.outages import Outages
@@ -29,12 +31,12 @@ from app.store.renewals import RenewedConfigs
 from app.store.streams import AttemptStreams
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
     from typing import Any
     from uuid import UUID
 
     from app.config.watch import CatalogueWatcher
-    from app.domain.claim import Claim
+    from app.domain.claim import Claim, Ending
     from app.execution.options import WorkerOptions
     from app.store.database import Pool
     from app.store.leases import Leases
@@ -63,8 +65,11 @@ class Tenure:
         *,
         worker: UUID,
         registered_at: float,
+        ended: Callable[[Ending], None],
     ) -> None:
+        """`ended` is called with the ending of each attempt."""
         self.worker = worker
+        self._ended = ended
         self._options = options
         self._leases = leases
         self._queue = TaskQueue(pool, notifier=notifier)
@@ -95,6 +100,7 @@ class Tenure:
         self._held_checked_at = registered_at
         self._claims_checked_at = registered_at
         self._in_doubt = False
+        self._has_claimed_all = False
         self.claimed_at = float("-inf")
 
     def wake(self) -> None:
@@ -104,17 +110,54 @@ class Tenure:
 
     async def work(self, stop: asyncio.Event, hurry: asyncio.Event) -> None:
         """Claim until `stop`, then drain; `hurry` cuts the drain short."""
-        vital = map(self._vital, (self._keeper.keep(), self._log.run(), self._watch_claims()))
-        async with running_alongside(*vital, self._progress.run()):
+        async with self._under_lease():
             await self._claim_until(stop)
             if not self._lost.is_set():
                 await self._drain(hurry)
-            await self._wait_for_attempts()
-            if not self._lost.is_set():
-                # A claim whose response was lost; the rescuer would count it as a failure.
-                self._in_doubt = True
-                await self._hand_back_unknown()
-                await self._leases.stop(self.worker)
+
+    async def work_once(
+        self, stop: asyncio.Event, hurry: asyncio.Event, claim: Callable[[Tenure], Awaitable[None]]
+    ) -> None:
+        """Run what `claim` claims with `claim_due` or `claim_by`, and return; drain from `stop` on.
+
+        Raises:
+            LeaseLostError: the lease was lost before all attempts had ended.
+        """
+        async with self._under_lease():
+            try:
+                await claim(self)
+            finally:
+                await self._end_attempts(stop, hurry)
+        if self._lost.is_set():
+            raise LeaseLostError("this worker has lost its lease: other workers go on with its tasks")
+
+    async def claim_due(self, stop: asyncio.Event) -> None:
+        """Claim until nothing is due any more, or `stop`."""
+        while not (stop.is_set() or self._lost.is_set()):
+            self._wake.clear()
+            seconds = await self._claim()
+            if self._has_claimed_all:
+                return
+            await first_of(stop, self._lost, self._wake, timeout=seconds)
+
+    async def claim_by(self, claim: Callable[..., Awaitable[Sequence[Claim]]]) -> None:
+        """Start what `claim` claims for this worker; it gets what the events say."""
+        await self._start_all(claim)
+
+    @asynccontextmanager
+    async def _under_lease(self) -> AsyncIterator[None]:
+        """Keep the lease during the block and until all attempts have ended, then give it back."""
+        vital = map(self._vital, (self._keeper.keep(), self._log.run(), self._watch_claims()))
+        async with running_alongside(*vital, self._progress.run()):
+            try:
+                yield
+            finally:
+                await self._wait_for_attempts()
+                if not self._lost.is_set():
+                    # A claim whose response was lost; the rescuer would count it as a failure.
+                    self._in_doubt = True
+                    await self._hand_back_unknown()
+                    await self._leases.stop(self.worker)
 
     async def _vital(self, work: Coroutine[Any, Any, None]) -> None:
         """Run an essential loop, such as renewing the lease. When it ends, the lease is given up."""
@@ -156,13 +199,8 @@ class Tenure:
 
     async def _claim_until(self, stop: asyncio.Event) -> None:
         over = asyncio.Event()
-
-        async def watch() -> None:
-            await first_of(stop, self._lost, timeout=None)
-            over.set()
-
         # A claim is never aborted: the tasks that the database has assigned must be run or handed back.
-        async with running_alongside(watch()):
+        async with running_alongside(set_after(over, stop, self._lost)):
             await repeat("claim", self._claim, stop=over, wake=self._wake)
 
     async def _claim(self) -> float:
@@ -171,17 +209,22 @@ class Tenure:
         free = min(self._options.slots - len(self._attempts), _MOST_CLAIMED)
         if free <= 0:
             return _CLAIM_SECONDS
+        await self._context.outages.refresh()
+        left = self._context.left_to_others.current() | self._context.outages.left_out()
+        claims = await self._start_all(
+            partial(self._queue.claim, self.worker, free, left=left, pools=self._options.pools)
+        )
+        self._has_claimed_all = len(claims) < free
+        if len(claims) == free:
+            return 0
+        # Of several pools, another worker may have locked more than it has claimed.
+        return _POLL_SECONDS if claims and len(self._options.pools) != 1 else _CLAIM_SECONDS
+
+    async def _start_all(self, claim: Callable[..., Awaitable[Sequence[Claim]]]) -> Sequence[Claim]:
+        """Start what `claim` claims."""
         facts = await self._start_facts.current()
         try:
-            await self._context.outages.refresh()
-            left = self._context.left_to_others.current() | self._context.outages.left_out()
-            claims = await self._queue.claim(
-                self.worker,
-                free,
-                left=left,
-                pools=self._options.pools,
-                started_with=facts.of_event,
-            )
+            claims = await claim(started_with=facts.of_event)
             fail_point("queue.claimed")
             await self._start_facts.register({claim.source for claim in claims})
         except BaseException:
@@ -189,12 +232,9 @@ class Tenure:
             raise
         if claims:
             self.claimed_at = time.monotonic()
-        for claim in claims:
-            self._start(claim)
-        if len(claims) == free:
-            return 0
-        # Of several pools, another worker may have locked more than it has claimed.
-        return _POLL_SECONDS if claims and len(self._options.pools) != 1 else _CLAIM_SECONDS
+        for each in claims:
+            self._start(each)
+        return claims
 
     async def _hand_back_unknown(self) -> None:
         """Hand back attempts that the database has assigned to this worker without its knowledge.
@@ -229,13 +269,30 @@ class Tenure:
             attempt.stop(StopReason.LEASE_LOST)
 
     def _forget(self, claim: Claim, work: asyncio.Task[bool]) -> None:
-        del self._attempts[claim.key]
+        attempt, _ = self._attempts.pop(claim.key)
+        if attempt.ending is not None:
+            self._ended(attempt.ending)
         if not work.cancelled() and (error := work.exception()):
             _logger.error("attempt.broken", task=claim.task_id, attempt=claim.attempt, exc_info=error)
         # An attempt that was not ended in the database still belongs to this worker, and must be handed back.
         if work.cancelled() or work.exception() or not work.result():
             self._in_doubt = True
         self._wake.set()
+
+    async def _end_attempts(self, stop: asyncio.Event, hurry: asyncio.Event) -> None:
+        """Claim nothing more, and wait for the running attempts; drain from `stop` on."""
+        with suppress(Exception):
+            await self._leases.drain(self.worker)
+        ended = asyncio.Event()
+
+        async def watch() -> None:
+            await self._wait_for_attempts()
+            ended.set()
+
+        async with running_alongside(watch()):
+            await first_of(ended, stop, self._lost, timeout=None)
+        if not (ended.is_set() or self._lost.is_set()):
+            await self._drain(hurry)
 
     async def _drain(self, hurry: asyncio.Event) -> None:
         """Stop claiming, give running attempts time to end, and hand back those that still run then."""

@@ -15,9 +15,11 @@ from app.execution.tenure import Tenure
 from app.loops import repeat
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from uuid import UUID
 
     from app.config.watch import CatalogueWatcher
+    from app.domain.claim import Ending
     from app.execution.options import WorkerOptions
     from app.store.database import Pool
     from app.store.leases import Leases
@@ -39,6 +41,7 @@ class Worker:
         self._options = options
         self._notifier = notifier
         self._tenure: Tenure | None = None
+        self._ended: Callable[[Ending], None] = _ignore
 
     @property
     def id(self) -> UUID | None:
@@ -68,6 +71,30 @@ class Worker:
             return 0
 
         await repeat("worker", tenure, stop=stop)
+
+    async def run_once(
+        self,
+        stop: asyncio.Event,
+        hurry: asyncio.Event,
+        *,
+        claim: Callable[[Tenure], Awaitable[None]],
+        ended: Callable[[Ending], None],
+    ) -> None:
+        """Work under one lease until what `claim` claims has ended, or `stop`, which begins a drain.
+
+        `ended` is called with the ending of each attempt.
+
+        Raises:
+            LeaseLostError: the lease was lost before all attempts had ended.
+        """
+        self._ended = ended
+        self._tenure = await self._begin_unless(stop)
+        if self._tenure is None:
+            return
+        try:
+            await self._tenure.work_once(stop, hurry, claim)
+        finally:
+            self._tenure = None
 
     async def _begin_unless(self, stop: asyncio.Event) -> Tenure | None:
         """Begin a tenure, or return None if `stop` is set before the database has answered."""
@@ -101,4 +128,9 @@ class Worker:
             self._notifier,
             worker=worker,
             registered_at=registered_at,
+            ended=self._ended,
         )
+
+
+def _ignore(_ending: Ending) -> None:
+    """A worker that goes on counts nothing: the database has it."""

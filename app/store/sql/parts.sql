@@ -40,6 +40,28 @@ ended AS (
       backfill = excluded.backfill
 )
 
+-- name: claimed
+-- Assigns the tasks of the heads in `due` to worker $1, at the time of its fence; their events say what is in `said`.
+moved AS (
+  UPDATE syncline.collections c
+  SET status = 'RUNNING', version = c.version + 1, attempt = c.attempt + 1, worker = $1,
+      claim = greatest(c.claim + 1, (extract(epoch FROM f.at) * 1000)::bigint << 20 | floor(random() * 1048576)::bigint),
+      started_at = coalesce(c.started_at, greatest(f.at, c.changed_at)), changed_at = greatest(f.at, c.changed_at),
+      xid = syncline.position(), line = 0
+  FROM due, fence f
+  WHERE c.source = due.source AND c.collection = due.collection AND c.xid <= syncline.position()
+  RETURNING c.*
+), appended AS (
+  INSERT INTO syncline.events (task, version, type, at, status, attempt, worker, data, line)
+  SELECT task, version, 'TaskStarted', changed_at, 'RUNNING', attempt, $1,
+         jsonb_build_object('claim', claim) || (SELECT data FROM said), line
+  FROM moved
+)
+SELECT source, collection, task, attempt, claim, failures, max_attempts, cancel_requested, changed_at AS at,
+       coalesce((SELECT generation FROM syncline.resets r WHERE r.source = m.source AND r.collection = m.collection), 0)
+         AS generation, backfill
+FROM moved m
+
 -- name: after_line
 -- The lines of a log after (attempt $2, line $3), written between $4 and $5.
 (attempt, line) > ($2::smallint, $3::integer) AND at >= $4 AND at <= $5

@@ -1,7 +1,7 @@
 -- A collection's row is the head of the stream of its last task: its lock, its place in the queue, and its status. A statement
 -- that moves a task locks the head, moves it, appends the event, and inserts a task that has ended into `tasks`. Such a
 -- statement is a transaction of its own, but a task that another one follows ends in one transaction with `schedule_tasks`.
--- `{fence}` and `{ended}` are in `parts.sql`.
+-- `{fence}`, `{ended}` and `{claimed}` are in `parts.sql`.
 --
 -- `c.xid <= syncline.position()`: a statement that waited for the row lock may have a lower transaction id than the
 -- writer it waited for. If it appended now, readers that go by positions would see the events in the wrong order. So the
@@ -127,24 +127,9 @@ WITH left_out AS MATERIALIZED (
   ) AS first
   ORDER BY first.priority DESC, first.task
   LIMIT $2
-), moved AS (
-  UPDATE syncline.collections c
-  SET status = 'RUNNING', version = c.version + 1, attempt = c.attempt + 1, worker = $1,
-      claim = greatest(c.claim + 1, (extract(epoch FROM f.at) * 1000)::bigint << 20 | floor(random() * 1048576)::bigint),
-      started_at = coalesce(c.started_at, greatest(f.at, c.changed_at)), changed_at = greatest(f.at, c.changed_at),
-      xid = syncline.position(), line = 0
-  FROM due, fence f
-  WHERE c.source = due.source AND c.collection = due.collection AND c.xid <= syncline.position()
-  RETURNING c.*
-), appended AS (
-  INSERT INTO syncline.events (task, version, type, at, status, attempt, worker, data, line)
-  SELECT task, version, 'TaskStarted', changed_at, 'RUNNING', attempt, $1, jsonb_build_object('claim', claim) || $7::jsonb, line
-  FROM moved
-)
-SELECT source, collection, task, attempt, claim, failures, max_attempts, cancel_requested, changed_at AS at,
-       coalesce((SELECT generation FROM syncline.resets r WHERE r.source = m.source AND r.collection = m.collection), 0)
-         AS generation, backfill
-FROM moved m
+), said AS (
+  SELECT $7::jsonb AS data
+), {claimed}
 
 -- name: waiting_pools
 -- The pools that have queued tasks. Each step looks up the next one in the index, however many tasks a pool has.
