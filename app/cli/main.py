@@ -10,6 +10,7 @@ import click
 from app.cli.bookmarks import bookmarks
 from app.cli.check import check
 from app.cli.completion import VARIABLE, completion
+from app.cli.connectors import connectors
 from app.cli.destinations import destinations
 from app.cli.doctor import doctor
 from app.cli.events import events
@@ -171,6 +172,7 @@ cli.add_command(pause)
 cli.add_command(resume)
 cli.add_command(sources)
 cli.add_command(bookmarks)
+cli.add_command(connectors)
 cli.add_command(destinations)
 cli.add_command(doctor)
 cli.add_command(events)

@@ -112,17 +112,18 @@ def build_catalogue(
     directory: Path = Path(),
     files: NamedFiles | None = None,
     without_collections: bool = False,
+    stand_in: str | None = None,
 ) -> Catalogue:
     """Read the catalogue in `texts`.
 
     Relative paths start at `directory`; `files` notes the files that the catalogue names. With `without_collections` a
-    source may have no collections.
+    source may have no collections. Placeholders without a value become `stand_in`, unless that is None.
 
     Raises:
         CatalogueError: something outside of single sources and destinations is wrong; it has all problems.
     """
     files = NamedFiles() if files is None else files
-    reading = _Reading(texts, environment, directory, files)
+    reading = _Reading(texts, environment, directory, Replaced(files=files, stand_in=stand_in))
     server = reading.section("server", Server, SERVER_KEYS)
     notifications = reading.section("notifications", Notifications)
     reading.section("configurator", Configurator)
@@ -173,13 +174,13 @@ class _Reading:
         texts: Texts,
         environment: Mapping[str, str],
         directory: Path,
-        files: NamedFiles,
+        replaced: Replaced,
     ) -> None:
         self._directory = directory
         self._texts = texts
         self._main = main = texts.main
         self._environment = environment
-        self._replaced = Replaced(files=files)
+        self._replaced = replaced
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
         self.secrets: frozenset[str] = frozenset()

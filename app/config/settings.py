@@ -47,7 +47,9 @@ PostgresUrl = Annotated[str, AfterValidator(_parse_postgres_url)]
 class Settings(BaseSettings):
     """The environment variables that Syncline reads; one that is empty counts as absent.
 
-    `database_url` None: the embedded server. `log_format` `auto`: `console` on a terminal, `json` otherwise.
+    `database_url` None: the embedded server. `connectors_dir` has packages of taps and connectors; those that are
+    missing are installed in the data directory, or `never`. `log_format` `auto`: `console` on a terminal, `json`
+    otherwise.
     """
 
     model_config = SettingsConfigDict(
@@ -62,6 +64,10 @@ class Settings(BaseSettings):
     config: Path | None = Field(default=None, validation_alias="SYNCLINE_CONFIG")
     data_dir: Path = Field(default=Path(".syncline"), validation_alias="SYNCLINE_DATA_DIR")
     pools: Annotated[str, AfterValidator(_check_pools)] = Field(default=DEFAULT_POOL, validation_alias="SYNCLINE_POOLS")
+    connectors_dir: Path | None = Field(default=None, validation_alias="SYNCLINE_CONNECTORS_DIR")
+    install: Annotated[Literal["missing", "never"], BeforeValidator(_parse_word)] = Field(
+        default="missing", validation_alias="SYNCLINE_INSTALL"
+    )
     url: str | None = Field(default=None, validation_alias="SYNCLINE_URL", repr=False)
     token: str | None = Field(default=None, validation_alias="SYNCLINE_TOKEN", repr=False)
     log_level: Annotated[Literal["debug", "info", "warn", "error"], BeforeValidator(_parse_word)] = Field(

@@ -36,12 +36,13 @@ class Known(NamedTuple):
 class Replaced:
     """What the texts of one catalogue became, so that aliases of a long text are replaced once, and its `files`.
 
-    `left` is how many placeholders it may still have.
+    `left` is how many placeholders it may still have. One that has no value becomes `stand_in`, unless that is None.
     """
 
     texts: dict[str, Known] = field(default_factory=dict, repr=False)
     left: int = MOST_PLACEHOLDERS
     files: NamedFiles = field(default_factory=NamedFiles)
+    stand_in: str | None = None
 
 
 @dataclass(slots=True)
@@ -136,6 +137,8 @@ class Substitution:
             if text:
                 return text, f"environment variable {name}" if kind == "env" else f"file {name}"
             missing.append(why)
+        if placeholder.default is None and self.replaced.stand_in is not None:
+            return self.replaced.stand_in, "the stand-in"
         if placeholder.default is None:
             raise ValueError(_describe(missing))
         return placeholder.default, "the default"

@@ -126,9 +126,12 @@ _UV: Final = frozenset(
 # The names of these variables contain the index's name, which the user chooses.
 _CREDENTIALS_OF_AN_INDEX: Final = re.compile(r"UV_INDEX_\w+_(USERNAME|PASSWORD)")
 
+# Where environments of packages are, and whether an attempt may make them.
+_INSTALLATION: Final = frozenset({"SYNCLINE_CONNECTORS_DIR", "SYNCLINE_INSTALL"})
+
 _PROGRAM: Final = _SYSTEM | _NETWORK
 _DOCKER_CLIENT: Final = _PROGRAM | _DOCKER | {"HOME"}
-_ATTEMPT: Final = _PROGRAM | _USER | _DOCKER | _PIP | _UV
+_ATTEMPT: Final = _PROGRAM | _USER | _DOCKER | _PIP | _UV | _INSTALLATION
 
 
 def server_environment(environment: Mapping[str, str]) -> dict[str, str]:
@@ -147,7 +150,7 @@ def docker_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def attempt_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """For the process of an attempt: all of these, the user, and the settings of package installers."""
+    """For the process of an attempt: all of these, the user, and where packages are and come from."""
     credentials = {name: value for name, value in environment.items() if _CREDENTIALS_OF_AN_INDEX.fullmatch(name)}
     return _only(environment, _ATTEMPT) | credentials
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.connectors.programs.packages import PackageSet, installed_command
+from app.connectors.programs.packages import PackageSet, installed_command, prepare_command
 from app.domain.errors import ConfigurationError, SynclineError
 from tests.servers.package_index import WHEEL, Index, forget_settings, serving, wheel
 
@@ -187,6 +187,72 @@ def test_no_login_of_an_index_is_shown(uv: Path, tmp_path: Path, monkeypatch: py
         ("uv", "debug", "looked at https://***@packages.example.com/simple/tap-made with ***"),
         ("uv", "error", "error: line by line"),
     ]
+
+
+def test_what_was_installed_beforehand_is_used_from_a_directory_that_nobody_can_write_to(
+    uv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared, data = tmp_path / "image", tmp_path / "volume"
+    wanted = PackageSet(("tap-made==1.0",))
+    command = prepare_command(wanted, executable="other", directory=prepared, log=Heard())
+    assert "pip install --quiet --compile-bytecode --python" in (uv / "asked").read_text()
+    monkeypatch.setenv("SYNCLINE_CONNECTORS_DIR", str(prepared))
+    for install_at_run_time in ("missing", "never"):
+        monkeypatch.setenv("SYNCLINE_INSTALL", install_at_run_time)
+        prepared.chmod(0o500)
+        assert install(data, "tap-made==1.0", executable="other") == (command, [])
+        prepared.chmod(0o700)
+    assert not data.exists()
+
+
+@pytest.mark.usefixtures("uv")
+def test_what_was_not_installed_beforehand_goes_into_the_data_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SYNCLINE_CONNECTORS_DIR", str(tmp_path / "image"))
+    command, said = install(tmp_path / "volume", "tap-made==1.0", executable="other")
+    assert command.is_relative_to(tmp_path / "volume" / "venvs")
+    assert said[0] == "installing tap-made==1.0"
+    monkeypatch.setenv("SYNCLINE_INSTALL", "never")
+    assert install(tmp_path / "volume", "tap-made==1.0", executable="other") == (command, [])
+
+
+def test_where_nothing_may_be_installed_the_error_says_what_is_missing_and_what_to_run(
+    uv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared, data = tmp_path / "image", tmp_path / "volume"
+    monkeypatch.setenv("SYNCLINE_INSTALL", "never")
+    with pytest.raises(ConfigurationError) as refused:
+        install(data, "tap-made==1.0", "other@https://user:hunter2@packages.example.com/other.whl")
+    assert str(refused.value) == (
+        f"tap-made==1.0 other@https://***@packages.example.com/other.whl is not installed in {data}/venvs, and "
+        "SYNCLINE_INSTALL=never forbids installing it now: run 'syncline connectors install --config FILE'"
+    )
+    monkeypatch.setenv("SYNCLINE_CONNECTORS_DIR", str(prepared))
+    with pytest.raises(ConfigurationError) as refused:
+        install(data, "tap-made==1.0")
+    assert str(refused.value) == (
+        f"tap-made==1.0 is not installed in {prepared} or {data}/venvs, and SYNCLINE_INSTALL=never forbids installing "
+        f"it now: run 'syncline connectors install --config FILE --dir {prepared}'"
+    )
+    assert not (uv / "asked").exists()
+    assert not data.exists()
+
+
+@pytest.mark.usefixtures("uv")
+def test_an_environment_that_was_moved_is_not_used_and_why_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built, mounted = tmp_path / "built", tmp_path / "mounted"
+    prepare_command(PackageSet(("tap-made==1.0",)), executable="other", directory=built, log=Heard())
+    built.rename(mounted)
+    [home] = mounted.glob("tap-made-*/")
+    monkeypatch.setenv("SYNCLINE_CONNECTORS_DIR", str(mounted))
+    monkeypatch.setenv("SYNCLINE_INSTALL", "never")
+    moved = f"{home} was made in another directory, whose path its scripts contain"
+    with pytest.raises(ConfigurationError) as refused:
+        install(tmp_path / "volume", "tap-made==1.0", executable="other")
+    assert f"is not installed in {mounted} or {tmp_path}/volume/venvs ({moved}), and" in str(refused.value)
 
 
 def hashed(*commands: str) -> str:

@@ -27,6 +27,11 @@ class TargetOptions(Options):
     constraints: Constraints = ()
     settings: Document = Field(default_factory=dict)
 
+    @property
+    def installed(self) -> tuple[str, ...]:
+        """The packages to install; none where there is a `command`."""
+        return self.package or ()
+
     @model_validator(mode="after")
     def _check_origin(self) -> Self:
         if bool(self.package) == bool(self.command):

@@ -10,6 +10,7 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from app.connectors.programs.places import INSTALL, NEVER, may_fetch
 from app.domain.errors import ConfigurationError
 from app.domain.inherited_environment import docker_environment
 from app.lifeline import GUARD_VARIABLE
@@ -54,11 +55,13 @@ class Container:
         """What runs the image; a command of the protocol follows. From now on the container is guarded.
 
         Raises:
-            ConfigurationError: `docker` is not on PATH.
+            ConfigurationError: `docker` is not on PATH, or the image is not there and must not be fetched.
         """
         docker = shutil.which("docker")
         if docker is None:
             raise ConfigurationError("'image' needs Docker, but the command docker is not on PATH")
+        if not may_fetch(os.environ):
+            self._require_image(docker)
         if self._guard is None:
             self._guard = self._start_guard()
         network = [] if self._network is None else ["--network", self._network]
@@ -72,6 +75,21 @@ class Container:
             *self._options,
             self._image,
         ]
+
+    def _require_image(self, docker: str) -> None:
+        found = subprocess.run(  # noqa: S603 -- the name is checked with the options
+            [docker, "image", "inspect", self._image],
+            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={"PATH": os.defpath} | self.environment,
+        )
+        if found.returncode:
+            raise ConfigurationError(
+                f"image {self._image} is not on this machine, and {INSTALL}={NEVER} forbids pulling it now: "
+                f"run 'docker pull {self._image}'"
+            )
 
     def _start_guard(self) -> subprocess.Popen[bytes]:
         environment = {"PATH": os.defpath, GUARD_VARIABLE: self._name} | self.environment

@@ -19,6 +19,7 @@ from app.domain.keys import Several
 CDK: Final = "airbyte-cdk==7.39.1"
 """What runs a manifest by default."""
 
+_RUNS_MANIFESTS: Final = "source-declarative-manifest"
 _ORIGINS: Final = ("package", "command", "manifest", "image", "docker_image")
 _NAME: Final = r"[A-Za-z0-9][\w.-]*(:\d+)?(/[A-Za-z0-9_][\w.-]*)*"
 _IMAGE: Final = re.compile(rf"{_NAME}(:[\w][\w.-]*(@sha256:[0-9a-f]{{64}})?|@sha256:[0-9a-f]{{64}})")
@@ -102,6 +103,11 @@ class AirbyteOptions(Options):
     def installed(self) -> tuple[str, ...]:
         """The packages to install; none for a `command` and an image."""
         return self.package or ((CDK,) if self.manifest is not None else ())
+
+    @property
+    def installed_executable(self) -> str | None:
+        """The command of what is installed; None for the only one that it has."""
+        return _RUNS_MANIFESTS if self.manifest is not None else self.executable
 
     @property
     def image_name(self) -> str | None:

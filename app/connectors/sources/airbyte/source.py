@@ -44,8 +44,6 @@ if TYPE_CHECKING:
     from app.connectors.sources.airbyte.options import AirbyteOptions
     from app.domain.attempt_protocol import Offered, SourceJob
 
-_RUNS_MANIFESTS = "source-declarative-manifest"
-
 
 class AirbyteSource:
     def __init__(
@@ -218,8 +216,7 @@ class AirbyteSource:
 
     def _command(self) -> list[str]:
         options = self._options
-        executable = _RUNS_MANIFESTS if options.manifest is not None else options.executable
-        package = PackageSet(options.installed, options.constraints)
+        package, executable = PackageSet(options.installed, options.constraints), options.installed_executable
         return command_of(options.command, package, executable=executable, data_dir=self._data_dir, log=self._log)
 
     def _components(self) -> tuple[list[str], dict[str, str]]:

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from app.domain.attempt_protocol import Offered, SourceJob
 
 
-def translated(job: SourceJob) -> SourceJob:
+def translated(job: SourceJob, *, with_files: bool = True) -> SourceJob:
     """`job` itself, unless its source is of a type that only Classic had.
+
+    Not `with_files`: keys that are in files stay there, and only what reads the source is right.
 
     Raises:
         ConfigurationError: the options cannot be mapped, or name a file that cannot be read.
@@ -33,7 +35,7 @@ def translated(job: SourceJob) -> SourceJob:
     options = validated(kind.options, job.source_config, key_path=f"{key_path}.config")
     parameters_path = f"{key_path}.collections.{job.collection.name}.parameters"
     parameters = validated(kind.parameters or NoParameters, job.collection.parameters, key_path=parameters_path)
-    mapped = mapped_from(_load_key(options), parameters, job.collection)
+    mapped = mapped_from(_load_key(options) if with_files else options, parameters, job.collection)
     return msgspec.structs.replace(
         job, source_type=mapped.source_type, source_config=mapped.config, collection=mapped.collection
     )

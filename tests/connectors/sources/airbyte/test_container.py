@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from app.connectors.sources.airbyte.container import Container
 from app.domain.attempt_protocol import ConfigRenewed
+from app.domain.errors import ConfigurationError
 from app.lifeline import end_descendants
 from tests.connectors.discovering import discovered, offers
 from tests.connectors.sources.airbyte.connecting import Connection, message, new_config
@@ -184,3 +186,27 @@ def test_without_docker_an_image_is_a_clear_error(tmp_path: Path, monkeypatch: p
     connection.options["image"] = IMAGE
     monkeypatch.setenv("PATH", "/nowhere")
     assert "the command docker is not on PATH" in str(connection.failure())
+
+
+def test_an_image_that_is_not_there_is_not_pulled_where_nothing_may_be_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "bin" / "docker"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\ntest -e {tmp_path}/pulled\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+    monkeypatch.setenv("SYNCLINE_INSTALL", "never")
+    container = Container(IMAGE, owner=None, work_dir=tmp_path, network=None, options=())
+    with pytest.raises(ConfigurationError) as refused:
+        container.command()
+    assert str(refused.value) == (
+        f"image {IMAGE} is not on this machine, and SYNCLINE_INSTALL=never forbids pulling it now: "
+        f"run 'docker pull {IMAGE}'"
+    )
+    assert (tmp_path / "asked").read_text() == f"image inspect {IMAGE}\n"
+    (tmp_path / "pulled").touch()
+    try:
+        assert container.command()[-1] == IMAGE
+    finally:
+        container.end()
