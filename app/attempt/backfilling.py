@@ -61,7 +61,8 @@ def backfill(job: Backfill, *, work_dir: Path, pipe: WorkerPipe) -> Finished:
             writing = Writing.of(job)
             items = shaped(source.read_interval(job.interval), job, writing=writing, sinks=lacking, log=log)
             checked = _refuse_duplicates(items, lacking, writing.mode)
-            unread = Pass(lacking, writing=writing, report=report, bookmarks_stay=True).run(checked)
+            with report.heartbeat.beating():
+                unread = Pass(lacking, writing=writing, report=report, bookmarks_stay=True).run(checked)
     close(sinks, unread=[unread])
     return Finished(records_read=report.records_read, rows_written=report.rows_written)
 

@@ -55,7 +55,8 @@ def synchronise(job: Sync, *, work_dir: Path, pipe: WorkerPipe) -> Finished:
         with open_source(structs.replace(job, bookmark_was_set=was_set), work_dir=work_dir, log=log) as source:
             report.measure(source)
             items = shaped(source.read(bookmark), job, writing=writing, sinks=alike, log=log)
-            unread.append(Pass(alike, bookmark=bookmark, writing=writing, report=report).run(items))
+            with report.heartbeat.beating():
+                unread.append(Pass(alike, bookmark=bookmark, writing=writing, report=report).run(items))
     close(sinks, unread=unread)
     return Finished(records_read=report.records_read, rows_written=report.rows_written)
 
@@ -185,7 +186,8 @@ class Pass:
             if arriving.comes_at_once:
                 # After a crash, a bookmark that covers rows which have not moved would hide their loss.
                 self._waiting_for_more.add(table.name)
-            sink.begin(arriving)
+            with self._report.heartbeat.working():
+                sink.begin(arriving)
 
     def _empty(self, emptied: Emptied) -> None:
         for sink in self._sinks:
@@ -197,7 +199,8 @@ class Pass:
 
     def _complete(self, completed: Completed) -> None:
         self._flush()
-        ready = [sink.complete(completed.table) for sink in self._sinks]
+        with self._report.heartbeat.working():
+            ready = [sink.complete(completed.table) for sink in self._sinks]
         if all(ready):
             self._waiting_for_more.discard(completed.table)
         self._completed += len(self._tables[completed.table].columns)
@@ -243,8 +246,9 @@ class Pass:
         self._waiting_records = self._waiting_bytes = 0
 
     def _write(self, table: str, batch: Batch) -> None:
-        for sink in self._sinks:
-            sink.write(table, batch)
+        with self._report.heartbeat.working():
+            for sink in self._sinks:
+                sink.write(table, batch)
 
     def _commit(self, *, final: bool) -> None:
         self._flush()
@@ -265,7 +269,8 @@ class Pass:
 
     def _commit_to(self, sink: Sink, *, final: bool) -> None:
         bookmark = sink.position.bookmark if self._bookmarks_stay else self._bookmark
-        rows = sink.commit(bookmark, final=final)
+        with self._report.heartbeat.working():
+            rows = sink.commit(bookmark, final=final)
         # The bookmark of a destination that keeps none is in the store, and must not change there either.
         if rows is not None and not (self._bookmarks_stay and sink.position.indifferent):
             fail_point("child.committed")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from app.attempt.heartbeat import Heartbeat
 from app.attempt.windows import INTERVAL_COLUMN
 from app.connectors.contract.passes import Measured
 from app.connectors.contract.schema import type_name
@@ -43,6 +44,7 @@ class Report:
         self._source: Measured | None = None
         self._pipe = pipe
         self._reported_at = time.monotonic()
+        self.heartbeat = Heartbeat(pipe.send)
 
     def measure(self, source: Source) -> None:
         """From now on reports the progress of `source`, if it knows it."""

@@ -40,7 +40,6 @@ Rejected = dict[str, tuple[Problem, ...]]
 _SECTIONS = ("configurator", "destinations", "notifications", "server", "sources")
 _NOT_EFFECTIVE = (
     ("server", "sync_tasks", "stalled", "observe_stalled_every_seconds"),
-    ("server", "sync_tasks", "stalled", "last_activity_threshold_minutes"),
     ("notifications", "slack", "url"),
 )
 

@@ -29,6 +29,7 @@ MOST_RUNS = 1_000_000
 # Workers look at the table of schedules twice in this time, so it must not be too short.
 _SHORTEST_PATIENCE: Final = dt.timedelta(seconds=10)
 _SHORTEST_SECRET_KEY: Final = 32
+_MOST_MINUTES: Final = 36_500 * 24 * 60
 _LONGEST_PATIENCE: Final = dt.timedelta(days=1)
 _HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _PREFIX: Final = re.compile(r"(/[A-Za-z0-9._~-]+)*")
@@ -109,11 +110,14 @@ class Pool(Section):
 
 
 class Stalled(Section):
-    """`last_heartbeat_threshold_seconds` is the length of a worker's lease."""
+    """`last_heartbeat_threshold_seconds` is the length of a worker's lease.
+
+    `last_activity_threshold_minutes` is the `max_silence` of sources that do not say their own.
+    """
 
     last_heartbeat_threshold_seconds: Number = Field(default=60, ge=1, le=86_400, allow_inf_nan=False)
     observe_stalled_every_seconds: Number = Field(default=20, gt=0, le=86_400, allow_inf_nan=False)
-    last_activity_threshold_minutes: Number = Field(default=10, gt=0, allow_inf_nan=False)
+    last_activity_threshold_minutes: Number = Field(default=10, gt=0, le=_MOST_MINUTES)
 
 
 class Kept(Section):

@@ -226,6 +226,10 @@ class Progress(msgspec.Struct, frozen=True, tag="progress"):
     share: float | None = None
 
 
+class AtWork(msgspec.Struct, frozen=True, tag="at_work"):
+    """A destination is still at work, as in a long statement: sent every few seconds, so that it is not silence."""
+
+
 class Committed(msgspec.Struct, frozen=True, tag="committed"):
     """Rows and their bookmark are durable and visible in `destination`.
 
@@ -382,6 +386,7 @@ AttemptMessage = (
     | Reached
     | Installing
     | Progress
+    | AtWork
     | Committed
     | ConfigRenewed
     | TableDescribed

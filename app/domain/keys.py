@@ -117,6 +117,12 @@ def _parse_window(value: Any) -> Any:
     return None if value == NOTHING else value
 
 
+def _parse_silence(value: Any) -> Any:
+    if isinstance(value, str) and value.lower() in _MEANT_AS_NOTHING:
+        raise ValueError(f"{value!r} is not a duration; for no limit write '{NOTHING}'")
+    return dt.timedelta() if value == NOTHING else value
+
+
 def _parse_percentage(value: Any) -> Any:
     if value == NOTHING:
         return None
@@ -148,6 +154,8 @@ Timezone = Annotated[str, AfterValidator(_check_timezone)]
 Timeout = Annotated[Duration, AfterValidator(_check_not_zero)]
 Window = Annotated[Duration | None, BeforeValidator(_parse_window, json_schema_input_type=Duration | Literal["none"])]
 """None: unlimited."""
+Silence = Annotated[Duration | None, BeforeValidator(_parse_silence, json_schema_input_type=Duration | Literal["none"])]
+"""Zero: no limit. None: what the server says."""
 _MOST_LEVELS: Final = 100
 Levels = Annotated[Whole, Field(ge=0, le=_MOST_LEVELS)]
 """Of objects in each other."""

@@ -20,6 +20,7 @@ from app.connectors.contract.blame import collection_subject
 from app.connectors.kinds import DESTINATIONS
 from app.connectors.sources.synthetic.source import run_synthetic
 from app.domain.attempt_protocol import (
+    AtWork,
     Checked,
     Committed,
     ConfigRenewed,
@@ -42,18 +43,20 @@ from app.execution.child import AttemptProcess, finish
 from app.execution.endings import PAUSE_SECONDS
 from app.execution.fork_server import ServerLostError
 from app.execution.jobs import is_made_load, made_load_parameters, make_job
+from app.execution.limits import LimitExceededError, limited_by
 from app.execution.outages import waits_for
 from app.execution.outcome import CANCELED, HANDED_BACK, SERVER_LOST, Outcome, Result, ending_of
 from app.execution.postponed import postponed
 from app.execution.renewals import NotKeptError, Renewals
 from app.execution.schema_changes import describe_changes, revise
+from app.execution.silence import Silence, longest_silence
 from app.failpoints import fail_point
 from app.loops import finish_uninterrupted
 from app.store.database import UNREACHABLE, MissingRightError, is_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
     from pathlib import Path
     from typing import Any
     from uuid import UUID
@@ -132,6 +135,8 @@ class Attempt:
         self._records_read = 0
         self._has_committed_rows = False
         self._probed: set[str] = set()
+        self._longest_silence: timedelta | None = None
+        self._silence = Silence(None)
         self.is_ending = False
         self.ending: Ending | None = None
         """What was written at the end; None before, and if the attempt no longer belonged to this worker."""
@@ -221,6 +226,7 @@ class Attempt:
                 job = await self._make_job(catalogue)
                 if isinstance(job, Sync) and is_made_load(catalogue, source):
                     return await self._run_here(job)
+                self._longest_silence = longest_silence(catalogue.server.sync_tasks.stalled, collection)
                 outcome = await self._run_child(job)
                 if outcome.login_refused and (changed := await self._with_new_passwords(job)) is not None:
                     await self._log.write("warn", f"{outcome.error}; a password has changed since: trying again")
@@ -229,10 +235,16 @@ class Attempt:
         except TimeoutError:
             if not deadline.expired():
                 raise
-            read = f"{self._records_read} records were read by then"
             longest = format_duration(collection.timeout)
-            subject = collection_subject(self.claim.source, self.claim.collection)
-            return Outcome(Result.FAILED, f"{subject}: timeout: the attempt took longer than {longest}; {read}")
+            return self._outcome_of_limit("timeout", f"the attempt took longer than {longest}")
+        except LimitExceededError as error:
+            return self._outcome_of_limit(error.key, error.happened, error.help)
+
+    def _outcome_of_limit(self, key: str, *said: str) -> Outcome:
+        happened, *help_ = said
+        read = f"{self._records_read} records were read by then"
+        subject = collection_subject(self.claim.source, self.claim.collection)
+        return Outcome(Result.FAILED, f"{subject}: {key}: {'; '.join([happened, read, *help_])}")
 
     async def _unless_it_waits(self, outcome: Outcome, longest: timedelta) -> Outcome:
         """Let the next attempt wait for the source or a destination, if it has to; a failure if it may not."""
@@ -285,13 +297,16 @@ class Attempt:
             child = self._child = await AttemptProcess.start(job, os.environ)
         except ServerLostError:
             return SERVER_LOST
+        self._silence = Silence(self._longest_silence)
         texts = asyncio.create_task(child.free_text(partial(self._write_text, job.source_type)))
         last: AttemptMessage | None = None
         try:
-            async for message in child.messages():
-                last = message
-                await self._handle(message)
-            exit_code = await child.exit_code()
+            async with limited_by(self._silence.watch()):
+                async for message in child.messages():
+                    last = message
+                    with self._silence.hearing():
+                        await self._handle(message)
+                exit_code = await child.exit_code()
         finally:
             # No grace period after a lost lease: another worker may get the task any moment.
             grace = 0 if self._stopped is StopReason.LEASE_LOST else self._context.grace_seconds
@@ -314,7 +329,8 @@ class Attempt:
 
     async def _write_text(self, source_type: str, line: LogLine) -> None:
         """What the child's process prints, such as the functions of a `python` source, is by the source's connector."""
-        await self._log.write(line.level, line.message, line.system or source_type)
+        with self._silence.hearing():
+            await self._log.write(line.level, line.message, line.system or source_type)
 
     async def _handle(self, message: AttemptMessage) -> None:
         match message:
@@ -340,7 +356,10 @@ class Attempt:
             case Reached():
                 end = partial(self._context.outages.end, message.destination)
                 await self._until_answered(end, delayed="outage.delayed")
-            case Installing() | Checked() | Finished() | Failed() | Offered():
+            case Installing(done=done):
+                # It may take minutes, and says nothing.
+                (self._silence.end if done else self._silence.begin)()
+            case AtWork() | Checked() | Finished() | Failed() | Offered():
                 pass
 
     async def _save_bookmark(self, committed: Committed) -> None:

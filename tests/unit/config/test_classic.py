@@ -83,7 +83,6 @@ def test_it_loads_with_a_warning_for_all_that_has_no_meaning_here() -> None:
     assert [(warning.path, warning.message.rpartition(": ")[2]) for warning in catalogue.warnings] == [
         ("", SECTIONS),
         ("server.sync_tasks.stalled.observe_stalled_every_seconds", without_effect),
-        ("server.sync_tasks.stalled.last_activity_threshold_minutes", without_effect),
         ("server", "disable_welcome_page, log, metrics, name"),
         ("destinations.warehouse.data_layout.primary_key_fields", "classic' at this destination"),
         ("destinations.warehouse", "mode, only_tokens"),

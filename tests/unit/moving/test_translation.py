@@ -64,7 +64,6 @@ def test_everything_that_differs_is_a_comment_at_its_place(tmp_path: Path) -> No
     assert comments(text) == [
         f"{ignored}{SECTIONS}",
         "sync_tasks.stalled.observe_stalled_every_seconds: is accepted but has no effect yet",
-        "sync_tasks.stalled.last_activity_threshold_minutes: is accepted but has no effect yet",
         f"{ignored}disable_welcome_page, log, metrics, name",
         "naming: loads on into Jitsu Classic's tables; remove it for the source's names, types and keys, in new tables",
         f"{ignored}mode, only_tokens",

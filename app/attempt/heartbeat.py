@@ -1,0 +1,55 @@
+"""Tells the worker that a destination is at work: one statement may move millions of rows and say nothing meanwhile."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Final
+
+from app.attempt.worker_pipe import WorkerGone
+from app.domain.attempt_protocol import AtWork
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_SECONDS: Final = 20.0
+
+
+class Heartbeat:
+    """Sends `AtWork` while the block of `working` lasts, if that of `beating` has begun.
+
+    A source that waits is not at work: its silence is what the worker looks for. Destinations limit by themselves how
+    long they wait for locks.
+    """
+
+    def __init__(self, send: Callable[[AtWork], None], *, seconds: float = _SECONDS) -> None:
+        self._send = send
+        self._seconds = seconds
+        self._working = 0
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """A destination is at work during the block."""
+        self._working += 1
+        try:
+            yield
+        finally:
+            self._working -= 1
+
+    @contextmanager
+    def beating(self) -> Iterator[None]:
+        """Look now and then, in a thread of its own, whether a destination is at work."""
+        over = threading.Event()
+        threading.Thread(target=self.beat, args=(over,), name="heartbeat", daemon=True).start()
+        try:
+            yield
+        finally:
+            # Without waiting: the thread may be writing to a worker that does not read.
+            over.set()
+
+    def beat(self, over: threading.Event) -> None:
+        """What the thread does until `over` is set."""
+        with suppress(WorkerGone):  # the main thread notices it too
+            while not over.wait(self._seconds):
+                if self._working:
+                    self._send(AtWork())
