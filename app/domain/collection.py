@@ -29,6 +29,7 @@ from app.domain.keys import (  # noqa: TC001 - pydantic reads the annotations
     Timezone,
     Window,
 )
+from app.domain.size import Memory  # noqa: TC001 - pydantic reads the annotations
 from app.domain.windows import Length, Windows
 from app.domain.writing import MAX_SHRINK, Deletes, Empty, SchemaPolicy, WriteMode
 
@@ -50,9 +51,9 @@ _EMPTY_IS_ABSENT: Final = frozenset({"schedule", "owner", "description", "runboo
 class Inherited(About):
     """Keys of a source that a collection may override.
 
-    `max_silence` None: what the server says; zero: no limit. `write_mode` None: depends on how the source reads.
-    `deletes` None: `mark` where records say that a row was deleted. An incremental read begins `lookback` before its
-    bookmark, so that rows which were committed late arrive.
+    `max_silence` None: what the server says; zero: no limit. `max_memory` is in bytes. `write_mode` None: depends on
+    how the source reads. `deletes` None: `mark` where records say that a row was deleted. An incremental read begins
+    `lookback` before its bookmark, so that rows which were committed late arrive.
     `flatten` levels of objects become columns.
     Labels are not overridden: a collection has those of its source too.
     """
@@ -64,6 +65,7 @@ class Inherited(About):
     misfire_window: Window = None
     timeout: Timeout = dt.timedelta(hours=48)
     max_silence: Silence = None
+    max_memory: Memory = None
     max_attempts: Attempts = 3
     max_delay: Duration = dt.timedelta(hours=24)
     write_mode: WriteMode | None = None

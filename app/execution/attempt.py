@@ -44,6 +44,7 @@ from app.execution.endings import PAUSE_SECONDS
 from app.execution.fork_server import ServerLostError
 from app.execution.jobs import is_made_load, made_load_parameters, make_job
 from app.execution.limits import LimitExceededError, limited_by
+from app.execution.memory import watch_memory
 from app.execution.outages import waits_for
 from app.execution.outcome import CANCELED, HANDED_BACK, SERVER_LOST, Outcome, Result, ending_of
 from app.execution.postponed import postponed
@@ -56,7 +57,7 @@ from app.store.database import UNREACHABLE, MissingRightError, is_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
-    from datetime import datetime, timedelta
+    from datetime import datetime
     from pathlib import Path
     from typing import Any
     from uuid import UUID
@@ -136,6 +137,7 @@ class Attempt:
         self._has_committed_rows = False
         self._probed: set[str] = set()
         self._longest_silence: timedelta | None = None
+        self._most_memory: int | None = None
         self._silence = Silence(None)
         self.is_ending = False
         self.ending: Ending | None = None
@@ -227,6 +229,7 @@ class Attempt:
                 if isinstance(job, Sync) and is_made_load(catalogue, source):
                     return await self._run_here(job)
                 self._longest_silence = longest_silence(catalogue.server.sync_tasks.stalled, collection)
+                self._most_memory = collection.max_memory
                 outcome = await self._run_child(job)
                 if outcome.login_refused and (changed := await self._with_new_passwords(job)) is not None:
                     await self._log.write("warn", f"{outcome.error}; a password has changed since: trying again")
@@ -300,16 +303,20 @@ class Attempt:
         self._silence = Silence(self._longest_silence)
         texts = asyncio.create_task(child.free_text(partial(self._write_text, job.source_type)))
         last: AttemptMessage | None = None
+        grace = self._context.grace_seconds
         try:
-            async with limited_by(self._silence.watch()):
+            async with limited_by(self._silence.watch(), watch_memory(child.pid, self._most_memory)):
                 async for message in child.messages():
                     last = message
                     with self._silence.hearing():
                         await self._handle(message)
                 exit_code = await child.exit_code()
+        except LimitExceededError as error:
+            grace = 0 if error.at_once else grace
+            raise
         finally:
             # No grace period after a lost lease: another worker may get the task any moment.
-            grace = 0 if self._stopped is StopReason.LEASE_LOST else self._context.grace_seconds
+            grace = 0 if self._stopped is StopReason.LEASE_LOST else grace
             await finish_uninterrupted(self._finish(child, texts, grace_seconds=grace))
         if child.was_lost and not isinstance(last, Finished | Failed):
             return SERVER_LOST

@@ -186,6 +186,10 @@ class AttemptProcess:
         """Seconds since the last free text; 0 while some is being passed on."""
         return 0.0 if self._writers else time.monotonic() - self._last_text_at
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     async def exit_code(self) -> int:
         """Wait for the child to end."""
         return await self._process.wait()

@@ -13,13 +13,17 @@ if TYPE_CHECKING:
 
 
 class LimitExceededError(SynclineError):
-    """An attempt has exceeded the limit `key` of its source; `happened` says how, `help_` what to do."""
+    """An attempt has exceeded the limit `key` of its source; `happened` says how, `help_` what to do.
 
-    def __init__(self, key: str, happened: str, help_: str) -> None:
+    It must end `at_once` if a polite end could do harm.
+    """
+
+    def __init__(self, key: str, happened: str, help_: str, *, at_once: bool = False) -> None:
         super().__init__(f"{key}: {happened}; {help_}")
         self.key = key
         self.happened = happened
         self.help = help_
+        self.at_once = at_once
 
 
 @asynccontextmanager

@@ -66,6 +66,11 @@ elif name == "garbled":
 elif name == "slow":
     report(child=os.getpid())
     forever()
+elif name == "greedy":
+    taking = "import sys, time; held = b'x' * 400_000_000; time.sleep(600)"
+    grandchild = subprocess.Popen([sys.executable, "-S", "-c", taking])
+    report(child=os.getpid(), grandchild=grandchild.pid)
+    forever()
 elif name == "stubborn":
     ignoring = "import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
     grandchild = subprocess.Popen([sys.executable, "-c", ignoring], stdout=subprocess.PIPE)
