@@ -16,6 +16,7 @@ from app.connectors.contract.refusals import LASTING_CLASSES, LASTING_REFUSALS, 
 from app.connectors.options.passfile import reads_passfile
 from app.connectors.sources.sql.options import driver_url
 from app.connectors.sources.sql.reflected import Reflected
+from app.connectors.sources.sql.snapshot_age import SnapshotAge
 from app.connectors.sources.sql.values import NotInJsonError
 from app.connectors.values.repeats import RepeatedNameError
 from app.domain.errors import ConfigurationError, LoginRefusedError, SynclineError
@@ -42,14 +43,24 @@ _PERMANENT = (
     *LASTING_REFUSALS,
 )
 
+# https://www.postgresql.org/docs/current/hot-standby.html#HOT-STANDBY-CONFLICT
+_CONFLICT_STATES = ("40001", "57P01")
+_RECOVERY_CONFLICT = (
+    "the standby needed what this reading still saw. The next attempt goes on from the last commit; if this happens "
+    "often, set 'hot_standby_feedback = on' or a longer 'max_standby_streaming_delay' there"
+)
+
 
 class Database:
-    def __init__(self, options: SqlOptions, *, work_dir: Path, log: Log) -> None:
+    def __init__(self, options: SqlOptions, *, name: str = "syncline", work_dir: Path, log: Log) -> None:
+        """The server shows the session under `name`, if the database and its driver can."""
         url_text = options.url.get_secret_value()
         self._redact = Redactor(secrets_in(url_text)).redact
         url = make_url(driver_url(url_text))
         self.dialect = _dialect(url)
-        self._arguments = self.dialect.arguments(url, work_dir)
+        self._arguments = self.dialect.arguments(url, work_dir) | self.dialect.session_name(url, name)
+        self._log = log
+        self._age: SnapshotAge | None = None
         has_password = url.password is not None or "password" in url.query
         is_postgres = url.get_backend_name() == "postgresql"
         may_change = options.from_files or (is_postgres and not has_password and reads_passfile(url.query))
@@ -69,9 +80,15 @@ class Database:
         try:
             with self.translate_errors("cannot begin"):
                 self.dialect.begin(self._connection)
+            self._age = SnapshotAge(self.dialect.harm_of_old_snapshots, log=self._log)
             yield self._connection
         finally:
             self.close()
+
+    def look_at_age(self) -> None:
+        """Warn if the snapshot is old."""
+        if self._age is not None:
+            self._age.look()
 
     @contextmanager
     def translate_errors(self, doing: str) -> Iterator[None]:
@@ -81,6 +98,8 @@ class Database:
         except (DBAPIError, self._engine.dialect.loaded_dbapi.Error) as error:
             cause = error.orig if isinstance(error, DBAPIError) else error
             message = self._one_line(f"{doing}: {cause}")
+            if _is_recovery_conflict(cause):
+                raise SynclineError(f"{message}; {_RECOVERY_CONFLICT}") from None
             raise (ConfigurationError if _is_permanent(cause) else SynclineError)(message) from None
         except msgspec.MsgspecError as error:  # databases accept JSON that others do not
             raise ConfigurationError(f"{doing}: a value is not valid JSON: {error}") from None
@@ -135,6 +154,11 @@ def _dialect(url: URL) -> Dialect:
 
         return Mysql()
     return Reflected()
+
+
+def _is_recovery_conflict(cause: BaseException | None) -> bool:
+    """Whether a standby has cancelled the statement, or closed the connection, to go on with its replay."""
+    return getattr(cause, "sqlstate", None) in _CONFLICT_STATES and "conflict with recovery" in str(cause)
 
 
 def _is_permanent(cause: BaseException | None) -> bool:

@@ -78,6 +78,9 @@ class Dialect:
     savepoints = False
     """Whether a failed statement aborts the whole transaction unless a savepoint precedes it."""
 
+    harm_of_old_snapshots = ""
+    """What the database cannot do while a snapshot is read, as part of a sentence; empty: nothing."""
+
     begins_again = False
     """Whether a failed statement aborts the transaction, and another one sees the same: nobody else can write."""
 
@@ -87,6 +90,10 @@ class Dialect:
 
     def arguments(self, url: URL, work_dir: Path) -> dict[str, Any]:  # noqa: ARG002 -- for those that need them
         """What the driver is given besides the URL."""
+        return {}
+
+    def session_name(self, url: URL, name: str) -> dict[str, Any]:  # noqa: ARG002 -- likewise
+        """What the driver is given besides, so that the server shows the session under `name`."""
         return {}
 
     def columns(self, connection: Connection, everything: Select[Any]) -> list[SourceColumn]:

@@ -22,7 +22,7 @@ from app.connectors.values.floats import shortest_single
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sqlalchemy import ColumnElement, Connection, Select
+    from sqlalchemy import URL, ColumnElement, Connection, Select
 
     from app.connectors.sources.sql.dialect import Declared
 
@@ -43,8 +43,20 @@ _DAYS: Final = ("TIMESTAMP", "DATE", "DATETIME")
 
 
 class Mysql(Reflected):
+    harm_of_old_snapshots = "the server keeps every version of each row that was changed or deleted since"
+
     def __init__(self) -> None:
         self._zone = "+00:00"
+
+    def session_name(self, url: URL, name: str) -> dict[str, Any]:
+        """In `performance_schema.session_connect_attrs`; not every driver can send it."""
+        match url.get_driver_name():
+            case "pymysql":
+                return {} if "program_name" in url.query else {"program_name": name}
+            case "mysqlconnector":
+                return {"conn_attrs": {"program_name": name}}
+            case _:
+                return {}
 
     def begin(self, connection: Connection) -> None:
         """UTC, whatever the server or an `init_command` sets: elsewhere an hour repeats in autumn."""

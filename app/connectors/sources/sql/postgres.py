@@ -75,10 +75,14 @@ _PARTITIONS = """
 class Postgres(Dialect):
     quoted = True
     savepoints = True
+    harm_of_old_snapshots = "PostgreSQL can vacuum no row that was changed or deleted since, in any table"
     isolation = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}  # noqa: RUF012 -- never changed
 
     def arguments(self, url: URL, work_dir: Path) -> dict[str, Any]:  # noqa: ARG002 -- nothing is kept in files
         return {key: str(value) for key, value in _CONNECTION.items() if key not in url.query}
+
+    def session_name(self, url: URL, name: str) -> dict[str, Any]:
+        return {} if "application_name" in url.query else {"application_name": name}
 
     def begin(self, connection: Connection) -> None:
         for setting in _SETTINGS:

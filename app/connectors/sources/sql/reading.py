@@ -298,7 +298,8 @@ class Reading:
     def _fetch(self, result: Any, count: int) -> Sequence[Sequence[Any]]:
         with self._database.translate_errors(f"cannot read {_origin(self._selection)}"):
             rows: Sequence[Sequence[Any]] = result.fetchmany(count)
-            return rows
+        self._database.look_at_age()
+        return rows
 
     def _rows(self, table_name: str, values: list[tuple[Any, ...]]) -> Rows:
         kept: dict[str, list[Any] | pa.Array] = {}

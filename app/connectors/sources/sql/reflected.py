@@ -11,7 +11,7 @@ from app.connectors.contract.schema import Digits
 from app.connectors.sources.sql.dialect import Declared, Dialect
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import URL, Connection
     from sqlalchemy.types import TypeEngine
 
 
@@ -22,9 +22,16 @@ _IN_UTC: Final = {
     "snowflake": "ALTER SESSION SET TIMEZONE = 'UTC'",
 }
 
+# Other drivers of PostgreSQL.
+_NAMED_BY_APPLICATION: Final = frozenset({"postgresql+psycopg2", "postgresql+psycopg2cffi", "postgresql+pg8000"})
+
 
 class Reflected(Dialect):
     """Any that SQLAlchemy knows."""
+
+    def session_name(self, url: URL, name: str) -> dict[str, Any]:
+        is_known = url.drivername in _NAMED_BY_APPLICATION and "application_name" not in url.query
+        return {"application_name": name} if is_known else {}
 
     def begin(self, connection: Connection) -> None:
         if setting := _IN_UTC.get(connection.dialect.name):

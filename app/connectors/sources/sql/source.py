@@ -43,7 +43,8 @@ class SqlSource:
         self._several: Several | None = None
         self._items_read: Generator[Any, None, None] | None = None
         with prefix_errors(self._subject):
-            self._database = Database(options, work_dir=work_dir, log=log)
+            name = f"syncline {job.source}.{job.collection.name}"
+            self._database = Database(options, name=name, work_dir=work_dir, log=log)
             if loads_several(job):
                 self._several = Several(self._database, options, parameters, job, log=log)
             self._selection = Selection.of(options, parameters, job.collection)

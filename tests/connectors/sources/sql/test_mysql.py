@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pymysql  # type: ignore[import-untyped]
 import pytest
 
+from app.connectors.sources.sql.database import Database
+from app.connectors.sources.sql.options import SqlOptions
+from tests.connectors.attempts import unheard
 from tests.connectors.sources.sql.origins import Copying
 from tests.servers.mysql import MISSING, PROGRAM, running_mariadb
 
@@ -248,3 +251,12 @@ def test_rows_within_the_lookback_arrive_late_and_those_before_it_do_not(
     mariadb.execute(f"INSERT INTO shop.made VALUES (2, '{late}'), (3, '{too_late}')")
     copying.run(cursor_field="seq")
     assert duckdb.execute("SELECT id FROM loaded.made ORDER BY id") == [(1,), (2,)]
+
+
+def test_the_server_learns_which_collection_a_session_reads(mariadb: Mariadb, tmp_path: Path) -> None:
+    options = SqlOptions.model_validate({"url": mariadb.url})
+    database = Database(options, name="syncline shop.made", work_dir=tmp_path, log=unheard)
+    with database.snapshot() as connection:
+        # The server itself keeps attributes only if it runs with its performance schema.
+        driver: Any = connection.connection.driver_connection
+        assert driver._connect_attrs["program_name"] == "syncline shop.made"
