@@ -10,6 +10,7 @@ import msgspec
 
 from app.connectors.contract.blame import prefix_errors, subject_of
 from app.connectors.contract.bookmarks import READS_EVERYTHING
+from app.connectors.contract.sessions import session_environment
 from app.connectors.programs.catalog_cache import DiscoveredCatalog, change_times
 from app.connectors.programs.documents import read_document, read_text
 from app.connectors.programs.late_fields import LateFields
@@ -176,7 +177,7 @@ class AirbyteSource:
             home=self._data_dir / "home",
             secrets=secrets_of(config),
             log=self._log,
-            environment=environment,
+            environment=session_environment(self._job) | environment,
         )
         self._running.callback(program.stop)
         return Connector(program, config, work_dir=self._work_dir, seen_at=seen_at, arguments=arguments, log=self._log)

@@ -11,6 +11,7 @@ import msgspec
 from app.connectors.contract.blame import prefix_errors, subject_of
 from app.connectors.contract.bookmarks import READS_EVERYTHING
 from app.connectors.contract.passes import Checkpoint
+from app.connectors.contract.sessions import session_environment
 from app.connectors.contract.stream_tables import tables_in
 from app.connectors.programs.catalog_cache import DiscoveredCatalog
 from app.connectors.programs.documents import check_object, read_document, write_private_file
@@ -140,6 +141,7 @@ class SingerSource:
             home=self._data_dir / "home",
             secrets=secrets_in(self._written) | renewed_secrets(config, self._written),
             log=self._log,
+            environment=session_environment(self._job),
             format_line=format_metric,
             before_errors=self._config_file().look,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.connectors.contract.blame import prefix_errors, subject_of
+from app.connectors.contract.sessions import session_name
 from app.connectors.contract.several import ONE_TABLE, loads_several
 from app.connectors.sources.sql.database import Database
 from app.connectors.sources.sql.offers import offers
@@ -43,8 +44,7 @@ class SqlSource:
         self._several: Several | None = None
         self._items_read: Generator[Any, None, None] | None = None
         with prefix_errors(self._subject):
-            name = f"syncline {job.source}.{job.collection.name}"
-            self._database = Database(options, name=name, work_dir=work_dir, log=log)
+            self._database = Database(options, name=session_name(job), work_dir=work_dir, log=log)
             if loads_several(job):
                 self._several = Several(self._database, options, parameters, job, log=log)
             self._selection = Selection.of(options, parameters, job.collection)

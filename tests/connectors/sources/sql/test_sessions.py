@@ -14,7 +14,7 @@ from app.connectors.sources.sql import snapshot_age
 from app.connectors.sources.sql.mysql import Mysql
 from app.connectors.sources.sql.reflected import Reflected
 from app.connectors.sources.sql.snapshot_age import SnapshotAge
-from tests.connectors.attempts import sync_of
+from tests.connectors.attempts import Trial, sync_of
 from tests.connectors.sources.sql.origins import Copying
 
 if TYPE_CHECKING:
@@ -80,6 +80,13 @@ def test_other_drivers_of_postgresql_name_the_application() -> None:
     named = {"application_name": "syncline s.c"}
     assert Reflected().session_name(make_url("postgresql+psycopg2://h/d"), "syncline s.c") == named
     assert Reflected().session_name(make_url("oracle://h/d"), "syncline s.c") == {}
+
+
+@pytest.mark.parametrize("type_", ["singer", "airbyte"])
+def test_programs_learn_the_name_as_libpq_reads_it(tmp_path: Path, type_: str) -> None:
+    command = ["/bin/sh", "-c", 'echo "named: $PGAPPNAME" >&2; exit 1']
+    trial = Trial(tmp_path, {"nowhere": {"type": "none"}}, type_, {"command": command})
+    assert "named: syncline source.made" in trial.run().lines
 
 
 @pytest.mark.parametrize(
