@@ -41,10 +41,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class OneRun:
-    """What a worker has done: how its attempts have ended, or why it could not claim the task that it was given."""
+    """What a worker has done: how its attempts have ended, or why there are none."""
 
     endings: list[Ending] = field(default_factory=list)
-    unclaimed: str = ""
+    nothing: str = "no task is due"
 
 
 async def run_worker_once(
@@ -81,7 +81,7 @@ async def _run_task(parts: WorkerParts, task: UUID, signals: StopSignals) -> One
         async def claim_it(*, started_with: Mapping[str, str]) -> Sequence[Claim]:
             claimed = await claims.claim(tenure.worker, task, started_with=started_with)
             if isinstance(claimed, Unclaimed):
-                run.unclaimed = claimed.reason
+                run.nothing = f"task {task} cannot be claimed: {claimed.reason}"
                 return []
             return [claimed]
 
@@ -94,6 +94,8 @@ async def _run_task(parts: WorkerParts, task: UUID, signals: StopSignals) -> One
 
 async def _run_due(parts: WorkerParts, signals: StopSignals) -> OneRun:
     run = OneRun()
+    if not parts.options.slots:
+        run.nothing = "server.sync_tasks.pool.size is 0, so no task is run"
 
     async def claim(tenure: Tenure) -> None:
         await _queue_what_is_due(parts, tenure.worker)

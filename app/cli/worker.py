@@ -81,10 +81,10 @@ def worker(
     from app.bootstrap.worker_once import run_worker_once
 
     run = run_loop(run_worker_once(settings, path, pools=served, task=task))
-    if run.unclaimed:
-        click.echo(f"Nothing to do: task {task} cannot be claimed: {run.unclaimed}.")
-        return
-    _report(run.endings)
+    if not run.endings:
+        click.echo(f"Nothing to do: {run.nothing}.")
+    else:
+        _report(run.endings)
 
 
 def _report(endings: Sequence[Ending]) -> None:
@@ -94,6 +94,6 @@ def _report(endings: Sequence[Ending]) -> None:
             line = f"syncline: {ending.claim.source}/{ending.claim.collection}: attempt {ending.claim.attempt} failed"
             click.echo(make_visible(f"{line}: {ending.error}"), err=True)
     told = ", ".join(f"{counts[word]} {word}" for word in dict.fromkeys(_WORDS.values()) if counts[word])
-    click.echo(f"Attempts: {told}." if told else "Nothing to do: no task is due.")
+    click.echo(f"Attempts: {told}.")
     if counts["failed"]:
         sys.exit(1)

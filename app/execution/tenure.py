@@ -123,17 +123,21 @@ class Tenure:
         Raises:
             LeaseLostError: the lease was lost before all attempts had ended.
         """
+        failed: Exception | None = None
         async with self._under_lease():
             try:
                 await claim(self)
-            finally:
-                await self._end_attempts(stop, hurry)
+            except Exception as error:  # noqa: BLE001 -- raised below: what was claimed by then ends as usual
+                failed = error
+            await self._end_attempts(stop, hurry)
+        if failed is not None:
+            raise failed
         if self._lost.is_set():
             raise LeaseLostError("this worker has lost its lease: other workers go on with its tasks")
 
     async def claim_due(self, stop: asyncio.Event) -> None:
         """Claim until nothing is due any more, or `stop`."""
-        while not (stop.is_set() or self._lost.is_set()):
+        while self._options.slots and not (stop.is_set() or self._lost.is_set()):
             self._wake.clear()
             seconds = await self._claim()
             if self._has_claimed_all:
@@ -149,15 +153,13 @@ class Tenure:
         """Keep the lease during the block and until all attempts have ended, then give it back."""
         vital = map(self._vital, (self._keeper.keep(), self._log.run(), self._watch_claims()))
         async with running_alongside(*vital, self._progress.run()):
-            try:
-                yield
-            finally:
-                await self._wait_for_attempts()
-                if not self._lost.is_set():
-                    # A claim whose response was lost; the rescuer would count it as a failure.
-                    self._in_doubt = True
-                    await self._hand_back_unknown()
-                    await self._leases.stop(self.worker)
+            yield
+            await self._wait_for_attempts()
+            if not self._lost.is_set():
+                # A claim whose response was lost; the rescuer would count it as a failure.
+                self._in_doubt = True
+                await self._hand_back_unknown()
+                await self._leases.stop(self.worker)
 
     async def _vital(self, work: Coroutine[Any, Any, None]) -> None:
         """Run an essential loop, such as renewing the lease. When it ends, the lease is given up."""

@@ -118,3 +118,26 @@ async def test_an_unknown_task_and_wrong_options_are_errors(cluster: Cluster) ->
         process = cluster.start("worker", *options.split())
         assert process.wait() == code, process.text
         assert line in process.text
+
+
+async def test_without_slots_it_runs_nothing_and_ends(tmp_path: Path, database_url: str) -> None:
+    config = json.loads(CONFIG)
+    config["server"]["sync_tasks"]["pool"]["size"] = 0
+    with Cluster(tmp_path, json.dumps(config), database_url) as cluster:
+        async with opened_store(database_url) as store:
+            task = await queued(store, "a", "s")
+            process = cluster.start("worker", "--once")
+            assert process.wait() == 0
+            assert "Nothing to do: server.sync_tasks.pool.size is 0, so no task is run.\n" in process.text
+            assert await store.status(task) == "SCHEDULED"
+
+
+async def test_an_error_before_the_claim_gives_the_lease_back(cluster: Cluster, database_url: str) -> None:
+    async with opened_store(database_url) as store:
+        # As for a login that may not write it.
+        await store.admin.execute("ALTER TABLE syncline.catalogues RENAME TO gone")
+        task = await queued(store, "a", "s")
+        process = cluster.start("worker", "--once", "--task", str(task))
+        assert process.wait() == 1
+        assert await store.pool.fetchval("SELECT state FROM syncline.workers") == "stopped"
+        assert await store.types(task) == ["TaskScheduled"]
