@@ -42,7 +42,7 @@ def run_installer(command: list[str], failure: str, *, name: str, log: Log) -> N
         env=os.environ,
         text=True,
         errors="replace",
-        # A build must end with its parent, which has only one thread here.
+        # A build must end with its parent, in whose main thread this is.
         preexec_fn=end_with_parent(signal.SIGKILL),  # noqa: PLW1509 -- two system calls, loaded before the fork
     ) as running:
         for line in running.stdout or ():

@@ -53,4 +53,4 @@ def environments_in(data_dir: Path) -> Path:
 
 def may_fetch(environment: Mapping[str, str]) -> bool:
     """Whether what is missing may be fetched while attempts run."""
-    return environment.get(INSTALL) != NEVER
+    return environment.get(INSTALL, "").lower() != NEVER

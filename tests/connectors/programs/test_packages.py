@@ -221,7 +221,7 @@ def test_where_nothing_may_be_installed_the_error_says_what_is_missing_and_what_
     uv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prepared, data = tmp_path / "image", tmp_path / "volume"
-    monkeypatch.setenv("SYNCLINE_INSTALL", "never")
+    monkeypatch.setenv("SYNCLINE_INSTALL", "Never")
     with pytest.raises(ConfigurationError) as refused:
         install(data, "tap-made==1.0", "other@https://user:hunter2@packages.example.com/other.whl")
     assert str(refused.value) == (

@@ -13,6 +13,7 @@ from app.domain.errors import ConfigurationError
 VARIABLES = (
     *("DATABASE_URL", "DATABASE_DIRECT_URL", "DATABASE_PASSWORD_COMMAND", "SYNCLINE_CONFIG"),
     *("SYNCLINE_DATA_DIR", "SYNCLINE_LOG_LEVEL", "SYNCLINE_LOG_FORMAT", "SYNCLINE_POOLS"),
+    *("SYNCLINE_CONNECTORS_DIR", "SYNCLINE_INSTALL"),
 )
 
 
@@ -27,6 +28,17 @@ def test_without_variables_the_defaults_hold(monkeypatch: pytest.MonkeyPatch) ->
     settings = read_settings()
     assert (settings.database_url, settings.direct_url, settings.config) == (None, None, None)
     assert (settings.data_dir, settings.log_level, settings.log_format) == (Path(".syncline"), "info", "auto")
+
+
+def test_what_may_be_installed_is_one_of_two_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (read_settings().install, read_settings().connectors_dir) == ("missing", None)
+    monkeypatch.setenv("SYNCLINE_INSTALL", "Never")
+    assert read_settings().install == "never"
+    monkeypatch.setenv("SYNCLINE_INSTALL", "sometimes")
+    with pytest.raises(
+        ConfigurationError, match=r"^SYNCLINE_INSTALL: unknown value 'sometimes'; choose one of missing, never$"
+    ):
+        read_settings()
 
 
 def test_variables_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
