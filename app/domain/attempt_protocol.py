@@ -227,7 +227,7 @@ class Progress(msgspec.Struct, frozen=True, tag="progress"):
 
 
 class AtWork(msgspec.Struct, frozen=True, tag="at_work"):
-    """A destination is still at work, as in a long statement: sent every few seconds, so that it is not silence."""
+    """A destination is still at work, or something was read that is not counted yet: it is not silence."""
 
 
 class Committed(msgspec.Struct, frozen=True, tag="committed"):

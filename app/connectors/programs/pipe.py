@@ -12,6 +12,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from app.connectors.contract.reads import READS
 from app.domain.errors import ConfigurationError
 from app.domain.lines import LineSplitter
 
@@ -42,6 +43,7 @@ def chunks(pipe: int, *, has_ended: Callable[[], bool]) -> Iterator[bytes]:
             if not chunk:
                 return
             owed -= len(chunk)
+            READS.note()
             yield chunk
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
 
 from app.attempt.heartbeat import Heartbeat
+from app.connectors.contract.reads import READS, Reads
+from app.connectors.programs.pipe import chunks
 from app.domain.attempt_protocol import AtWork
 
 PATIENCE_SECONDS = 60
@@ -39,7 +42,7 @@ class Looks(threading.Event):
 
 def test_while_a_source_is_waited_for_nothing_is_told() -> None:
     messages: list[AtWork] = []
-    heartbeat = Heartbeat(messages.append, seconds=7)
+    heartbeat = Heartbeat(messages.append, reads=Reads(), seconds=7)
     heartbeat.beat(Looks())
     assert messages == []
     with heartbeat.working():
@@ -47,3 +50,27 @@ def test_while_a_source_is_waited_for_nothing_is_told() -> None:
     assert messages == [AtWork()] * 3
     heartbeat.beat(Looks())
     assert len(messages) == 3
+
+
+def test_what_was_read_is_told_although_it_waits_in_a_batch() -> None:
+    messages: list[AtWork] = []
+    reads = Reads()
+
+    class ReadingOnce(Looks):
+        def wait(self, timeout: float | None = None) -> bool:
+            if self.left == 2:
+                reads.note()
+            return super().wait(timeout)
+
+    Heartbeat(messages.append, reads=reads, seconds=7).beat(ReadingOnce())
+    assert messages == [AtWork()]
+
+
+def test_the_output_of_a_program_is_something_that_was_read() -> None:
+    receiving, sending = os.pipe()
+    os.write(sending, b"{}\n")
+    os.close(sending)
+    before = READS.count
+    assert list(chunks(receiving, has_ended=lambda: False)) == [b"{}\n"]
+    os.close(receiving)
+    assert READS.count == before + 1

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from app.connectors.contract.batches import is_full
 from app.connectors.contract.bookmarks import READS_EVERYTHING
 from app.connectors.contract.passes import Checkpoint, Rows
+from app.connectors.contract.reads import READS
 from app.connectors.contract.schema import Table, parse_type
 from app.connectors.sources.python.values import Refused, check_bookmark, plain_value, text_bytes
 from app.connectors.values.inference import infer_kinds
@@ -88,6 +89,7 @@ class Reading:
     def items(self, bookmark_text: str | None) -> Iterator[Table | Rows | Checkpoint]:
         """Everything that the function yields; raises `SynclineError` for what it must not yield."""
         for item in self._start(None if self._settings.full_refresh and self._settings.forgetful else bookmark_text):
+            READS.note()
             if isinstance(item, Mapping):
                 self._add(item)
                 if is_full(len(self._records), self._size):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from app.connectors.contract.batches import BATCH_BYTES
+from app.connectors.contract.reads import READS
 from app.connectors.values import jsontext
 from app.domain.errors import ConfigurationError
 
@@ -128,6 +129,7 @@ def _scan_pages(scan: Callable[[int], tuple[int, Iterable[tuple[bytes, Any]]]]) 
     cursor = 0
     while True:
         cursor, found = scan(cursor)
+        READS.note()
         page = [(name, value) for name, value in dict(found).items() if name not in seen]
         if page:
             yield page

@@ -11,6 +11,7 @@ from dlt.sources.helpers.requests import Client
 from dlt.sources.helpers.requests.retry import DEFAULT_RETRY_EXCEPTIONS, DEFAULT_RETRY_STATUS
 from requests.exceptions import InvalidSchema, InvalidURL, JSONDecodeError, TooManyRedirects
 
+from app.connectors.contract.reads import READS
 from app.connectors.dlt.runtime import REQUEST_ATTEMPTS
 from app.connectors.sources.rest.addresses import mask_url
 from app.connectors.sources.rest.waits import LONGEST_PAUSE, is_long_wait
@@ -102,6 +103,7 @@ def _send(
 ) -> Response:
     """Follows redirects itself: `attempt` would try all of them again if the last of them fails."""
     response = attempt(request, allow_redirects=False, **options)
+    READS.note()
     if not allow_redirects:
         # From requests, for the next redirect.
         return response
