@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
@@ -46,19 +47,35 @@ def synchronise(job: Sync, *, work_dir: Path, pipe: WorkerPipe) -> Finished:
     log = WorkerLog(pipe)
     report = Report(pipe)
     sinks = open_sinks(job, report, work_dir=work_dir, log=log)
+    try:
+        unread = _read_into(sinks, job, report, work_dir=work_dir, log=log)
+    except BaseException:
+        # What they have made for rows that do not come has to go.
+        for sink in sinks:
+            sink.close()
+        raise
+    close(sinks, unread=unread)
+    return Finished(records_read=report.records_read, rows_written=report.rows_written)
+
+
+def _read_into(
+    sinks: list[Sink], job: Sync, report: Report, *, work_dir: Path, log: WorkerLog
+) -> list[SynclineError | None]:
+    """Reads the source once for each bookmark; returns the errors of tables that could not be read."""
     writing = Writing.of(job)
     unread: list[SynclineError | None] = []
     for bookmark, alike in _by_bookmark([sink for sink in sinks if sink.lacks_rows]).items():
         was_set = any(sink.position.was_set for sink in alike)
         if was_set and bookmark is not None:
             check_set_bookmark(bookmark, job)
-        with open_source(structs.replace(job, bookmark_was_set=was_set), work_dir=work_dir, log=log) as source:
+        first_load = all(sink.is_first_load or sink.position.indifferent for sink in alike)
+        reading = structs.replace(job, bookmark_was_set=was_set, first_load=first_load)
+        with open_source(reading, work_dir=work_dir, log=log) as source:
             report.measure(source)
             items = shaped(source.read(bookmark), job, writing=writing, sinks=alike, log=log)
             with report.heartbeat.beating():
                 unread.append(Pass(alike, bookmark=bookmark, writing=writing, report=report).run(items))
-    close(sinks, unread=unread)
-    return Finished(records_read=report.records_read, rows_written=report.rows_written)
+    return unread
 
 
 def open_sinks(job: CopyJob, report: Report, *, work_dir: Path, log: Log) -> list[Sink]:
@@ -183,6 +200,8 @@ class Pass:
         for sink in self._sinks:
             sink.apart = table.apart
             arriving = self._writing.arriving(table, sink.position)
+            if sink.may_fill(arriving):
+                arriving = dataclasses.replace(arriving, gradual=True)
             if arriving.comes_at_once:
                 # After a crash, a bookmark that covers rows which have not moved would hide their loss.
                 self._waiting_for_more.add(table.name)

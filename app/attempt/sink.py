@@ -14,6 +14,7 @@ from app.connectors.contract.passes import (
     Describing,
     Emptying,
     Fence,
+    Filling,
     Forgetful,
     Inspecting,
     Position,
@@ -134,6 +135,24 @@ class Sink:
             return not isinstance(destination, Inspecting) or destination.has_rows(name)
 
         return None if self._call(has_rows) is False else standing.rules_of(name)
+
+    def may_fill(self, table: Table) -> bool:
+        """Whether rows of a first load, which the source sends in parts, may move before all of them have arrived."""
+        if table.mode is not WriteMode.REPLACE or not table.resumable:
+            return False
+        if table.goes_on or self.position.indifferent:
+            return True
+        name = self._named(table.name)
+
+        def may_fill(destination: Destination) -> bool:
+            return isinstance(destination, Filling) and destination.may_fill(name)
+
+        return self.is_first_load and self._call(may_fill) is True
+
+    @property
+    def is_first_load(self) -> bool:
+        """Whether it has nothing of the collection yet."""
+        return not self.position.loaded and self.position.reload is None
 
     def begin(self, table: Table) -> None:
         self._call(lambda destination: destination.begin(self._under_its_name(table)), raises=ConfigurationError)

@@ -34,8 +34,9 @@ class SourceJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     In `data_dir` connectors keep virtual environments and staged files. `generation` changes if a user requests a full
     reload: bookmarks and catalogs of other generations are void. `from_files`: some of `source_config` was in files,
     which are read again for each attempt. `bookmark_was_set`: the bookmark to begin at was set by hand, so that one
-    that the source cannot use is an error, and no reason to read everything. `renewed_config` is the JSON of what the
-    source's program last made of its own configuration; None if that is still as it is written.
+    that the source cannot use is an error, and no reason to read everything. `first_load`: no destination has rows of
+    the collection yet. `renewed_config` is the JSON of what the source's program last made of its own configuration;
+    None if that is still as it is written.
     """
 
     source: str
@@ -46,6 +47,7 @@ class SourceJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     generation: int = 0
     from_files: bool = False
     bookmark_was_set: bool = False
+    first_load: bool = False
     renewed_config: str | None = None
 
 

@@ -346,12 +346,7 @@ class Attempt:
             case SecretLearned():
                 self._learned.learn(message.secret)
             case Progress():
-                self._records_read = message.records_read
-                self._context.progress.put(self.claim, message)
-                if time.monotonic() - self._progress_logged_at >= _SECONDS_BETWEEN_PROGRESS_LINES:
-                    self._progress_logged_at = time.monotonic()
-                    share = "" if message.share is None else f" ({message.share:.0%})"
-                    await self._log.write("info", f"{message.records_read} records read{share}")
+                await self._note_progress(message)
             case Committed():
                 await self._log.write("info", f"{message.rows} rows committed to [{message.destination}]")
                 await self._save_bookmark(message)
@@ -368,6 +363,14 @@ class Attempt:
                 (self._silence.end if done else self._silence.begin)()
             case AtWork() | Checked() | Finished() | Failed() | Offered():
                 pass
+
+    async def _note_progress(self, progress: Progress) -> None:
+        self._records_read = progress.records_read
+        self._context.progress.put(self.claim, progress)
+        if time.monotonic() - self._progress_logged_at >= _SECONDS_BETWEEN_PROGRESS_LINES:
+            self._progress_logged_at = time.monotonic()
+            share = "" if progress.share is None else f" ({progress.share:.0%})"
+            await self._log.write("info", f"{progress.records_read} records read{share}")
 
     async def _save_bookmark(self, committed: Committed) -> None:
         """Save the bookmark of a commit.

@@ -141,6 +141,7 @@ GIVEN: list[tuple[str, type[BaseModel] | None, dict[str, Any]]] = [
     ("airbyte", SOURCES["airbyte"].options, {"command": "source"}),
     ("sql", SOURCES["sql"].options, {"url": "sqlite:////srv/shop.db"}),
     ("sql", SOURCES["sql"].options, {"url": "duckdb:////srv/shop.duckdb"}),
+    ("sql", SOURCES["sql"].options, {"url": "postgresql://shop.example.com/shop", "read_parallel": 2}),
     ("rest", SOURCES["rest"].options, {"client": {"base_url": "https://shop.example.com"}, "resources": ["orders"]}),
     ("files", SOURCES["files"].options, {}),
     *(("files", SOURCES["files"].parameters, {"path": f"{each}://bucket/orders.csv"}) for each in ("s3", "gs")),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from app.connectors.contract.moments import is_temporal, texts_of
+
 if TYPE_CHECKING:
     import pyarrow as pa  # type: ignore[import-untyped]
 
@@ -21,7 +23,8 @@ WRITE_BYTES: Final = 4 << 20
 class Columns:
     """The values of each field, the same number for all: a list as in records, or an Arrow array.
 
-    Arrays hold Booleans, integers, doubles, strings or bytes.
+    Arrays hold Booleans, integers, doubles, strings, bytes, or times and days of the years 1 to 9999; as a list, the
+    last two are texts.
     """
 
     values: dict[str, list[Any] | pa.Array]
@@ -62,7 +65,9 @@ def has_values(batch: Batch, field: str) -> bool:
 
 
 def as_list(values: list[Any] | pa.Array) -> list[Any]:
-    return values if isinstance(values, list) else list(values.to_pylist())
+    if isinstance(values, list):
+        return values
+    return list(texts_of(values) if is_temporal(values.type) else values.to_pylist())
 
 
 def mark(batch: Batch, field: str, value: Any) -> None:

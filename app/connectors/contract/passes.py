@@ -321,6 +321,14 @@ class Completing(Protocol):
 
 
 @runtime_checkable
+class Filling(Protocol):
+    """A destination where rows of a `gradual` table move with each commit."""
+
+    def may_fill(self, table: str) -> bool:
+        """Whether a table of this name has no rows yet that others could rely on."""
+
+
+@runtime_checkable
 class Describing(Protocol):
     """A destination that can tell which tables it has begun."""
 

@@ -127,6 +127,11 @@ class Table:
     Fields that the attempt has renamed have their names at the source in `source_names`. `nested` are the kinds that
     the source declares inside of objects, by path. Of rows that differ only in fields that are `stamps`, which say when
     a row was loaded, the one that is there stays.
+
+    A source of a `resumable` table sends rows in parts, with a checkpoint after each, although it sends all rows; with
+    `goes_on`, these are only the rows after its bookmark. The attempt makes such a table `gradual` where it has no rows
+    to replace: then the parts need not wait for each other. A table `in_bulk` has many rows, and all of its columns are
+    known. With `unique_key` the source promises that no two rows have the same key.
     """
 
     name: str
@@ -155,6 +160,11 @@ class Table:
     source_names: dict[str, str] = field(default_factory=dict)
     nested: dict[tuple[str, ...], Kind] = field(default_factory=dict)
     stamps: frozenset[str] = frozenset()
+    resumable: bool = False
+    goes_on: bool = False
+    gradual: bool = False
+    in_bulk: bool = False
+    unique_key: bool = False
 
     @property
     def identity(self) -> tuple[str, ...]:
@@ -173,6 +183,8 @@ class Table:
 
         They replace others, the pass is one snapshot, or only then it is known which rows are gone.
         """
+        if self.gradual:
+            return False
         if self.mode is WriteMode.UPSERT:
             return self.gone is not Deletes.IGNORE
         return self.mode is WriteMode.REPLACE or self.full_refresh

@@ -142,7 +142,7 @@ class Stage(Staged):
 
     def check_size(self) -> None:
         """Raises `SynclineError` already now if a replacement would be refused when it moves with other tables."""
-        if self.target.table.mode is WriteMode.REPLACE and not self.target.is_new:
+        if self.target.table.comes_at_once and self.target.table.mode is WriteMode.REPLACE and not self.target.is_new:
             check_shrinkage(self.target.table, had=self._count_target, sent=self._rows)
 
     def _count_target(self) -> int:
@@ -202,6 +202,8 @@ class Stage(Staged):
         return self._append()
 
     def _replace(self) -> int:
+        if self.target.table.gradual:
+            return self._append()
         # Not TRUNCATE, which would show an empty table to readers with an older snapshot.
         deleted = self._session.run(f"DELETE FROM {self.target.qualified}")  # noqa: S608 -- a quoted identifier
         added = self._append()

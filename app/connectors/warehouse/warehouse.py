@@ -255,6 +255,9 @@ class Warehouse(abc.ABC):
         with self._translate_errors(f"cannot look into table {table!r}"), self._transaction():
             return not self._tables.tables_without_rows([table])
 
+    def may_fill(self, table: str) -> bool:
+        return not self.has_rows(table)
+
     def count_rows(self, table: str) -> int | None:
         with self._translate_errors(f"cannot count the rows of table {table!r}"), self._transaction():
             return self._tables.count_rows(table)

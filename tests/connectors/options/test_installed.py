@@ -28,6 +28,11 @@ destinations:
         ("s3fs", "files-s3", "type: files, collections: [{name: a, parameters: {path: 's3://bucket/*.csv'}}]"),
         ("gcsfs", "files-gs", "type: files, collections: [{name: a, parameters: {path: 'gs://bucket/*.csv'}}]"),
         ("dlt", "rest", "type: rest, config: {client: {base_url: 'http://h'}, resources: [a]}, collections: [a]"),
+        (
+            "adbc_driver_postgresql",
+            "sql-parallel",
+            "type: sql, config: {url: 'postgresql://h/d', read_parallel: 2}, collections: [a]",
+        ),
         ("duckdb_engine", "sql-duckdb", "type: sql, config: {url: 'duckdb:////srv/a.duckdb'}, collections: [a]"),
     ],
 )

@@ -15,6 +15,7 @@ from app.connectors.contract.logins import Login
 from app.connectors.contract.refusals import LASTING_CLASSES, LASTING_REFUSALS, is_login_refusal
 from app.connectors.options.passfile import reads_passfile
 from app.connectors.sources.sql.options import driver_url
+from app.connectors.sources.sql.parts import ReadError
 from app.connectors.sources.sql.reflected import Reflected
 from app.connectors.sources.sql.snapshot_age import SnapshotAge
 from app.connectors.sources.sql.values import NotInJsonError
@@ -95,7 +96,7 @@ class Database:
         """Turns SQLAlchemy's and the driver's errors into Syncline's; `doing` says what could not be done."""
         try:
             yield
-        except (DBAPIError, self._engine.dialect.loaded_dbapi.Error) as error:
+        except (DBAPIError, ReadError, self._engine.dialect.loaded_dbapi.Error) as error:
             cause = error.orig if isinstance(error, DBAPIError) else error
             message = self._one_line(f"{doing}: {cause}")
             if _is_recovery_conflict(cause):

@@ -27,7 +27,7 @@ _ONE_HOST: Final = frozenset({"postgresql", "mysql", "mariadb"})
 class SqlOptions(Options):
     """`url` is SQLAlchemy's; tables named without a schema are in `schema`, a chunk has at most `chunk_rows` rows.
 
-    `password_command` prints the password, if the URL has none.
+    `password_command` prints the password, if the URL has none. `read_parallel` connections read a large table.
 
     A collection that finds its tables by itself loads each into a table with the given prefix, or the given name.
     """
@@ -36,6 +36,7 @@ class SqlOptions(Options):
     password_command: PasswordCommand | None = None
     schema_: str | None = Field(default=None, alias="schema", min_length=1)
     chunk_rows: Whole = Field(default=10_000, ge=1, le=1_000_000)
+    read_parallel: Whole = Field(default=1, ge=1, le=16)
     stream_table_names: dict[str, str] = Field(default_factory=dict)
     stream_table_name_prefix: str | None = None
 
@@ -49,6 +50,14 @@ class SqlOptions(Options):
     def _check_password(self) -> Self:
         if self.password_command is not None:
             _check_url_without_password(self.url.get_secret_value(), self.password_command)
+        return self
+
+    @model_validator(mode="after")
+    def _check_parallel(self) -> Self:
+        if self.read_parallel > 1:
+            if not driver_url(self.url.get_secret_value()).startswith("postgresql+psycopg:"):
+                raise ValueError("'read_parallel': only tables of PostgreSQL are read in parallel; remove it")
+            check_installed("'read_parallel'", "sql-parallel", "adbc_driver_postgresql")
         return self
 
 

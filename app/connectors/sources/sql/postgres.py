@@ -46,7 +46,7 @@ _KINDS = {
 _STRINGS = ("text", "varchar", "bpchar", "")
 # Python's dates end in the year 9999 and have no infinity, its intervals no months.
 _AS_TEXT = ("timestamp", "timestamptz", "date", "time", "timetz", "interval", "uuid", "inet", "cidr")
-_SETTINGS = (
+SETTINGS = (
     "SET LOCAL timezone = 'UTC'",
     "SET LOCAL datestyle = 'ISO, MDY'",
     "SET LOCAL intervalstyle = 'postgres'",
@@ -85,7 +85,7 @@ class Postgres(Dialect):
         return {} if "application_name" in url.query else {"application_name": name}
 
     def begin(self, connection: Connection) -> None:
-        for setting in _SETTINGS:
+        for setting in SETTINGS:
             connection.exec_driver_sql(setting)
         driver: Any = connection.connection.driver_connection
         driver.prepare_threshold = None  # behind a pooler, others would get the prepared statements

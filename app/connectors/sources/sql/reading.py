@@ -63,9 +63,9 @@ class Reading:
         self._database = database
         self._log = log
         self._connection = connection
-        self._selection = selection
+        self.selection = selection
         self._bookmark_was_set = bookmark_was_set
-        with database.translate_errors(f"cannot read {_origin(selection)}"):
+        with self.translate_errors():
             everything = select(EVERYTHING).select_from(self._from([]))
             self.columns = database.dialect.columns(connection, everything)
             if selection.table is not None:
@@ -79,8 +79,8 @@ class Reading:
 
     def items(self, wanted: Select[Any], *, table_name: str, chunk_rows: int) -> Iterator[Table | Rows | Checkpoint]:
         """What the statement `wanted`, made by `since` or `within`, selects."""
-        announcement = Announcement(table_name, self.columns, self._selection)
-        cursor_field = self._selection.cursor_field
+        announcement = Announcement(table_name, self.columns, self.selection)
+        cursor_field = self.selection.cursor_field
         at = None if cursor_field is None else self._names.index(cursor_field)
         yield from announcement.update([])
         with closing(self._execute(wanted)) as result:
@@ -90,7 +90,7 @@ class Reading:
                 values = list(zip(*chunk, strict=True))
                 yield from announcement.update(values)
                 rows = self._rows(table_name, values)
-                self._read += len(chunk)
+                self.count(len(chunk))
                 bookmark = None if at is None else self._bookmark(self.columns[at], chunk[-1][at])
                 yield rows
                 # SQLAlchemy wraps each row, which takes as long as reading it. It reads ahead once, so the first
@@ -104,6 +104,18 @@ class Reading:
         self._warn_of_lost_values()
         if at is None:
             yield Checkpoint(None)
+
+    @property
+    def origin(self) -> str:
+        """The table or query, for messages."""
+        return _origin(self.selection)
+
+    def translate_errors(self, doing: str = "") -> AbstractContextManager[None]:
+        return self._database.translate_errors(doing or f"cannot read {self.origin}")
+
+    def count(self, rows: int) -> None:
+        """So many more have been read."""
+        self._read += rows
 
     def progress(self) -> float | None:
         """From an estimate, so it never reaches 1."""
@@ -123,7 +135,7 @@ class Reading:
 
     def _expected_rows(self) -> int | None:
         """Only of a whole table: nothing says how many rows are new."""
-        selection = self._selection
+        selection = self.selection
         if selection.query is not None or selection.cursor_field is not None:
             return None
         parts = [part for part in (selection.schema, selection.table) if part]
@@ -134,7 +146,7 @@ class Reading:
     def since(self, bookmark: str | None) -> Select[Any]:
         """Rows from the bookmark's cursor value on; all of them without a cursor."""
         statement = self._everything()
-        cursor_field = self._selection.cursor_field
+        cursor_field = self.selection.cursor_field
         if cursor_field is None:
             return statement
         cursor = self._column(cursor_field)
@@ -164,20 +176,20 @@ class Reading:
             )
         moment = bookmarks.session_time(bookmark, begin)
         if moment and self._database.dialect.is_session_time(cursor):
-            with self._database.translate_errors(f"cannot read {_origin(self._selection)}"):
+            with self.translate_errors():
                 begin = self._database.dialect.in_utc(self._connection, moment)
-        if begin is None or not self._selection.lookback:
+        if begin is None or not self.selection.lookback:
             return begin
         try:
-            return earlier(begin, self._selection.lookback)
+            return earlier(begin, self.selection.lookback)
         except ValueError:
             raise _lookback_error(cursor, f"has the value {begin!r}") from None
 
     def check_lookback(self) -> None:
         """Raises `ConfigurationError` if there is a lookback, and the cursor has a type that is not of times."""
-        if self._selection.cursor_field is None or not self._selection.lookback:
+        if self.selection.cursor_field is None or not self.selection.lookback:
             return
-        cursor = self._column(self._selection.cursor_field)
+        cursor = self._column(self.selection.cursor_field)
         if cursor.kind not in (*_TIMES, Kind.TEXT, None):
             raise _lookback_error(cursor, f"has the type {cursor.kind.value}")
 
@@ -207,9 +219,9 @@ class Reading:
         )
 
     def _time(self) -> SourceColumn:
-        if self._selection.cursor_field is None:
+        if self.selection.cursor_field is None:
             raise ConfigurationError("reading an interval needs a 'cursor_field', and the collection has none")
-        return self._column(self._selection.cursor_field)
+        return self._column(self.selection.cursor_field)
 
     @property
     def _names(self) -> list[str]:
@@ -260,7 +272,7 @@ class Reading:
         missing = select(origin.c[cursor.name]).where(is_missing).limit(1)
         if self._first(missing) is not None:
             raise ConfigurationError(
-                f"{_origin(self._selection)} has rows where cursor_field {cursor.name!r} is NULL, which no later read "
+                f"{self.origin} has rows where cursor_field {cursor.name!r} is NULL, which no later read "
                 "would find. Choose a field that is NOT NULL, write a 'query' that filters out such rows or fills the "
                 "field, or use mode 'full_refresh'"
             )
@@ -277,7 +289,7 @@ class Reading:
             found = next((value for value in values if is_misplaced(value, begin)), None)
         if found is not None:
             raise ConfigurationError(
-                f"cursor_field {cursor.name!r} of {_origin(self._selection)} has values in several formats, so their "
+                f"cursor_field {cursor.name!r} of {self.origin} has values in several formats, so their "
                 f"order in the database does not tell what is new: {found!r} sorts before {begin!r}. "
                 "Choose another field, or write a 'query' that converts all of them to one format"
             )
@@ -289,14 +301,14 @@ class Reading:
                 yield from (value for (value,) in rows)
 
     def _from(self, names: list[str]) -> FromClause:
-        return _from(self._selection, names, quoted=self._database.dialect.quoted)
+        return _from(self.selection, names, quoted=self._database.dialect.quoted)
 
     def _execute(self, statement: Select[Any]) -> CursorResult[Any]:
-        with self._database.translate_errors(f"cannot read {_origin(self._selection)}"):
+        with self.translate_errors():
             return self._connection.execute(statement.execution_options(stream_results=True))
 
     def _fetch(self, result: Any, count: int) -> Sequence[Sequence[Any]]:
-        with self._database.translate_errors(f"cannot read {_origin(self._selection)}"):
+        with self.translate_errors():
             rows: Sequence[Sequence[Any]] = result.fetchmany(count)
         self._database.look_at_age()
         return rows
@@ -307,23 +319,21 @@ class Reading:
             meant = found if each.convert is None else self._convert(each, each.convert, found)
             if each.convert is not None and each.kind in _TIMES:
                 self._lost[each.name] += meant.count(None) - found.count(None)
-            with self._translate_errors_of(each.name):
+            with self.translate_errors_of(each.name):
                 kept[each.name] = plain_values(meant)
         return Rows(table_name, Columns(kept), size(kept.values()))
 
     def _convert(self, of: SourceColumn, convert: Callable[[Any], Any], found: Sequence[Any]) -> list[Any]:
-        with self._translate_errors_of(of.name):
+        with self.translate_errors_of(of.name):
             return [None if value is None else convert(value) for value in found]
 
-    def _translate_errors_of(self, name: str) -> AbstractContextManager[None]:
-        return self._database.translate_errors(f"cannot read {_origin(self._selection)}, column {name!r}")
+    def translate_errors_of(self, name: str) -> AbstractContextManager[None]:
+        return self._database.translate_errors(f"cannot read {self.origin}, column {name!r}")
 
     def _warn_of_lost_values(self) -> None:
         for name, count in (+self._lost).items():
             dates = "one value is not a date" if count == 1 else f"{count} values are not dates"
-            self._log(
-                "warn", f"{_origin(self._selection)}, column {name!r}: {dates}, such as 0000-00-00; loaded as NULL"
-            )
+            self._log("warn", f"{self.origin}, column {name!r}: {dates}, such as 0000-00-00; loaded as NULL")
 
 
 def _as_declared(column_: SourceColumn, declared: Declared | None) -> SourceColumn:

@@ -35,6 +35,8 @@ class SqlSource:
         self._subject = subject_of(job)
         self._table_name = job.collection.table_name
         self._chunk_rows = options.chunk_rows
+        self._connections = options.read_parallel
+        self._first_load = job.first_load
         self._bookmark_was_set = job.bookmark_was_set
         self._schema = options.schema_
         self._windowed = job.collection.windows is not None
@@ -100,5 +102,21 @@ class SqlSource:
             if interval is not None and not self._cursor_checked:
                 reading.check_cursor(all_rows=self._windowed)
                 self._cursor_checked = True
+            if interval is None and self._connections > 1:
+                from app.connectors.sources.sql import parallel  # noqa: PLC0415 -- it needs a driver of its own
+
+                parts = parallel.divided(
+                    reading, connection, bookmark=bookmark, first_load=self._first_load, log=self._log
+                )
+                if parts is not None:
+                    yield from parallel.items(
+                        reading,
+                        connection,
+                        parts,
+                        connections=self._connections,
+                        table_name=self._table_name,
+                        chunk_rows=self._chunk_rows,
+                    )
+                    return
             wanted = reading.since(bookmark) if interval is None else reading.within(interval, exact=self._windowed)
             yield from reading.items(wanted, table_name=self._table_name, chunk_rows=self._chunk_rows)
