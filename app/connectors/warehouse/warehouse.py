@@ -150,6 +150,7 @@ class Warehouse(abc.ABC):
             self._check_can_be_filled(stage)
             self._fillable.add(table)
         with self._translate_errors(f"cannot stage rows of table {table!r}"):
+            self._prepare(stage)
             while True:
                 try:
                     stage.add(batch, fields)
@@ -157,6 +158,9 @@ class Warehouse(abc.ABC):
                     self._make_room_for(stage, refused)
                 else:
                     return
+
+    def _prepare(self, stage: Stage) -> None:  # noqa: B027 -- most need nothing
+        """Before rows are added, for databases that can take some without staging them."""
 
     def _check_can_be_filled(self, stage: Stage) -> None:
         """Once the fields of the first rows are known: a source may announce fewer than it sends."""

@@ -116,7 +116,9 @@ def translate_errors(doing: str) -> Iterator[None]:
         yield
     except psycopg.Error as error:
         message = f"{doing}: {_explain(error)}"
-        if context := error.diag.context:
+        # That of a refused row of COPY shows the whole row.
+        refuses_row = isinstance(error, psycopg.IntegrityError) and (error.diag.context or "").startswith("COPY ")
+        if (context := error.diag.context) and not refuses_row:
             message += f" ({_one_line(context)[:200]})"
         if error.sqlstate and error.sqlstate.startswith(_LASTING_CLASSES):
             raise ConfigurationError(message) from error

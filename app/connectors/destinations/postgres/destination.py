@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import psycopg
@@ -11,6 +12,7 @@ import psycopg
 from app.connectors.destinations.postgres.bookmarks import PostgresBookmark, application_name
 from app.connectors.destinations.postgres.connection import PostgresSession, connect, translate_errors
 from app.connectors.destinations.postgres.stage import PostgresStage
+from app.connectors.destinations.postgres.straight import can_go_straight
 from app.connectors.destinations.postgres.tables import PostgresTables
 from app.connectors.warehouse.layout import quoted
 from app.connectors.warehouse.warehouse import Warehouse
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from app.connectors.contract.passes import Fence, Log
     from app.connectors.destinations.postgres.options import PostgresDestinationOptions
     from app.connectors.warehouse.layout import Target
+    from app.connectors.warehouse.stage import Stage
 
 T = TypeVar("T")
 
@@ -48,11 +51,36 @@ class PostgresDestination(Warehouse):
         own_name = application_name(fence.task, fence.attempt, fence.claim)
         self._connection = connect(options, application_name=own_name, log=log)
         self._session = PostgresSession(self._connection)
+        self._is_open = False
+        self._unfilled: list[str] = []
         super().__init__(
             tables=PostgresTables(self._session, schema=self._schema, naming=options.naming),
             bookmark=PostgresBookmark(self._session, schema=self._schema, fence=fence),
             log=log,
         )
+
+    def _prepare(self, stage: Stage) -> None:
+        """Begins the transaction of rows that go straight into their table, which has to be there by then."""
+        if not isinstance(stage, PostgresStage) or stage.waits or not can_go_straight(self._session, stage.target):
+            return
+        if stage.target.pending:
+            self._unfilled.append(stage.target.table.name)
+            self._settle(self._change_schema(partial(self._change, [stage])))
+        self._session.run("BEGIN")
+        self._is_open = True
+        # A source may be slow.
+        self._session.run("SET LOCAL idle_in_transaction_session_timeout = 0")
+        stage.go_straight()
+
+    def commit(self, bookmark: str | None, *, final: bool) -> int:
+        rows = super().commit(bookmark, final=final)
+        if self._is_open:
+            with self._translate_errors("cannot commit"):
+                self._session.run("COMMIT")
+                self._is_open = False
+                self._unfilled.clear()
+                self._release_tables()
+        return rows
 
     def count_rows(self, table: str) -> int | None:
         """The server counts row by row: it may take seconds, but not minutes."""
@@ -61,7 +89,19 @@ class PostgresDestination(Warehouse):
             return super().count_rows(table)
 
     def close(self) -> None:
+        if self._unfilled and not self._connection.closed:
+            with suppress(Exception):
+                self._drop_unfilled()
         self._connection.close()
+
+    def _drop_unfilled(self) -> None:
+        """Drops the tables that were made for rows which have not arrived."""
+        if self._is_open:
+            self._session.run("ROLLBACK")
+        with self._changing_schema():
+            self._release_tables()
+            for name in self._unfilled:
+                self._tables.drop_unfinished(name)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import io
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import psycopg
-from pyarrow import csv  # type: ignore[import-untyped]
 
 from app.connectors.destinations.postgres import columns
 from app.connectors.destinations.postgres.connection import describe
+from app.connectors.destinations.postgres.rows import copy_rows
+from app.connectors.destinations.postgres.straight import Straight
 from app.connectors.warehouse.layout import ROW_COLUMN, SYNCED_COLUMN, TASK_COLUMN, column_list, quoted, with_own
 from app.connectors.warehouse.stage import Stage
 from app.domain.errors import SynclineError
@@ -17,31 +17,46 @@ from app.domain.errors import SynclineError
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
-    from psycopg import Copy
-    from typing_extensions import Buffer
-
     from app.connectors.contract.batches import Batch
     from app.connectors.destinations.postgres.connection import PostgresSession
     from app.connectors.values.fitting import Column
     from app.connectors.warehouse.layout import Target
 
-_PIECE_BYTES: Final = 256 << 10
-_WITHOUT_NAMES: Final = csv.WriteOptions(include_header=False)
-
 
 class PostgresStage(Stage):
     def __init__(self, session: PostgresSession, target: Target, *, number: int, task_id: str) -> None:
+        self._postgres = session
+        self._straight: Straight | None = None
         super().__init__(session, target, number=number, task_id=task_id)
-        self._connection = session.connection
+
+    @property
+    def is_straight(self) -> bool:
+        """Whether rows go straight into the target."""
+        return self._straight is not None
+
+    def go_straight(self) -> None:
+        """From now on, until they move, rows go straight into the target, in a transaction that has begun."""
+        self._straight = Straight(self._postgres, self.target, task_id=self._task_id)
+
+    def widen(self, target: Target) -> None:
+        if self.is_straight and (target.pending or target.columns != self.target.columns):
+            raise SynclineError(f"the columns of table {target.table.name!r} have changed while rows were read for it")
+        super().widen(target)
 
     def add(self, batch: Batch, fields: AbstractSet[str]) -> None:
-        """Copies the rows as CSV, with strings in quotes and nothing for NULL, as PostgreSQL expects it."""
-        rows = self._number_rows(batch, fields)
-        statement = f"COPY {self.name} ({column_list(rows.schema.names)}) FROM STDIN (FORMAT csv, ENCODING 'UTF8')"
-        with self._connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
-            csv.write_csv(rows, _CopyFile(copy), _WITHOUT_NAMES)
+        if self._straight is not None:
+            self._straight.add(batch)
+            self.waits = True
+            return
+        copy_rows(self._postgres, self.name, self._number_rows(batch, fields))
 
     def move(self) -> int:
+        if self._straight is not None:
+            straight, self._straight = self._straight, None
+            self.waits = False
+            self.has_rows = self.has_rows or straight.rows > 0
+            straight.check_shrinkage()
+            return straight.rows
         try:
             return super().move()
         except (psycopg.errors.UndefinedColumn, psycopg.errors.InvalidColumnReference) as error:
@@ -102,20 +117,3 @@ class PostgresStage(Stage):
             """,  # noqa: S608 -- quoted identifiers
             self._task_id,
         )
-
-
-class _CopyFile(io.RawIOBase):
-    """A file object that sends what is written to it, so that no batch is kept as text."""
-
-    def __init__(self, copy: Copy) -> None:
-        self._copy = copy
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, text: Buffer) -> int:
-        whole = memoryview(text)
-        # In pieces: libpq buffers what it gets in one call, and doubles its buffer.
-        for begin in range(0, len(whole), _PIECE_BYTES):
-            self._copy.write(whole[begin : begin + _PIECE_BYTES])
-        return len(whole)
