@@ -34,7 +34,7 @@ PEER: Final = "dlt, into PostgreSQL"
 MOST_TIMES_BARE: Final = 2
 FASTER_THAN_DLT: Final = 3
 _PROGRAMS: Final = Path(__file__).parent / "peers"
-_MADE: Final = """
+MADE: Final = """
 CREATE TABLE made AS SELECT
   n::bigint AS id, 'name ' || n AS name, 'Genève' AS city, '2024-02-29Z'::timestamptz + n * '1s'::interval AS at,
   1.5::float8 + n / 8.0::float8 AS price, NULLIF(n % 100, 0)::integer AS count, n % 2 = 0 AS active,
@@ -46,9 +46,9 @@ FROM generate_series(1, $1::integer) AS n
 def measure() -> Report:
     with durable_server() as server, server.database_over_tcp() as url, tempfile.TemporaryDirectory() as name:
         with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(_MADE.replace("$1", str(ROWS.value)).encode())
+            connection.execute(MADE.replace("$1", str(ROWS.value)).encode())
         settle(url)
-        warehouse = Warehouse(url, Path(name))
+        warehouse = Warehouse(url, Path(name), rows=ROWS.value)
         missing = DLT.missing()
         ways = warehouse.ways() if missing is None else {s: w for s, w in warehouse.ways().items() if s != PEER}
         runs: dict[str, list[Ended]] = {side: [] for side in ways if is_wanted(side)}
@@ -82,19 +82,22 @@ def measure() -> Report:
 class Warehouse:
     """The database with the table, and the destinations."""
 
-    def __init__(self, url: str, directory: Path) -> None:
+    def __init__(self, url: str, directory: Path, *, rows: int) -> None:
         self._url = url
         self._directory = directory
+        self._rows = rows
         self._file = directory / "warehouse.duckdb"
+        self.file = str(self._file)
+        self.postgres = {"type": "postgres", "url": url, "schema": "loaded"}
+        self.duckdb = {"type": "duckdb", "path": self.file, "schema": "loaded"}
 
     def ways(self) -> dict[str, Callable[[], Ended]]:
-        postgres = {"type": "postgres", "url": self._url, "schema": "loaded"}
         return {
-            COPY: lambda: self._bare("asyncpg_copy.py", self._url),
-            TO_POSTGRES: lambda: self._ours(postgres),
-            ARROW: lambda: self._bare("duckdb_arrow.py", self._url, str(self._file)),
-            TO_DUCKDB: lambda: self._ours({"type": "duckdb", "path": str(self._file), "schema": "loaded"}),
-            PEER: self._theirs,
+            COPY: lambda: self.bare("asyncpg_copy.py"),
+            TO_POSTGRES: lambda: self.ours(self.postgres),
+            ARROW: lambda: self.bare("duckdb_arrow.py", self.file),
+            TO_DUCKDB: lambda: self.ours(self.duckdb),
+            PEER: self.theirs,
         }
 
     def empty(self) -> None:
@@ -104,19 +107,19 @@ class Warehouse:
             connection.execute("DROP SCHEMA IF EXISTS loaded CASCADE")
         settle(self._url)
 
-    def _ours(self, destination: dict[str, Any]) -> Ended:
-        ended, finished = attempted(
-            job_of("sql", {"url": self._url}, destination, name="made", data_dir=self._directory)
-        )
-        if finished.rows_written != ROWS.value:
+    def ours(self, destination: dict[str, Any], **config: Any) -> Ended:
+        source = {"url": self._url, **config}
+        ended, finished = attempted(job_of("sql", source, destination, name="made", data_dir=self._directory))
+        if finished.rows_written != self._rows:
             raise RuntimeError(f"{finished.rows_written} rows were written")
         return self._checked(ended)
 
-    def _bare(self, program: str, *arguments: str) -> Ended:
+    def bare(self, program: str, *arguments: str) -> Ended:
         environment = {"PATH": ""}
-        return self._checked(ran([sys.executable, str(_PROGRAMS / program), *arguments], None, environment=environment))
+        command = [sys.executable, str(_PROGRAMS / program), self._url, *arguments]
+        return self._checked(ran(command, None, environment=environment))
 
-    def _theirs(self) -> Ended:
+    def theirs(self) -> Ended:
         command = [DLT.command("python"), str(_PROGRAMS / "dlt_program.py"), self._url, str(self._directory / "dlt")]
         return self._checked(ran(command, None, environment=DLT.environment))
 

@@ -32,6 +32,7 @@ BENCHMARKS: Final = (
     "loading",
     "targets",
     "databases",
+    "big_tables",
     "taps",
     "attempts",
     "fleet",
