@@ -104,7 +104,7 @@ class Stage(Staged):
     def _number_rows(self, batch: Batch, fields: AbstractSet[str]) -> pa.RecordBatch:
         """The rows of `batch` as the target needs them, with their numbers first; raises `ValueRefusedError`."""
         arrays = self.target.fit(batch)
-        numbers = pa.array(range(self._rows, self._rows + len(batch)), pa.int64())
+        numbers = pa.arange(self._rows, self._rows + len(batch))
         self._rows += len(batch)
         self.waits = True
         presence = self._partial.presence(batch, fields)

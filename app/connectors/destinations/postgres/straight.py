@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
-from app.connectors.destinations.postgres.rows import copy_rows
-from app.connectors.warehouse.layout import SYNCED_COLUMN, TASK_COLUMN
+from app.connectors.destinations.postgres.columns import TYPES
+from app.connectors.destinations.postgres.rows import copy_binary
+from app.connectors.warehouse.layout import SYNCED_COLUMN, TASK_COLUMN, own_columns
 from app.connectors.warehouse.shrinkage import check_shrinkage
 from app.domain.writing import SchemaPolicy, WriteMode
 
@@ -53,8 +54,13 @@ class Straight:
         self._target = target
         self._replaced = 0
         self.rows = 0
-        now = session.row("SELECT now()::text")
-        self._own = {TASK_COLUMN: task_id, SYNCED_COLUMN: now[0] if now else None}
+        own = {name: TYPES.full_type(TYPES.new_type(kind, None)) for name, kind in own_columns(target.table).items()}
+        self._types = {column.name: column.type for column in target.columns.values()} | own
+        now = session.row("SELECT now() AT TIME ZONE 'UTC'")
+        self._own = {
+            TASK_COLUMN: pa.scalar(task_id, pa.string()),
+            SYNCED_COLUMN: pa.scalar(now[0] if now else None, pa.timestamp("us")),
+        }
         if self._replaces:
             # Not TRUNCATE, which would show an empty table to readers with an older snapshot.
             self._replaced = session.run(f"DELETE FROM {target.qualified}")  # noqa: S608 -- a quoted identifier
@@ -66,8 +72,8 @@ class Straight:
     def add(self, batch: Batch) -> None:
         """Raises `ValueRefusedError`."""
         arrays = self._target.fit(batch)
-        own = {name: pa.repeat(pa.scalar(value, pa.string()), len(batch)) for name, value in self._own.items()}
-        copy_rows(self._session, self._target.qualified, pa.record_batch(arrays | own))
+        own = {name: pa.repeat(value, len(batch)) for name, value in self._own.items()}
+        copy_binary(self._session, self._target.qualified, pa.record_batch(arrays | own), self._types)
         self.rows += len(batch)
 
     def check_shrinkage(self) -> None:

@@ -34,7 +34,8 @@ _ORDERED: Final = frozenset(
 )
 
 _FACTS = """
-    SELECT relkind::text, current_setting('server_version_num')::int, current_setting('server_encoding'),
+    SELECT relkind::text, has_table_privilege(oid, 'SELECT'),
+           current_setting('server_version_num')::int, current_setting('server_encoding'),
            coalesce(leaves.pages, pg_relation_size(oid) / current_setting('block_size')::int)::bigint,
            coalesce(leaves.most, pg_relation_size(oid) / current_setting('block_size')::int)::bigint
     FROM pg_class, LATERAL (
@@ -123,7 +124,9 @@ def _look_at(connection: Connection, selection: Selection) -> _Table:
     found = connection.exec_driver_sql(_FACTS, (name,)).fetchone()
     if found is None or found[0] not in {"r", "p", "m"}:
         raise UndividedError("it is not a table")
-    _, version, encoding, pages, most_pages = found
+    _, may_read, version, encoding, pages, most_pages = found
+    if not may_read:
+        raise UndividedError("this login may read its columns, but not the places of its rows")
     if encoding == "SQL_ASCII":
         raise UndividedError("its database has the encoding SQL_ASCII")
     if pages <= PAGES_OF_A_PART:

@@ -6,6 +6,7 @@ ADBC's driver has its own libpq, so the connection gets its parameters from one 
 from __future__ import annotations
 
 import re
+import threading
 from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -46,6 +47,8 @@ def export_snapshot(connection: Connection) -> tuple[str, str]:
 
 class PostgresReader:
     def __init__(self, conninfo: str, snapshot: str) -> None:
+        self._is_open = True
+        self._ending = threading.Lock()
         with _translated():
             self._database = adbc_driver_postgresql.connect(conninfo)
             self._connection = adbc_driver_manager.AdbcConnection(self._database)
@@ -63,11 +66,14 @@ class PostgresReader:
                 yield from (batch for batch in batches if batch.num_rows)
 
     def cancel(self) -> None:
-        with suppress(adbc_driver_manager.Error):
-            self._connection.cancel()
+        # The library does not look whether the connection is being closed by another thread.
+        with self._ending, suppress(adbc_driver_manager.Error):
+            if self._is_open:
+                self._connection.cancel()
 
     def close(self) -> None:
-        with suppress(adbc_driver_manager.Error, RuntimeError):
+        with self._ending, suppress(adbc_driver_manager.Error, RuntimeError):
+            self._is_open = False
             self._connection.close()
             self._database.close()
 

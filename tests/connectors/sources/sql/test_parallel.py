@@ -7,11 +7,13 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pydantic import SecretStr
 
 from app.connectors.contract.passes import Checkpoint, Rows
 from app.connectors.contract.schema import Table
 from app.connectors.making import make_source
 from app.connectors.sources.sql import postgres_parts
+from app.connectors.sources.sql.options import SqlOptions
 from app.connectors.sources.sql.parts import Part
 from app.connectors.sources.sql.read_ahead import ReadAhead
 from app.domain.attempt_protocol import SourceJob
@@ -125,8 +127,9 @@ def test_every_row_is_read_once_in_one_snapshot(origin: Postgres, tmp_path: Path
     assert sorted(ids) == [number for number in range(1, 2001) if number % 7]
 
 
-def test_partitions_are_read_as_one_table(origin: Postgres, tmp_path: Path) -> None:
-    origin.execute("CREATE TABLE made (id bigint, text text) PARTITION BY RANGE (id)")
+@pytest.mark.parametrize("key", ["", "PRIMARY KEY"])
+def test_partitions_are_read_as_one_table(origin: Postgres, tmp_path: Path, key: str) -> None:
+    origin.execute(f"CREATE TABLE made (id bigint {key}, text text) PARTITION BY RANGE (id)")
     for low in (0, 500, 1000):
         origin.execute(f"CREATE TABLE made_{low} PARTITION OF made FOR VALUES FROM ({low}) TO ({low + 500})")
     origin.execute("INSERT INTO made SELECT n, repeat('x', 500) FROM generate_series(0, 1499) AS n")
@@ -325,3 +328,70 @@ def test_a_row_that_the_table_refuses_is_not_shown(origin: Postgres, warehouse: 
     assert "violates check constraint" in error
     assert "xxx" not in error
     assert warehouse.execute("SELECT id, text FROM loaded.made") == [(1, "old")]
+
+
+@pytest.mark.parametrize("warehouse", ["postgres"], indirect=True)
+@pytest.mark.parametrize(
+    ("there", "value"),
+    [
+        ("smallint", "70000"),
+        ("date", "'2024-02-29 12:00:00.5+00'::timestamptz"),
+        ("text", "'2024-02-29 12:00:00.5+00'::timestamptz"),
+        ("text", "'infinity'::date"),
+        ("jsonb", "'2024-02-29'::date"),
+        ("bigint", "'2024-02-29'::date"),
+        ("numeric(4, 1)", "1.25"),
+        ("varchar(3)", "'four'"),
+    ],
+)
+def test_a_table_takes_and_refuses_the_same_values(
+    origin: Postgres, warehouse: Warehouse, tmp_path: Path, there: str, value: str
+) -> None:
+    origin.execute(f"CREATE TABLE made AS SELECT {value} AS value")
+    found = []
+    for parallel in (1, 2):
+        warehouse.execute("DROP SCHEMA IF EXISTS loaded CASCADE")
+        warehouse.execute("CREATE SCHEMA loaded")
+        warehouse.execute(f"CREATE TABLE loaded.made (value {there})")
+        trial = Loading(origin.url, tmp_path, {"warehouse": warehouse.options()}, read_parallel=parallel)
+        told = trial.run()
+        found.append((told.messages[-1], warehouse.execute("SELECT value::text FROM loaded.made")))
+    assert found[0] == found[1]
+
+
+def test_other_databases_refuse_to_be_read_in_parallel(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="only tables of PostgreSQL are read in parallel; remove it"):
+        SqlOptions(url=SecretStr(f"sqlite:///{tmp_path / 'file'}"), read_parallel=2)
+
+
+BINARY = """
+    flag boolean, number bigint, double float8, text text, day date, moment timestamptz, wall timestamp
+"""
+VALUES = """
+    (true, 9223372036854775807, 0.1, 'a🦊, "quoted" \\ line
+    end', '2024-02-29', '2024-02-29 12:00:00.000001+02', '2024-02-29 12:00:00.5'),
+    (false, -9223372036854775808, 'NaN', '', '0001-01-01', '0001-01-01 00:00+00', '9999-12-31 23:59:59.999999'),
+    (NULL, NULL, '-Infinity', NULL, NULL, NULL, NULL),
+    (NULL, 0, -0.0, '\\N', '9999-12-31', '1969-12-31 23:59:59.999999+00', '1999-12-31 23:59:59.999999')
+"""
+INFINITE = "(true, 1, 1, 'x', 'infinity', '-infinity', '0044-03-15 BC')"
+
+
+@pytest.mark.parametrize("warehouse", ["postgres"], indirect=True)
+@pytest.mark.parametrize("values", [VALUES, INFINITE], ids=["binary", "text"])
+def test_values_arrive_as_they_are(origin: Postgres, warehouse: Warehouse, tmp_path: Path, values: str) -> None:
+    origin.execute(f"CREATE TABLE made ({BINARY})")
+    origin.execute(f"INSERT INTO made VALUES {values}")
+    trial = Loading(origin.url, tmp_path, {"warehouse": warehouse.options()}, read_parallel=2, chunk_rows=3)
+    if values is INFINITE:
+        assert "cannot hold" in trial.run().failed.error
+        origin.execute("UPDATE made SET wall = 'infinity'")
+    trial.run().finished  # noqa: B018 -- asserts that it is
+    columns = "flag, number, double, text, day, moment, wall"
+    rows = "SELECT {} FROM {} AS each ORDER BY double, text"
+    loaded = warehouse.execute(rows.format(f"ROW({columns})::text", "loaded.made"))
+    assert loaded == origin.execute(rows.format(f"ROW({columns})::text", "made"))
+    assert warehouse.execute(
+        "SELECT count(*) FROM loaded.made WHERE _syncline_task_id LIKE 'origin_made_%' "
+        "AND _syncline_synced_at BETWEEN now() - interval '10 minutes' AND now()"
+    ) == [(len(loaded),)]
