@@ -98,7 +98,6 @@ def _goals(runs: dict[str, list[Ended]]) -> list[Goal]:
         for ours, bare, most in (
             (TO_POSTGRES, COPY, MOST_TIMES_COPY),
             (TO_DUCKDB, ARROW, MOST_TIMES_ARROW),
-            (TO_DUCKDB, ADBC, MOST_TIMES_ARROW),
         )
         if {ours, bare} <= runs.keys()
     ]
