@@ -138,7 +138,8 @@ class Sink:
 
     def may_fill(self, table: Table) -> bool:
         """Whether rows of a first load, which the source sends in parts, may move before all of them have arrived."""
-        if table.mode is not WriteMode.REPLACE or not table.resumable:
+        # Rows of Classic's tables have another key, by which they are compared with all others.
+        if table.mode is not WriteMode.REPLACE or not table.resumable or self._classic is not None:
             return False
         if table.goes_on or self.position.indifferent:
             return True

@@ -42,6 +42,7 @@ class ClassicDestination:
         if replaces and (table.for_want_of_key or not table.full_refresh):
             # Rows without a key that come again would be doubled elsewhere; here they are recognised.
             table = dataclasses.replace(table, mode=WriteMode.APPEND)
+        table = dataclasses.replace(table, unique_key=False, in_bulk=False)
         self._warehouse.begin(self._classic.announce(table))
 
     def write(self, table: str, batch: Batch) -> None:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _BATCH_BYTES: Final = 4 << 20
 # What the driver writes around the server's own message.
 _MESSAGE: Final = re.compile(r"(?:ERROR|FATAL):\s+(.*?)(?:\n\s*LINE \d|\n\nQuery was:|\. SQLSTATE:|$)", re.DOTALL)
+# A statement lasts until its rows are taken, and a destination may take long.
+_NO_LIMIT: Final = "SET LOCAL statement_timeout = 0"
 _BEGIN: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
@@ -52,7 +54,7 @@ class PostgresReader:
         with _translated():
             self._database = adbc_driver_postgresql.connect(conninfo)
             self._connection = adbc_driver_manager.AdbcConnection(self._database)
-            for statement in (_BEGIN, f"SET TRANSACTION SNAPSHOT '{snapshot}'", *SETTINGS):
+            for statement in (_BEGIN, f"SET TRANSACTION SNAPSHOT '{snapshot}'", *SETTINGS, _NO_LIMIT):
                 with closing(adbc_driver_manager.AdbcStatement(self._connection)) as running:
                     running.set_sql_query(statement)
                     running.execute_update()

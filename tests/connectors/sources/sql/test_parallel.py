@@ -395,3 +395,19 @@ def test_values_arrive_as_they_are(origin: Postgres, warehouse: Warehouse, tmp_p
         "SELECT count(*) FROM loaded.made WHERE _syncline_task_id LIKE 'origin_made_%' "
         "AND _syncline_synced_at BETWEEN now() - interval '10 minutes' AND now()"
     ) == [(len(loaded),)]
+
+
+@pytest.mark.parametrize("warehouse", ["postgres"], indirect=True)
+def test_equal_rows_are_one_row_in_tables_of_classic(origin: Postgres, warehouse: Warehouse, tmp_path: Path) -> None:
+    make(origin, 200)
+    origin.execute("ALTER TABLE made DROP CONSTRAINT made_pkey")
+    origin.execute("INSERT INTO made SELECT * FROM made")
+    found = []
+    for parallel in (1, 2):
+        warehouse.execute("DROP SCHEMA IF EXISTS loaded CASCADE")
+        options = warehouse.options() | {"naming": "classic"}
+        trial = Loading(origin.url, tmp_path, {"warehouse": options}, read_parallel=parallel)
+        told = trial.run()
+        found.append((told.messages[-1], warehouse.execute("SELECT count(*), count(DISTINCT id) FROM loaded.made")))
+    assert found[0] == found[1]
+    assert found[0][1] == [(200, 200)]
