@@ -29,9 +29,15 @@ if TYPE_CHECKING:
 
 
 def divided(
-    reading: Reading, connection: Connection, *, bookmark: str | None, first_load: bool, log: Log
+    reading: Reading, connection: Connection, *, bookmark: str | None, first_load: bool, merges: bool, log: Log
 ) -> Parts | None:
-    """The parts to be read at once; None, and a line in the log, if one connection has to read everything."""
+    """The parts to be read at once; None, and a line in the log, if one connection has to read everything.
+
+    `merges`: a row replaces the one with the same key, so that some may come again.
+    """
+    is_first = first_load or first_loads.is_first_load(bookmark)
+    if reading.selection.cursor_field is not None and not (is_first and merges):
+        return None
     try:
         with reading.translate_errors():
             found = _divide(reading, connection, bookmark=bookmark, first_load=first_load)
@@ -52,11 +58,16 @@ def _divide(reading: Reading, connection: Connection, *, bookmark: str | None, f
     selection = reading.selection
     if selection.table is None:
         raise UndividedError("it is a query")
-    if selection.cursor_field is not None:
-        raise UndividedError("it is read in the order of its cursor")
     if strange := next((each for each in reading.columns if not is_known(each)), None):
         raise UndividedError(f"column {strange.name!r} is of type {strange.full_type or strange.type}")
-    return divide(connection, selection, reading.columns, bookmark=bookmark, first_load=first_load)
+    return divide(
+        connection,
+        selection,
+        reading.columns,
+        bookmark=bookmark,
+        first_load=first_load,
+        highest=reading.highest_cursor,
+    )
 
 
 def items(
@@ -81,7 +92,7 @@ def items(
                 yield Checkpoint(part.bookmark)
     finally:
         batches.close()
-    yield Checkpoint(None)
+    yield Checkpoint(found.then)
 
 
 def _next(reading: Reading, batches: Iterator[Any]) -> Any | None:

@@ -2,7 +2,8 @@
 
     {"first_load": {"key": "id", "type": "bigint", "from": "1000001"}}
 
-This bookmark covers all rows with a lower key. The value is PostgreSQL's own text.
+This bookmark covers all rows with a lower key. The value is PostgreSQL's own text. If the table has a cursor, `then` is
+the bookmark of the highest one that was there when the first load began: what has changed since is above it.
 """
 
 from __future__ import annotations
@@ -24,9 +25,13 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """`goes_on`: the rows before an earlier bookmark are left out. `unique_key`: no two rows have the same key."""
+    """`goes_on`: the rows before an earlier bookmark are left out. `unique_key`: no two rows have the same key.
+
+    `then` is the bookmark of all parts.
+    """
 
     parts: list[Part]
+    then: str | None = None
     goes_on: bool = False
     unique_key: bool = False
 
@@ -43,8 +48,9 @@ class ReadError(Exception):
         self.sqlstate = sqlstate
 
 
-def encode(key: str, type_: str, begin: str) -> str:
-    return jsontext.encode({"first_load": {"key": key, "type": type_, "from": begin}})
+def encode(key: str, type_: str, begin: str, *, then: str | None = None) -> str:
+    fields = {"key": key, "type": type_, "from": begin}
+    return jsontext.encode({"first_load": fields if then is None else {**fields, "then": jsontext.decode(then)}})
 
 
 def is_first_load(bookmark: str | None) -> bool:
@@ -57,11 +63,18 @@ def begin_of(bookmark: str | None) -> str:
     return f"{fields.get('key')} = {fields.get('from')}"
 
 
-def decode(bookmark: str | None, *, key: str, type_: str) -> str | None:
-    """The first key that is left to be read; None if the bookmark does not say that of this key."""
+def decode(bookmark: str | None, *, key: str, type_: str, cursor_field: str | None) -> str | None:
+    """The first key that is left to be read; None if the bookmark does not say that of this key and cursor."""
     fields = _fields(bookmark) or {}
-    begin = fields.get("from")
-    return begin if (fields.get("key"), fields.get("type")) == (key, type_) and isinstance(begin, str) else None
+    begin, then = fields.get("from"), fields.get("then")
+    cursor = then.get("cursor_field") if isinstance(then, dict) else None
+    is_of_these = (fields.get("key"), fields.get("type"), cursor) == (key, type_, cursor_field)
+    return begin if is_of_these and isinstance(begin, str) else None
+
+
+def then_of(bookmark: str | None) -> str | None:
+    then = (_fields(bookmark) or {}).get("then")
+    return None if then is None else jsontext.encode(then)
 
 
 def _fields(bookmark: str | None) -> dict[str, object] | None:

@@ -6,6 +6,7 @@ A range of places (`ctid`) reads pages as they lie, so it is the faster way, but
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from app.connectors.sources.sql import parts
@@ -13,7 +14,7 @@ from app.connectors.sources.sql.parts import Part, Parts
 from app.connectors.sources.sql.postgres_values import expression_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from sqlalchemy import Connection
 
@@ -97,8 +98,11 @@ def divide(
     *,
     bookmark: str | None,
     first_load: bool,
+    highest: Callable[[], str | None],
 ) -> Parts:
     """The parts in which the whole table is read, or the rest of it if `bookmark` is that of a first load.
+
+    `highest` is the bookmark of the highest cursor, for a table that has one.
 
     Raises:
         UndividedError: it cannot be divided, or is too small.
@@ -111,9 +115,14 @@ def divide(
     if first_load or parts.is_first_load(bookmark):
         for _, name, type_, _ in indexes:
             if type_ in _ORDERED and (not selection.key or name in selection.key):
-                ranges = _key_ranges(connection, table, everything, _Key(name, type_), bookmark)
-                goes_on = parts.decode(bookmark, key=name, type_=type_) is not None
-                return Parts(ranges, goes_on=goes_on, unique_key=unique_key)
+                begin = parts.decode(bookmark, key=name, type_=type_, cursor_field=selection.cursor_field)
+                then = highest() if begin is None else parts.then_of(bookmark)
+                key = _Key(name, type_)
+                bounds = _sample(connection, table, key, begin)
+                ranges = _key_ranges(everything, key, [begin, *bounds, None], then)
+                return Parts(ranges, then=then, goes_on=begin is not None, unique_key=unique_key)
+    if selection.cursor_field is not None:
+        raise UndividedError("it has a cursor_field, and no index begins with a column of its key that is NOT NULL")
     if table.version < _TID_RANGES:
         raise UndividedError("PostgreSQL 13 and older ones read no ranges of pages")
     return Parts(_place_ranges(table, everything), unique_key=unique_key)
@@ -146,15 +155,16 @@ def _place_ranges(table: _Table, everything: str) -> list[Part]:
     return [Part(f"{everything} WHERE ctid >= '({begin},0)'{end}") for begin, end in zip(begins, ends, strict=True)]
 
 
-def _key_ranges(connection: Connection, table: _Table, everything: str, key: _Key, bookmark: str | None) -> list[Part]:
-    begin = parts.decode(bookmark, key=key.name, type_=key.type)
-    bounds = _sample(connection, table, key, begin)
+def _key_ranges(everything: str, key: _Key, bounds: list[str | None], then: str | None) -> list[Part]:
+    """Between each two of `bounds`, of which the first and the last may be None, for no bound."""
     found: list[Part] = []
-    for low, high in zip([begin, *bounds], [*bounds, None], strict=True):
+    for low, high in pairwise(bounds):
         conditions = [f"{key.column} >= {key.literal(low)}"] if low is not None else []
         conditions += [f"{key.column} < {key.literal(high)}"] if high is not None else []
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        found.append(Part(everything + where, None if high is None else parts.encode(key.name, key.type, high)))
+        found.append(
+            Part(everything + where, None if high is None else parts.encode(key.name, key.type, high, then=then))
+        )
     return found
 
 

@@ -158,6 +158,22 @@ class Reading:
             statement = statement.where(self._expression(cursor) >= self._bind("syncline_cursor", cursor, begin))
         return statement.order_by(self._expression(cursor))
 
+    def highest_cursor(self) -> str | None:
+        """The bookmark of the highest cursor there is; None without a cursor, or without rows.
+
+        Raises:
+            ConfigurationError: a row has no value there, or one that has no order.
+        """
+        if self.selection.cursor_field is None:
+            return None
+        cursor = self._column(self.selection.cursor_field)
+        self.check_lookback()
+        self._refuse_null_cursors(cursor)
+        expression = self._expression(cursor)
+        exact = self._database.dialect.exact(cursor, expression)
+        found = self._first(select(exact).order_by(expression.desc()).limit(1))
+        return None if found is None else self._bookmark(cursor, found[0])
+
     def _begin(self, bookmark: str | None, cursor: SourceColumn) -> Any | None:
         """The cursor value to begin at; None to read all rows."""
         begin = bookmarks.decode(bookmark, cursor_field=cursor.name)

@@ -13,6 +13,7 @@ from app.connectors.sources.sql.reading import Reading
 from app.connectors.sources.sql.selection import Selection
 from app.connectors.sources.sql.several import Several
 from app.domain.errors import ConfigurationError
+from app.domain.writing import WriteMode
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -37,6 +38,7 @@ class SqlSource:
         self._chunk_rows = options.chunk_rows
         self._connections = options.read_parallel
         self._first_load = job.first_load
+        self._merges = job.collection.write_mode in (None, WriteMode.UPSERT)
         self._bookmark_was_set = job.bookmark_was_set
         self._schema = options.schema_
         self._windowed = job.collection.windows is not None
@@ -50,6 +52,7 @@ class SqlSource:
             if loads_several(job):
                 self._several = Several(self._database, options, parameters, job, log=log)
             self._selection = Selection.of(options, parameters, job.collection)
+            self._merges = self._merges and bool(self._selection.key)
 
     def check(self) -> None:
         with prefix_errors(self._subject), self._database.snapshot() as connection:
@@ -106,7 +109,12 @@ class SqlSource:
                 from app.connectors.sources.sql import parallel  # noqa: PLC0415 -- it needs a driver of its own
 
                 parts = parallel.divided(
-                    reading, connection, bookmark=bookmark, first_load=self._first_load, log=self._log
+                    reading,
+                    connection,
+                    bookmark=bookmark,
+                    first_load=self._first_load,
+                    merges=self._merges,
+                    log=self._log,
                 )
                 if parts is not None:
                     yield from parallel.items(

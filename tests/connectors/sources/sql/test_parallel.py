@@ -411,3 +411,27 @@ def test_equal_rows_are_one_row_in_tables_of_classic(origin: Postgres, warehouse
         found.append((told.messages[-1], warehouse.execute("SELECT count(*), count(DISTINCT id) FROM loaded.made")))
     assert found[0] == found[1]
     assert found[0][1] == [(200, 200)]
+
+
+def test_a_first_load_with_a_cursor_goes_on_and_misses_no_change(
+    origin: Postgres, warehouse: Warehouse, tmp_path: Path
+) -> None:
+    make(origin, 1000)
+    origin.execute("ALTER TABLE made ADD at bigint NOT NULL DEFAULT 1")
+    origin.execute("UPDATE made SET at = id")
+    trial = Loading(origin.url, tmp_path, {"warehouse": warehouse.options()}, read_parallel=2)
+    trial.collection = {"primary_key": ["id"], "cursor_field": "at"}
+    trial.die("child.committed@3")
+    ((committed,),) = warehouse.execute("SELECT count(*) FROM loaded.made")
+    assert 0 < committed < 1000
+    origin.execute("UPDATE made SET text = 'changed', at = 1001 WHERE id = 1")
+    origin.execute("UPDATE made SET text = 'changed', at = 1002 WHERE id = 999")
+    told = trial.run(again=1)
+    assert told.finished.records_read == 1000 - committed
+    assert told.committed[-1].bookmark == {"cursor_field": "at", "type": "integer", "value": "1000"}
+    told = trial.run()
+    assert told.finished.records_read == 3
+    assert told.lines == []
+    total = 'SELECT count(*), count(DISTINCT id), sum("at") FROM {}'
+    assert warehouse.execute(total.format("loaded.made")) == origin.execute(total.format("made"))
+    assert warehouse.execute("SELECT id FROM loaded.made WHERE text = 'changed' ORDER BY id") == [(1,), (999,)]
