@@ -30,6 +30,7 @@ from app.domain.errors import (
     SynclineError,
 )
 from app.domain.naming import AS_IS, namer, reserved_table_problem
+from app.domain.writing import WriteMode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -138,8 +139,7 @@ class Sink:
 
     def may_fill(self, table: Table) -> bool:
         """Whether rows of a first load, which the source sends in parts, may move before all of them have arrived."""
-        # Rows of Classic's tables have another key, by which they are compared with all others.
-        if table.mode is not WriteMode.REPLACE or not table.resumable or self._classic is not None:
+        if table.mode is not WriteMode.REPLACE or not table.resumable:
             return False
         if table.goes_on or self.position.indifferent:
             return True
