@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class ClassicDestination:
     """Gets tables under their names at the destination; their columns and rows are still those of the source.
 
-    Tables that lie aside are no tables of Classic's, and stay as they are. Rows have another key, by which they are compared
-    with all others, so no table is filled in parts.
+    Tables that lie aside are no tables of Classic's, and stay as they are. Rows have another key, by which they are
+    compared with all others, so no table is filled in parts.
     """
 
     def __init__(self, warehouse: Warehouse, classic: ClassicTables) -> None:
