@@ -117,16 +117,21 @@ class ForkedProcess:
 
 
 class ForkServer:
-    """A running server. `on_idle` is called when its last attempt is over, `on_death` if it ends by itself."""
+    """A running server.
+
+    `on_idle` is called when its last attempt is over, `on_death` if it ends by itself, `on_end` when it has ended.
+    """
 
     def __init__(
         self, process: asyncio.subprocess.Process, connection: socket.socket, installation: tuple[int, ...]
     ) -> None:
         self.installation = installation
+        self.is_retired = False
         self.forks = 0
         self.lost = 0
         self.on_idle: Callable[[], None] = lambda: None
         self.on_death: Callable[[], None] = lambda: None
+        self.on_end: Callable[[], None] = lambda: None
         self._process = process
         self._connection = connection
         self._loop = asyncio.get_running_loop()
@@ -297,6 +302,7 @@ class ForkServer:
     async def _notice_death(self) -> None:
         await self._process.wait()
         ORPHANS.forget(self._process.pid)
+        self.on_end()
         if not self._is_closed:
             self._close()
             self.on_death()

@@ -46,7 +46,8 @@ class ForkServers:
         self._is_open = False
         self._kept: Modules | None = None
         self._servers: dict[Modules, ForkServer] = {}
-        self._retired: set[ForkServer] = set()
+        # With those that get no new attempts, because they have been replaced, and those that are ending.
+        self._all: set[ForkServer] = set()
         self._quick_deaths = 0
         self._not_before = 0.0
         self._refusals: set[str] = set()
@@ -63,10 +64,9 @@ class ForkServers:
             yield
         finally:
             self._is_open = False
-            for server in [*self._servers.values(), *self._retired]:
-                await server.close()
             self._servers.clear()
-            self._retired.clear()
+            for server in [*self._all]:
+                await server.close()
 
     async def fork(
         self, modules: Modules, mark: str, environment: Mapping[str, str], descriptors: Descriptors
@@ -111,14 +111,15 @@ class ForkServers:
 
     async def _launch(self, modules: Modules) -> ForkServer:
         server = await ForkServer.launch(modules, _installation())
+        self._all.add(server)
+        server.on_end = lambda: self._all.discard(server)
         server.on_idle = lambda: self._idle(modules, server)
         server.on_death = lambda: self._note_death(modules, server)
         server.on_idle()
         return server
 
     def _idle(self, modules: Modules, server: ForkServer) -> None:
-        if server in self._retired:
-            self._retired.discard(server)
+        if server.is_retired:
             server.let_go()
         elif modules != self._kept:
             forks = server.forks
@@ -133,13 +134,11 @@ class ForkServers:
         """No new attempts for it; the ones that run go on."""
         if self._servers.get(modules) is server:
             del self._servers[modules]
-            if server.is_busy:
-                self._retired.add(server)
-            else:
+            server.is_retired = True
+            if not server.is_busy:
                 server.let_go()
 
     def _note_death(self, modules: Modules, server: ForkServer) -> None:
-        self._retired.discard(server)
         if self._servers.get(modules) is server:
             del self._servers[modules]
         quick = server.age_seconds < _QUICK_DEATH_SECONDS
