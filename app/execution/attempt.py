@@ -6,82 +6,48 @@ import asyncio
 import os
 import random
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from enum import Enum
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import structlog
 from msgspec import structs
 
-from app.causes import describe_error
 from app.connectors.contract.blame import collection_subject
 from app.connectors.kinds import DESTINATIONS
 from app.connectors.sources.synthetic.source import run_synthetic
-from app.domain.attempt_protocol import (
-    AtWork,
-    Checked,
-    Committed,
-    ConfigRenewed,
-    Failed,
-    Finished,
-    Installing,
-    LogLine,
-    Offered,
-    Progress,
-    Reached,
-    SecretLearned,
-    Sync,
-    TableDescribed,
-)
+from app.domain.attempt_protocol import Failed, Finished, LogLine, Sync
 from app.domain.duration import format_duration
 from app.domain.errors import ConfigurationError, LeaseLostError, UnknownCollectionError, UnknownSourceError
-from app.domain.learned_secrets import LearnedSecrets
 from app.domain.redaction import redactor_of
 from app.execution.child import AttemptProcess, finish
-from app.execution.endings import PAUSE_SECONDS
 from app.execution.fork_server import ServerLostError
 from app.execution.jobs import is_made_load, made_load_parameters, make_job
 from app.execution.limits import LimitExceededError, limited_by
 from app.execution.memory import watch_memory
 from app.execution.outages import waits_for
 from app.execution.outcome import CANCELED, HANDED_BACK, SERVER_LOST, Outcome, Result, ending_of
+from app.execution.patience import UntilAnswered
 from app.execution.postponed import postponed
-from app.execution.renewals import NotKeptError, Renewals
-from app.execution.schema_changes import describe_changes, revise
+from app.execution.reports import Reports
 from app.execution.silence import Silence, longest_silence
-from app.failpoints import fail_point
 from app.loops import finish_uninterrupted
-from app.store.database import UNREACHABLE, MissingRightError, is_refusal
+from app.store.database import UNREACHABLE, MissingRightError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
     from datetime import datetime
-    from pathlib import Path
     from typing import Any
-    from uuid import UUID
 
     from app.config.catalogue import Catalogue
-    from app.config.watch import CatalogueWatcher
     from app.domain.attempt_protocol import AttemptMessage, Backfill
     from app.domain.claim import Claim, Ending
-    from app.domain.renewal import Owner, Renewal, SealedConfig
-    from app.domain.table_columns import SchemaRevision
-    from app.execution.endings import Endings
-    from app.execution.outages import KnownOutages
-    from app.execution.progress import ProgressReports
-    from app.execution.task_log import AttemptLog, TaskLog
-    from app.execution.unknown import LeftToOthers
-    from app.store.bookmarks import Bookmarks
+    from app.execution.attempt_context import AttemptContext
+    from app.execution.task_log import AttemptLog
     from app.store.outages import Outage
-    from app.store.queue import TaskQueue
-    from app.store.renewals import RenewedConfigs
-    from app.store.streams import AttemptStreams
 
-T = TypeVar("T")
-
-_SECONDS_BETWEEN_PROGRESS_LINES: Final = 10.0
 _RNG: Final = random.Random()  # noqa: S311 - generated load and jitter
 
 _logger = structlog.get_logger("syncline.attempt")
@@ -93,25 +59,6 @@ class StopReason(Enum):
     CANCELED = "canceled"
     DRAINED = "drained"
     LEASE_LOST = "lease lost"
-
-
-@dataclass(frozen=True, slots=True)
-class AttemptContext:
-    """What all attempts under a worker's lease share."""
-
-    worker: UUID
-    queue: TaskQueue
-    streams: AttemptStreams
-    bookmarks: Bookmarks
-    log: TaskLog
-    watcher: CatalogueWatcher
-    data_dir: Path
-    grace_seconds: float
-    endings: Endings
-    progress: ProgressReports
-    left_to_others: LeftToOthers
-    renewed: RenewedConfigs
-    outages: KnownOutages
 
 
 class Attempt:
@@ -126,15 +73,8 @@ class Attempt:
         self._work: asyncio.Task[Outcome] | None = None
         self._stopped: StopReason | None = StopReason.CANCELED if claim.cancel_requested else None
         self._child: AttemptProcess | None = None
-        self._progress_logged_at = self._began
-        self._commits = 0
-        self._schemas: dict[tuple[str, str], SchemaRevision] | None = None
-        self._renewals = Renewals(find=self._find_renewed, keep=self._keep_renewal, tell=self._log.write)
-        self._learned = LearnedSecrets()
-        self._mask(self._renewals.redact)
-        self._mask(self._learned.redact)
-        self._records_read = 0
-        self._has_committed_rows = False
+        self._until_answered = UntilAnswered(claim, has_lost_lease=self._has_lost_lease)
+        self._reports = Reports(context, claim, self._log, self._until_answered)
         self._probed: set[str] = set()
         self._longest_silence: timedelta | None = None
         self._most_memory: int | None = None
@@ -196,21 +136,12 @@ class Attempt:
     def _mask_secrets_of(self, catalogue: Catalogue) -> None:
         redact = redactor_of(catalogue.secrets()).redact
         if redact != self._redact:
-            self._mask(redact)
+            self._log.mask(redact)
             self._redact = redact
-
-    def _mask(self, redact: Callable[[str], str]) -> None:
-        """Mask more from now on, beside what is masked already.
-
-        By another redactor, because one for all secrets of a large catalogue takes long to make.
-        """
-        earlier = self._log.redact
-        # The newest first: a renewed secret may begin with the one before.
-        self._log.redact = lambda text: earlier(redact(text))
 
     async def _make_job(self, catalogue: Catalogue) -> Sync | Backfill:
         made = make_job(catalogue, self.claim, self._context.data_dir)
-        job = await self._renewals.lay_over(made, catalogue.server.secret_key)
+        job = await self._reports.renewals.lay_over(made, catalogue.server.secret_key)
         set_bookmarks = await self._context.bookmarks.get_set_since(self.claim, list(job.destinations))
         job = structs.replace(job, set_bookmarks=set_bookmarks, probes=frozenset(self._probed))
         if all(DESTINATIONS[described["type"]].keeps_bookmark for described in job.destinations.values()):
@@ -245,7 +176,7 @@ class Attempt:
 
     def _outcome_of_limit(self, key: str, *said: str) -> Outcome:
         happened, *help_ = said
-        read = f"{self._records_read} records were read by then"
+        read = f"{self._reports.records_read} records were read by then"
         subject = collection_subject(self.claim.source, self.claim.collection)
         return Outcome(Result.FAILED, f"{subject}: {key}: {'; '.join([happened, read, *help_])}")
 
@@ -267,7 +198,7 @@ class Attempt:
 
     async def _waiting_since(self, why: str) -> datetime:
         """Since when the task does nothing but wait for the same reason."""
-        if self._has_committed_rows:
+        if self._reports.has_committed_rows:
             return self.claim.at
         find = partial(self._context.queue.get_waiting_since, self.claim, why)
         return await self._until_answered(find, delayed="postponement.delayed")
@@ -290,7 +221,7 @@ class Attempt:
             lines = [(line.level, line.message) for line in messages if isinstance(line, LogLine)]
             await self._log.write_all(lines)
             for message in messages[len(lines) :]:
-                await self._handle(message)
+                await self._reports.take(message)
 
         await run_synthetic(made_load_parameters(job), emit, rng=_RNG)
         return _outcome_of_last_message(last[0], exit_code=0)
@@ -308,8 +239,9 @@ class Attempt:
             async with limited_by(self._silence.watch(), watch_memory(child.pid, self._most_memory)):
                 async for message in child.messages():
                     last = message
+                    self._silence.note(message)
                     with self._silence.hearing():
-                        await self._handle(message)
+                        await self._reports.take(message)
                 exit_code = await child.exit_code()
         except LimitExceededError as error:
             grace = 0 if error.at_once else grace
@@ -324,9 +256,9 @@ class Attempt:
 
     async def _finish(self, child: AttemptProcess, texts: asyncio.Task[None], *, grace_seconds: float) -> None:
         """End the child. What its program has renewed counts, however the attempt ends: the old is void."""
-        await finish(child, texts, grace_seconds=grace_seconds, receive=self._renewals.note)
+        await finish(child, texts, grace_seconds=grace_seconds, receive=self._reports.renewals.note)
         try:
-            await self._renewals.keep_noted()
+            await self._reports.renewals.keep_noted()
         except LeaseLostError:
             # This worker may not write for the attempt any more.
             _logger.warning("renewal.lost", task=self.claim.task_id, attempt=self.claim.attempt)
@@ -338,115 +270,6 @@ class Attempt:
         """What the child's process prints, such as the functions of a `python` source, is by the source's connector."""
         with self._silence.hearing():
             await self._log.write(line.level, line.message, line.system or source_type)
-
-    async def _handle(self, message: AttemptMessage) -> None:
-        match message:
-            case LogLine():
-                await self._log.write(message.level, message.message, message.system)
-            case SecretLearned():
-                self._learned.learn(message.secret)
-            case Progress():
-                await self._note_progress(message)
-            case Committed():
-                await self._log.write("info", f"{message.rows} rows committed to [{message.destination}]")
-                await self._save_bookmark(message)
-            case ConfigRenewed():
-                self._renewals.note(message)
-                await self._renewals.keep_noted()
-            case TableDescribed():
-                await self._note_schema(message)
-            case Reached():
-                end = partial(self._context.outages.end, message.destination)
-                await self._until_answered(end, delayed="outage.delayed")
-            case Installing(done=done):
-                # It may take minutes, and says nothing.
-                (self._silence.end if done else self._silence.begin)()
-            case AtWork() | Checked() | Finished() | Failed() | Offered():
-                pass
-
-    async def _note_progress(self, progress: Progress) -> None:
-        self._records_read = progress.records_read
-        self._context.progress.put(self.claim, progress)
-        if time.monotonic() - self._progress_logged_at >= _SECONDS_BETWEEN_PROGRESS_LINES:
-            self._progress_logged_at = time.monotonic()
-            share = "" if progress.share is None else f" ({progress.share:.0%})"
-            await self._log.write("info", f"{progress.records_read} records read{share}")
-
-    async def _save_bookmark(self, committed: Committed) -> None:
-        """Save the bookmark of a commit.
-
-        Raises:
-            LeaseLostError: the attempt no longer belongs to this worker.
-        """
-        self._commits += 1
-        self._has_committed_rows |= committed.rows > 0
-        fail_point("bookmark.saving")
-        save = partial(
-            self._context.streams.save_bookmark,
-            self._context.worker,
-            self.claim,
-            commit=self._commits,
-            destination=committed.destination,
-            rows=committed.rows,
-            bookmark=committed.bookmark,
-            standing=committed.standing,
-        )
-        await self._until_answered(save, delayed="bookmark.delayed")
-
-    async def _find_renewed(self, owners: Collection[Owner]) -> Mapping[Owner, Sequence[SealedConfig]]:
-        return await self._until_answered(partial(self._context.renewed.find, owners), delayed="renewal.delayed")
-
-    async def _keep_renewal(self, renewal: Renewal) -> None:
-        """Keep what a program of the attempt has renewed.
-
-        Raises:
-            LeaseLostError: the attempt no longer belongs to this worker.
-            NotKeptError: the login lacks a right.
-        """
-        keep = partial(self._context.streams.keep_renewed_config, self._context.worker, self.claim, renewal)
-        try:
-            await self._until_answered(keep, delayed="renewal.delayed")
-        except MissingRightError as error:
-            raise NotKeptError(str(error)) from error
-
-    async def _note_schema(self, found: TableDescribed) -> None:
-        """Save the columns of a table if they are new or have changed, and log the changes.
-
-        Raises:
-            LeaseLostError: the attempt no longer belongs to this worker.
-        """
-        streams, delayed = self._context.streams, "schema.delayed"
-        if self._schemas is None:
-            known = await self._until_answered(partial(streams.list_schemas, self.claim), delayed=delayed)
-            self._schemas = {(each.destination, each.table): each for each in known}
-        key = found.destination, found.table
-        revision = revise(self._schemas.get(key), found)
-        if revision is None:
-            return
-        if line := describe_changes(revision):
-            await self._log.write(*line)
-        save = partial(streams.revise_schema, self._context.worker, self.claim, revision)
-        await self._until_answered(save, delayed=delayed)
-        self._schemas[key] = revision
-
-    async def _until_answered(self, call: Callable[[], Awaitable[T]], *, delayed: str) -> T:
-        """Call the database, and try again during an outage, with a line `delayed` in the worker's log.
-
-        Raises:
-            LeaseLostError: the attempt no longer belongs to this worker.
-            MissingRightError: the login may not do it, and waiting would not help.
-        """
-        while not self._has_lost_lease():
-            try:
-                return await call()
-            except (LeaseLostError, MissingRightError):
-                raise
-            except Exception as error:
-                if is_refusal(error):
-                    raise
-                _logger.warning(delayed, task=self.claim.task_id, error=describe_error(error))
-                await asyncio.sleep(PAUSE_SECONDS)
-        raise LeaseLostError(f"attempt {self.claim.attempt} of {self.claim.task_id} no longer belongs to this worker")
 
     def _outcome_of(self, error: Exception) -> Outcome:
         match error:

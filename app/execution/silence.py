@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from app.domain.attempt_protocol import Installing
 from app.domain.duration import format_duration
 from app.execution.limits import LimitExceededError
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from app.config.sections import Stalled
+    from app.domain.attempt_protocol import AttemptMessage
     from app.domain.collection import Collection
 
 
@@ -44,14 +46,14 @@ class Silence:
             self._busy -= 1
             self._heard_at = self._clock()
 
-    def begin(self) -> None:
-        """Something has begun that may take long and says nothing, such as an installation."""
-        self._busy += 1
-
-    def end(self) -> None:
-        """It is over."""
-        self._busy -= 1
-        self._heard_at = self._clock()
+    def note(self, message: AttemptMessage) -> None:
+        """An installation has begun, which may take minutes and says nothing, or has ended."""
+        match message:
+            case Installing(done=False):
+                self._busy += 1
+            case Installing():
+                self._busy -= 1
+                self._heard_at = self._clock()
 
     @property
     def seconds_left(self) -> float:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from app.domain.errors import LeaseLostError
-from app.execution.attempt import Attempt, AttemptContext, StopReason
+from app.execution.attempt import Attempt, StopReason
+from app.execution.attempt_context import AttemptContext
 from app.execution.endings import Endings
 from app.execution.lease import LeaseKeeper, lease_clock
 from app.execution.outages import KnownOutages

@@ -154,7 +154,7 @@ async def test_a_flood_of_a_program_is_bounded(store: Store, database_url: str, 
 async def test_programs_that_wait_for_a_slow_log_hold_up_no_message(
     store: Store, database_url: str, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.execution.attempt._SECONDS_BETWEEN_PROGRESS_LINES", 600.0)
+    monkeypatch.setattr("app.execution.reports._SECONDS_BETWEEN_PROGRESS_LINES", 600.0)
     await store.schedule("pouring")
     locking = store.admin.transaction()
     await locking.start()
@@ -166,11 +166,11 @@ async def test_programs_that_wait_for_a_slow_log_hold_up_no_message(
             return attempt._log.next_line() > _MOST_LINES
 
         async def goes_on() -> bool:
-            return attempt._records_read > before + 10
+            return attempt._reports.records_read > before + 10
 
         await until(has_no_room)
         assert await _settled(attempt._log.next_line) < 45_000
-        before = attempt._records_read
+        before = attempt._reports.records_read
         await until(goes_on)
         await locking.rollback()
 

@@ -18,5 +18,5 @@ async def test_an_attempt_masks_more_passwords_than_calls_can_be_nested() -> Non
     claim: Any = SimpleNamespace(task_id="task", cancel_requested=False)
     attempt = Attempt(context, claim)
     for number in range(1200):
-        await attempt._handle(SecretLearned(f"s{number:05}"))
+        await attempt._reports.take(SecretLearned(f"s{number:05}"))
     assert attempt._log.clean("s00000 became s01199") == "*** became ***"

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from app.config.sections import Stalled
+from app.domain.attempt_protocol import Installing
 from app.domain.collection import Collection
 from app.execution.limits import LimitExceededError, limited_by
 from app.execution.silence import Silence, longest_silence
@@ -38,12 +39,12 @@ def test_whatever_comes_ends_the_silence() -> None:
 def test_an_installation_is_no_silence() -> None:
     clock = Clock()
     silence = Silence(timedelta(seconds=60), clock=clock)
-    silence.begin()
+    silence.note(Installing("tap"))
     with silence.hearing():
         pass
     clock.now += 10_000
     assert silence.seconds_left == 60
-    silence.end()
+    silence.note(Installing("tap", done=True))
     clock.now += 60
     assert silence.seconds_left == 0
 
