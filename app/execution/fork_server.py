@@ -191,7 +191,7 @@ class ForkServer:
             ServerLostError: the server has died or does not answer.
         """
         if self._is_closed:
-            raise ServerLostError("the attempt server has ended")
+            raise ServerLostError("the attempt server has ended; try again")
         self.forks += 1
         request = self.forks
         packet = _encoder.encode(Start(request, mark, dict(environment)))
@@ -209,7 +209,9 @@ class ForkServer:
                 self._discard(answer.result())
             raise
         except TimeoutError:
-            raise ServerLostError(f"the attempt server did not answer within {_LONGEST_ANSWER_SECONDS:g} s") from None
+            raise ServerLostError(
+                f"the attempt server did not answer within {_LONGEST_ANSWER_SECONDS:g} s; try again"
+            ) from None
         finally:
             # If it is forked later, nobody wants it: `_receive` ends it.
             answer.cancel()
@@ -323,7 +325,7 @@ class ForkServer:
             process.lose()
         for answer in awaited:
             if not answer.done():
-                answer.set_exception(ServerLostError("the attempt server has ended"))
+                answer.set_exception(ServerLostError("the attempt server has ended; try again"))
 
 
 def _close_all(descriptors: list[int]) -> None:

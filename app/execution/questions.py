@@ -242,7 +242,14 @@ async def _pass_on_answers(
                 raise ConfigurationError(message.error)
             case _:
                 pass
-    raise SynclineError(f"the connector exited with code {await child.exit_code()} and sent no result")
+    raise await _error_without_result(child)
+
+
+async def _error_without_result(child: AttemptProcess) -> SynclineError:
+    code = await child.exit_code()
+    if child.was_lost:
+        return SynclineError("the process that had forked the connector ended unexpectedly; try again")
+    return SynclineError(f"the connector exited with code {code} and sent no result")
 
 
 async def _without_learned(messages: AsyncIterator[AttemptMessage]) -> AsyncIterator[AttemptMessage]:

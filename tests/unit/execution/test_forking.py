@@ -19,11 +19,13 @@ import uvloop
 from structlog.testing import capture_logs
 
 from app.connectors.kinds import LIGHT_MODULES, modules_of
-from app.domain.attempt_protocol import Check, Finished, LogLine, TryDestination
+from app.domain.attempt_protocol import Check, Checked, Finished, LogLine, TryDestination
 from app.domain.collection import CollectionJob
+from app.domain.errors import SynclineError
 from app.execution.child import AttemptProcess, finish
 from app.execution.fork_server import ForkServer, ServerLostError
 from app.execution.forking import FORK_SERVERS
+from app.execution.questions import Redacting, ask
 from tests.harness import PATIENCE_SECONDS, until
 from tests.integration.execution.children import is_alive
 
@@ -218,6 +220,24 @@ def test_attempts_end_with_their_server_and_say_so(
             await until(_has_another_server(first, tmp_path))
 
     run(kill_server())
+
+
+async def test_a_question_whose_server_dies_says_so(tmp_path: Path) -> None:
+    async with FORK_SERVERS.open(keep=LIGHT_MODULES):
+        server = light_server()
+        asked = asyncio.create_task(ask(importing(tmp_path, WAITING), Checked, print, Redacting(str, str)))
+
+        async def runs() -> bool:
+            return any(
+                "SYNCLINE_ATTEMPT=" in " ".join(each.cmdline()) for each in psutil.Process(server.pid).children()
+            )
+
+        await until(runs)
+        os.kill(server.pid, signal.SIGKILL)
+        with pytest.raises(
+            SynclineError, match="the process that had forked the connector ended unexpectedly; try again"
+        ):
+            await asked
 
 
 async def _is_gone(pid: int) -> bool:
