@@ -6,6 +6,7 @@ it may be tried again, the first attempt to ask is the probe; others that were c
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -27,6 +28,7 @@ _FIRST: Final = timedelta(seconds=5)
 _LONGEST: Final = timedelta(minutes=1)
 # Workers that have not heard of the outage yet must not claim the task again and again.
 _DELAY: Final = timedelta(seconds=1)
+_SECONDS_BETWEEN_LOOKS: Final = 5.0
 
 _logger = structlog.get_logger("syncline.worker")
 
@@ -40,9 +42,19 @@ class KnownOutages:
         self._watcher = watcher
         self._due = due
         self._known: Mapping[str, Outage] = {}
+        self._refreshed_at = float("-inf")
+
+    async def look(self) -> None:
+        """Refresh, but seldom while none is known.
+
+        Of one that has begun meanwhile, an attempt learns by itself, which costs it nothing.
+        """
+        if self._known or time.monotonic() - self._refreshed_at >= _SECONDS_BETWEEN_LOOKS:
+            await self.refresh()
 
     async def refresh(self) -> None:
-        """Look which outages there are."""
+        """Learn which outages there are."""
+        self._refreshed_at = time.monotonic()
         self._known = {outage.destination: outage for outage in await self._outages.list_current()}
 
     def left_out(self) -> dict[tuple[str, str], datetime]:

@@ -212,7 +212,7 @@ class Tenure:
         free = min(self._options.slots - len(self._attempts), _MOST_CLAIMED)
         if free <= 0:
             return _CLAIM_SECONDS
-        await self._context.outages.refresh()
+        await self._context.outages.look()
         left = self._context.left_to_others.current() | self._context.outages.left_out()
         claims = await self._start_all(
             partial(self._queue.claim, self.worker, free, left=left, pools=self._options.pools)
