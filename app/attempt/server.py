@@ -178,7 +178,10 @@ def _become(start: Start, descriptors: list[int], *, server: int) -> NoReturn:
 
 
 def _exit(code: int) -> NoReturn:
-    """Without tearing down what was imported: that takes longer than many an attempt, and touches all its memory."""
+    """Without tearing down what was imported: that takes longer than many an attempt, and touches all its memory.
+
+    Some libraries also complain about what is left then.
+    """
     with suppress(BaseException):
         atexit._run_exitfuncs()  # noqa: SLF001 -- what modules of users have asked for
     for stream in (sys.stdout, sys.stderr):
@@ -231,4 +234,4 @@ def main(modules: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main([argument for argument in sys.argv[1:] if "=" not in argument]))
+    _exit(main([argument for argument in sys.argv[1:] if "=" not in argument]))

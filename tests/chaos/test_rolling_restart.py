@@ -41,7 +41,7 @@ def config() -> str:
                 "type": "synthetic",
                 "destinations": ["nowhere"],
                 "max_attempts": 1,
-                "collections": [{"name": name, "parameters": {"seconds": 6, "log_lines": LINES}} for name in names],
+                "collections": [{"name": name, "parameters": {"seconds": 12, "log_lines": LINES}} for name in names],
             },
         },
         "destinations": {"nowhere": {"type": "none"}},

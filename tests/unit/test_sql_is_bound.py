@@ -30,8 +30,12 @@ SENDING = {
 FILES = sorted((ROOT / "app").rglob("*.py"))
 # Names of tables and columns are the user's there, and cannot be bound: they are quoted.
 QUOTING = {ROOT / "app" / "connectors" / room for room in ("destinations", "warehouse")}
-# A server in single-user mode knows no parameters. What stands there is a constant, and a password that we make.
-UNBINDABLE = {ROOT / "app" / "bootstrap" / "postgres_cluster.py"}
+# A server in single-user mode knows no parameters. What stands there is a constant, and a password that we make. Nor
+# does COPY, by which ADBC reads: names are quoted there, and the bounds of a key are literals with all quotes doubled.
+UNBINDABLE = {
+    ROOT / "app" / "bootstrap" / "postgres_cluster.py",
+    *((ROOT / "app" / "connectors" / "sources" / "sql" / name) for name in ("postgres_parts.py", "postgres_reader.py")),
+}
 SQL_WORDS = re.compile(
     r"\b(SELECT|INSERT INTO|UPDATE|DELETE FROM|CREATE|ALTER|DROP|TRUNCATE|SET|COPY|LOCK|GRANT)\s", re.ASCII
 )

@@ -48,10 +48,12 @@ WHERE latest.until > syncline.clock()
 
 -- name: waits_for_destinations
 -- Until when the tasks of sources $1 wait for a destination that cannot be reached, and why.
-SELECT DISTINCT ON (s.source) s.source, o.probe_at AS until, o.error AS reason
-FROM syncline.outages o CROSS JOIN LATERAL unnest(o.sources) AS s (source)
-WHERE s.source = ANY ($1::text[]) AND o.probe_at > syncline.clock()
-ORDER BY s.source, o.probe_at DESC
+SELECT DISTINCT ON (source) source, until, reason
+FROM (
+  SELECT unnest(sources) AS source, probe_at AS until, error AS reason FROM syncline.outages WHERE probe_at > syncline.clock()
+) AS waiting
+WHERE source = ANY ($1::text[])
+ORDER BY source, until DESC
 
 -- name: log_page
 -- A page of $6 lines of a task's log, in order.

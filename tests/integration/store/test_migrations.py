@@ -56,7 +56,8 @@ OLD_CLAIM = (
     .replace("pool = ANY ($6::text[]) AND ", "")
     .replace("unnest($6::text[]) AS served (pool)", "(SELECT) AS served")
     .replace("c.pool = served.pool AND ", "")
-    .replace(" || $7::jsonb", "")
+    .replace("), said AS (\n  SELECT $7::jsonb AS data\n", "")
+    .replace(" || (SELECT data FROM said)", "")
 )
 OLD_SCHEDULE = (
     load_statements("queue.sql")["schedule_tasks"]

@@ -420,8 +420,10 @@ async def test_the_pages_of_the_task_list_are_read_in_the_order_of_an_index(
     await store.admin.execute("ANALYZE")
     explaining = _Explaining(store)
     pages = [page async for page in Reader(explaining).page_tasks(wanted)]  # type: ignore[arg-type]
-    assert len(explaining.plans) >= len(pages)
-    for plan in explaining.plans:
+    # Once for each page it is looked up which destinations cannot be reached, in a table of a few rows.
+    of_tasks = [plan for plan in explaining.plans if all(node.get("Relation Name") != "outages" for node in plan)]
+    assert len(of_tasks) >= len(pages)
+    for plan in of_tasks:
         # The active tasks of a source are few, and sorted.
         assert bad_nodes(plan, sort=True) == []
         sorts = [node for node in plan if "Sort" in node["Node Type"]]

@@ -72,11 +72,21 @@ async def test_pages_without_an_end_are_read_up_to_a_thousand_tags(hub: Hub) -> 
     assert await list_versions("source-made", hub=hub.url) == ["1.0"] * 10
 
 
+A_PAGE = (
+    "Docker Hub cannot be asked: {url}/v2/repositories/airbyte/source-made/tags answered with an HTML page, such as "
+    "that of a login: check the URL and its access"
+)
+
+
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
         (None, "Docker Hub cannot be asked: {url}/v2/repositories/airbyte/source-made/tags answered 404"),
-        ("<html>", "the answer of Docker Hub is not valid JSON"),
+        ("{", "the answer of Docker Hub is not valid JSON"),
+        (
+            "<html>",
+            A_PAGE,
+        ),
         ({"results": [{"tag": "1.0"}]}, "the answer of Docker Hub does not list tags"),
         ([], "the answer of Docker Hub does not list tags"),
         (page("latest"), "Docker Hub has no versions of airbyte/source-made"),

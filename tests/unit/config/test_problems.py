@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 
 SOURCE_KEYS = (
     "collections, config, deletes, description, destinations, empty, flatten, labels, lookback, max_attempts, "
-    "max_delay, max_shrink, misfire, misfire_window, owner, pool, runbook, schedule, schema_policy, spread, timeout, "
-    "timezone, type, write_mode"
+    "max_delay, max_memory, max_shrink, max_silence, misfire, misfire_window, owner, pool, runbook, schedule, "
+    "schema_policy, spread, timeout, timezone, type, write_mode"
 )
 COLLECTION_KEYS = (
     "columns, cursor_field, deletes, description, empty, flatten, interval, labels, lookback, max_attempts, max_delay, "
-    "max_shrink, misfire, misfire_window, name, owner, parameters, primary_key, refresh_window, runbook, schedule, "
-    "schema_policy, spread, start_date, sync_mode, table_name, timeout, timezone, type, write_mode"
+    "max_memory, max_shrink, max_silence, misfire, misfire_window, name, owner, parameters, primary_key, "
+    "refresh_window, runbook, schedule, schema_policy, spread, start_date, sync_mode, table_name, timeout, "
+    "timezone, type, write_mode"
 )
 SECTIONS = "configurator, destinations, notifications, server, sources"
 NO_LOCATION = "must be a file, or a URL that begins with http://, https:// or file://"

@@ -26,6 +26,8 @@ SAID = {
     "timeout": timedelta(minutes=90),
     "max_attempts": 7,
     "max_delay": timedelta(hours=6),
+    "max_silence": timedelta(minutes=15),
+    "max_memory": 2_000_000_000,
     "write_mode": WriteMode.UPSERT,
     "schema_policy": SchemaPolicy.FREEZE,
     "lookback": timedelta(minutes=10),
@@ -34,7 +36,7 @@ SAID = {
     "deletes": Deletes.REMOVE,
     "flatten": 2,
 }
-WRITTEN = SAID | {"max_shrink": "80%"}
+WRITTEN = SAID | {"max_shrink": "80%", "max_memory": "2 GB"}
 
 
 def test_the_keys_that_a_source_can_have_for_its_collections_are_all_tried_here() -> None:

@@ -150,7 +150,8 @@ class Memory(threading.Thread):
             # Rarer than the rest: psutil looks at every process of the machine.
             if look % _LOOKS_BETWEEN_CHILDREN == 0:
                 with suppress(psutil.Error):
-                    children = [child.pid for child in psutil.Process(self._worker).children()]
+                    servers = psutil.Process(self._worker).children()
+                    children = [child.pid for server in servers for child in server.children()]
             for pid in (self._worker, *children):
                 with suppress(OSError):
                     self._peaks[pid] = max(self._peaks.get(pid, 0), peak(pid))
@@ -198,6 +199,7 @@ async def test_whatever_a_tap_does_its_end_is_clear_and_nothing_is_left(
         memory.stop()
         worker_megabytes = peak(worker.pid) / 1e6
         assert worker.stop() == 0
+    assert seen["floods"][3] > 0
     for name, (says, rows) in EXPECTED.items():
         status, error, found, megabytes = seen[name]
         print(f"{name}: {status}, worker {worker_megabytes:.0f} + attempt {megabytes:.0f} MB, {error}")  # noqa: T201
@@ -207,7 +209,8 @@ async def test_whatever_a_tap_does_its_end_is_clear_and_nothing_is_left(
             place = "" if says.startswith("destination") else BEGINS.format(name=name).replace("bad", f"bad_{name}")
             assert re.match(place + says, error or ""), (name, error)
         assert found == rows, name
-        assert 0 < megabytes < MOST_MEGABYTES_OF_ATTEMPT, (name, megabytes)
+        # 0 if it was over before anybody looked.
+        assert megabytes < MOST_MEGABYTES_OF_ATTEMPT, (name, megabytes)
     assert worker_megabytes < MOST_MEGABYTES_OF_WORKER
 
 
