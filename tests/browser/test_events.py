@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.visiting import HOSTILE, check_for_everybody
+from tests.browser.visiting import HOSTILE, check_for_everybody, go_by_keys
 
 if TYPE_CHECKING:
     from tests.browser.visiting import Site
@@ -37,8 +37,7 @@ async def test_what_happens_appears_and_what_is_open_stays_so(site: Site) -> Non
 async def test_only_the_keyboard_is_needed(site: Site) -> None:
     site.api.ended(site.api.run("load", "broken"))
     async with site.visited() as page:
-        await page.keyboard.press("g")
-        await page.keyboard.press("e")
+        await go_by_keys(page, "e")
         await expect(page).to_have_title("Events · Syncline")
         await page.wait_for_load_state()
         await page.keyboard.press("/")

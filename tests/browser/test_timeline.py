@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.visiting import check_for_everybody
+from tests.browser.visiting import check_for_everybody, go_by_keys
 
 if TYPE_CHECKING:
     from tests.browser.visiting import Site
@@ -21,8 +21,7 @@ async def test_it_shows_what_is_to_come_and_leads_to_other_periods(site: Site) -
         await expect(page.get_by_role("cell", name="to come, in").first).to_be_visible()
         assert "period=7d" in page.url
         await expect(page.get_by_role("searchbox")).to_have_value("orders")
-        await page.keyboard.press("g")
-        await page.keyboard.press("o")
+        await go_by_keys(page, "o")
         await expect(page.get_by_role("heading", level=1)).not_to_have_text("Timeline")
 
 

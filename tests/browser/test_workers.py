@@ -11,7 +11,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.acceptance.cluster import wait_until
-from tests.browser.visiting import check_for_everybody
+from tests.browser.visiting import check_for_everybody, go_by_keys
 
 if TYPE_CHECKING:
     from tests.acceptance.cluster import Cluster
@@ -26,8 +26,7 @@ WHERE worker = (SELECT worker FROM syncline.workers ORDER BY started_at DESC LIM
 
 async def test_what_a_worker_runs_appears_and_goes_without_a_reload(site: Site) -> None:
     async with site.visited() as page:
-        await page.keyboard.press("g")
-        await page.keyboard.press("w")
+        await go_by_keys(page, "w")
         await expect(page.get_by_role("heading", level=1)).to_have_text("One worker is alive")
         await page.evaluate("window.stays = true")
         task_id = site.api.run("load", "endless")

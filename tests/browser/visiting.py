@@ -126,3 +126,10 @@ async def _violations(page: Page) -> list[str]:
         for each in found["violations"]
         for node in each["nodes"]
     ]
+
+
+async def go_by_keys(page: Page, key: str) -> None:
+    """Press g and a key, which lead to another page, once the script that listens for them has run."""
+    await page.wait_for_load_state()
+    await page.keyboard.press("g")
+    await page.keyboard.press(key)
