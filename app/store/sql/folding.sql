@@ -81,13 +81,7 @@ WITH lives AS MATERIALIZED (
     e.task, e.source, e.collection, e.source_type, e.trigger, e.fire_time, e.priority, e.max_attempts, e.status, e.attempt,
     e.failures, e.rows, e.error, e.created_at, e.started_at, e.finished_at, e.version, e.backfill
   )
-  ON CONFLICT (task) DO UPDATE
-  SET source = excluded.source, collection = excluded.collection, source_type = excluded.source_type,
-      trigger = excluded.trigger, fire_time = excluded.fire_time, priority = excluded.priority,
-      max_attempts = excluded.max_attempts, status = excluded.status, attempt = excluded.attempt,
-      failures = excluded.failures, rows = excluded.rows, error = excluded.error, created_at = excluded.created_at,
-      started_at = excluded.started_at, finished_at = excluded.finished_at, version = excluded.version,
-      backfill = excluded.backfill
+  {instead_of_row}
 ), newest AS MATERIALIZED (
   SELECT source, collection, max(xid) AS last, max(xid) FILTER (WHERE status = 'SUCCESS') AS success,
          max(xid) FILTER (WHERE status = 'FAILED') AS failure

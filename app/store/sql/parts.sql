@@ -21,6 +21,16 @@ moved AS (
   RETURNING c.source, c.collection, c.task, c.attempt, c.version, c.changed_at AS at
 )
 
+-- name: instead_of_row
+-- Replaces the row of a task in `tasks` by another one.
+ON CONFLICT (task) DO UPDATE
+SET source = excluded.source, collection = excluded.collection, source_type = excluded.source_type,
+    trigger = excluded.trigger, fire_time = excluded.fire_time, priority = excluded.priority,
+    max_attempts = excluded.max_attempts, status = excluded.status, attempt = excluded.attempt,
+    failures = excluded.failures, rows = excluded.rows, error = excluded.error, created_at = excluded.created_at,
+    started_at = excluded.started_at, finished_at = excluded.finished_at, version = excluded.version,
+    backfill = excluded.backfill
+
 -- name: ended
 -- Inserts the tasks that have ended with the step from their heads. A row of such a task cannot be of its events, which say
 -- that it was active until now: it is replaced, for otherwise its task could never end, nor those that end with it.
@@ -31,13 +41,7 @@ ended AS (
   SELECT task, source, collection, source_type, trigger, fire_time, priority, max_attempts, status, attempt, failures, rows, error,
          created_at, started_at, changed_at, version, backfill
   FROM moved WHERE status NOT IN ('SCHEDULED', 'RUNNING')
-  ON CONFLICT (task) DO UPDATE
-  SET source = excluded.source, collection = excluded.collection, source_type = excluded.source_type,
-      trigger = excluded.trigger, fire_time = excluded.fire_time, priority = excluded.priority,
-      max_attempts = excluded.max_attempts, status = excluded.status, attempt = excluded.attempt,
-      failures = excluded.failures, rows = excluded.rows, error = excluded.error, created_at = excluded.created_at,
-      started_at = excluded.started_at, finished_at = excluded.finished_at, version = excluded.version,
-      backfill = excluded.backfill
+  {instead_of_row}
 )
 
 -- name: claimed
