@@ -7,75 +7,39 @@ own, measured from its start to its end, and writes a new table.
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import psycopg
-
-from benchmarks.databases import MADE, Warehouse
+from benchmarks.databases import ARROW, PEER, TO_DUCKDB, TO_POSTGRES, compare
 from benchmarks.report import OURS, Figure, Goal, Report
-from benchmarks.run import Size, is_wanted, main
-from benchmarks.server import durable_server, settle
-from benchmarks.singer_peers import DLT
+from benchmarks.run import Size, main
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from benchmarks.attempt import Ended
+    from benchmarks.databases import Warehouse
 
 ROWS: Final = Size(full=5_000_000, small=200_000)
 REPETITIONS: Final = Size(full=3, small=1)
 PARALLEL: Final = 2
-TO_POSTGRES: Final = f"{OURS}, into PostgreSQL"
 ONE_TO_POSTGRES: Final = f"{OURS}, one connection, into PostgreSQL"
-TO_DUCKDB: Final = f"{OURS}, into DuckDB"
 COPY: Final = "binary COPY by psycopg"
-ARROW: Final = "DuckDB from Arrow"
 ADBC: Final = "DuckDB from ADBC"
-PEER: Final = "dlt, into PostgreSQL"
 MOST_TIMES_COPY: Final = 1.25
 MOST_TIMES_ARROW: Final = 1.15
 FASTER_THAN_DLT: Final = 3
 
 
 def measure() -> Report:
-    with durable_server() as server, server.database_over_tcp() as url, tempfile.TemporaryDirectory() as name:
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(MADE.replace("$1", str(ROWS.value)).encode())
-        settle(url)
-        missing = DLT.missing()
-        warehouse = Warehouse(url, Path(name), rows=ROWS.value)
-        ways = _ways(warehouse)
-        if missing is not None:
-            del ways[PEER]
-        runs: dict[str, list[Ended]] = {side: [] for side in ways if is_wanted(side)}
-        for _ in range(REPETITIONS.value):
-            for side, found in runs.items():
-                warehouse.empty()
-                found.append(ways[side]())
-                print(f"{side}: {found[-1].seconds:.1f} s, {found[-1].megabytes:.0f} MB", flush=True)
-        return Report(
-            name="big_tables",
-            title="A big table of PostgreSQL into PostgreSQL and DuckDB",
-            settings={
-                "rows": ROWS.value,
-                "columns": 8,
-                "read_parallel": PARALLEL,
-                **({} if missing else {"dlt": DLT.version()}),
-                **server.settings,
-            },
-            figures=[
-                Figure(
-                    "the whole table", "s", {side: [each.seconds for each in found] for side, found in runs.items()}
-                ),
-                Figure(
-                    "largest size", "MB", {side: [each.megabytes for each in found] for side, found in runs.items()}
-                ),
-            ],
-            goals=list(_goals(runs)),
-            notes=[missing] if missing else [],
-        )
+    return compare(
+        "big_tables",
+        "A big table of PostgreSQL into PostgreSQL and DuckDB",
+        _ways,
+        _goals,
+        rows=ROWS.value,
+        repetitions=REPETITIONS.value,
+        read_parallel=PARALLEL,
+    )
 
 
 def _ways(warehouse: Warehouse) -> dict[str, Callable[[], Ended]]:

@@ -44,25 +44,49 @@ FROM generate_series(1, $1::integer) AS n
 
 
 def measure() -> Report:
-    with durable_server() as server, server.database_over_tcp() as url, tempfile.TemporaryDirectory() as name:
+    return compare(
+        "databases",
+        "A table of PostgreSQL into PostgreSQL and DuckDB",
+        Warehouse.ways,
+        _goals,
+        rows=ROWS.value,
+        repetitions=REPETITIONS.value,
+    )
+
+
+def compare(
+    name: str,
+    title: str,
+    ways_into: Callable[[Warehouse], dict[str, Callable[[], Ended]]],
+    goals_of: Callable[[dict[str, list[Ended]]], list[Goal]],
+    *,
+    rows: int,
+    repetitions: int,
+    **settings: int,
+) -> Report:
+    """Copy the same table of so many `rows` by each of the ways, in turn. dlt is left out where it is not installed."""
+    with durable_server() as server, server.database_over_tcp() as url, tempfile.TemporaryDirectory() as directory:
         with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(MADE.replace("$1", str(ROWS.value)).encode())
+            connection.execute(MADE.replace("$1", str(rows)).encode())
         settle(url)
-        warehouse = Warehouse(url, Path(name), rows=ROWS.value)
         missing = DLT.missing()
-        ways = warehouse.ways() if missing is None else {s: w for s, w in warehouse.ways().items() if s != PEER}
+        warehouse = Warehouse(url, Path(directory), rows=rows)
+        ways = ways_into(warehouse)
+        if missing is not None:
+            del ways[PEER]
         runs: dict[str, list[Ended]] = {side: [] for side in ways if is_wanted(side)}
-        for _ in range(REPETITIONS.value):
+        for _ in range(repetitions):
             for side, found in runs.items():
                 warehouse.empty()
                 found.append(ways[side]())
                 print(f"{side}: {found[-1].seconds:.1f} s, {found[-1].megabytes:.0f} MB", flush=True)
         return Report(
-            name="databases",
-            title="A table of PostgreSQL into PostgreSQL and DuckDB",
+            name=name,
+            title=title,
             settings={
-                "rows": ROWS.value,
+                "rows": rows,
                 "columns": 8,
+                **settings,
                 **({} if missing else {"dlt": DLT.version()}),
                 **server.settings,
             },
@@ -74,7 +98,7 @@ def measure() -> Report:
                     "largest size", "MB", {side: [each.megabytes for each in found] for side, found in runs.items()}
                 ),
             ],
-            goals=list(_goals(runs)),
+            goals=goals_of(runs),
             notes=[missing] if missing else [],
         )
 
