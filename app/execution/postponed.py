@@ -1,4 +1,4 @@
-"""Attempts whose source cannot be read before a later time. They are handed back until then, and are no failures.
+"""Attempts whose source cannot be read yet. They are handed back until it can, and do not count as failures.
 
 What counts against `max_delay` is the time in which a task does nothing but wait: an attempt that has committed rows
 before it is postponed starts it again.

@@ -38,7 +38,7 @@ class Silence:
 
     @contextmanager
     def hearing(self) -> Iterator[None]:
-        """Something has come, and is handled during the block: what this process waits for meanwhile is no silence."""
+        """Something has come, and is handled during the block: the time that takes does not count as silence."""
         self._busy += 1
         try:
             yield

@@ -101,7 +101,7 @@ class Reader:
         return await fetch_projection_lags(self._pool)
 
     async def get_task(self, task: UUID) -> Row | None:
-        """The task's row, with `progress` or `waiting` while it is active; None if there is no such task."""
+        """The row of a task, or None. While the task is active, its row also has `progress` or `waiting`."""
         row = await self._pool.fetchrow(_SQL["task_row"], task)
         return row and (await self._with_present([row]))[0]
 

@@ -166,9 +166,8 @@ def test_exit_codes_signals_and_last_words_are_those_of_the_attempt(
     run(carry_out_all())
 
 
-async def test_the_server_has_one_thread_and_nothing_random_that_its_attempts_would_share(tmp_path: Path) -> None:
+async def test_the_server_has_one_thread_and_nothing_random_that_its_attempts_would_share() -> None:
     """In a process that has imported what the server imports."""
-    del tmp_path
     code = """
     import gc, os, random, sys
     from app.attempt import server

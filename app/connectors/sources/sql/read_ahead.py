@@ -1,4 +1,4 @@
-"""Several threads that read the parts of a table, a little ahead of whoever takes them in their order."""
+"""Threads that read the parts of a table in order, a little ahead of their consumer."""
 
 from __future__ import annotations
 
